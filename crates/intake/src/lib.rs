@@ -1,0 +1,1 @@
+//! The intake service: admits, examines, queues and hands out.

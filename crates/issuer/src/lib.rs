@@ -1,0 +1,1 @@
+//! The issuer service: holds the CA keys and signs nothing unrecorded.

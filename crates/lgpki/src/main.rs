@@ -1,0 +1,2 @@
+//! The lgpki command: serve, demo, kit, cirs, operator.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The gRPC contract in Rust: generated code, conversions, status mapping.

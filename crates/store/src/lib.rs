@@ -1,0 +1,1 @@
+//! Storage plumbing the services share: single writer, group commit, index engines, openings.

@@ -1,1 +1,406 @@
-//! Being written.
+//! Applications (申請) and the states they pass through.
+//!
+//! `Received → Examining → Approved → Queued → Issuing → Issued → Delivered`, with the side exits
+//! `Rejected`, `Withdrawn` and `Failed`; abolitions and revocations end in `Completed`. A transition
+//! consumes the state and takes the time; what is not listed here cannot happen.
+
+use std::fmt;
+
+use crate::{id::Serial, time::Timestamp};
+
+/// What is applied for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sort {
+    /// Issue (発行).
+    Issue,
+    /// Renew (更新).
+    Renew,
+    /// Abolish (廃止).
+    Abolish,
+    /// Revoke (失効).
+    Revoke,
+}
+
+impl Sort {
+    /// Every sort.
+    pub const ALL: [Self; 4] = [Self::Issue, Self::Renew, Self::Abolish, Self::Revoke];
+
+    /// The stable name, such as `issue`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issue => "issue",
+            Self::Renew => "renew",
+            Self::Abolish => "abolish",
+            Self::Revoke => "revoke",
+        }
+    }
+
+    /// Reads a [`name`](Self::name) back.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.name() == name)
+    }
+
+    /// Whether it ends in a new certificate.
+    #[must_use]
+    pub const fn yields_certificate(self) -> bool {
+        matches!(self, Self::Issue | Self::Renew)
+    }
+}
+
+impl fmt::Display for Sort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where an application stands, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Durably stored.
+    Received {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The operator is examining.
+    Examining {
+        /// Since when.
+        at: Timestamp,
+        /// The login certificates of the operators who approved so far.
+        approved_by: Vec<Serial>,
+        /// How many must.
+        needed: u32,
+    },
+    /// Examined and approved.
+    Approved {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Waiting for its turn.
+    Queued {
+        /// Since when.
+        at: Timestamp,
+        /// The attempt at issuing to be made next, from 1.
+        attempt: u32,
+    },
+    /// Claimed: the order may have reached the issuer or lifecycle. It stays claimed whatever
+    /// happens to the claim, until an answer settles it.
+    Issuing {
+        /// Since when.
+        at: Timestamp,
+        /// The attempt that was ordered.
+        attempt: u32,
+    },
+    /// The certificate exists.
+    Issued {
+        /// Since when.
+        at: Timestamp,
+        /// Its serial number.
+        serial: Serial,
+    },
+    /// Downloaded and confirmed by the front end, or counted so after the time for it ran out.
+    Delivered {
+        /// Since when.
+        at: Timestamp,
+        /// The certificate's serial number.
+        serial: Serial,
+    },
+    /// An abolition or revocation was carried out.
+    Completed {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Rejected in examination.
+    Rejected {
+        /// Since when.
+        at: Timestamp,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// Withdrawn by the branch.
+    Withdrawn {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Could not be carried out.
+    Failed {
+        /// Since when.
+        at: Timestamp,
+        /// Why, and what to do next.
+        reason: String,
+    },
+}
+
+/// An application cannot do what was asked in the state it is in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the application is {state}; {explanation}")]
+pub struct WrongState {
+    /// The state it is in.
+    pub state: &'static str,
+    /// What follows from it.
+    pub explanation: &'static str,
+}
+
+/// What an approval led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// Counted; another operator must approve too.
+    Counted,
+    /// Enough operators have approved.
+    Complete,
+}
+
+impl State {
+    /// The stable name, such as `examining`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Received { .. } => "received",
+            Self::Examining { .. } => "examining",
+            Self::Approved { .. } => "approved",
+            Self::Queued { .. } => "queued",
+            Self::Issuing { .. } => "issuing",
+            Self::Issued { .. } => "issued",
+            Self::Delivered { .. } => "delivered",
+            Self::Completed { .. } => "completed",
+            Self::Rejected { .. } => "rejected",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// Since when it stands here.
+    #[must_use]
+    pub const fn since(&self) -> Timestamp {
+        match self {
+            Self::Received { at }
+            | Self::Examining { at, .. }
+            | Self::Approved { at }
+            | Self::Queued { at, .. }
+            | Self::Issuing { at, .. }
+            | Self::Issued { at, .. }
+            | Self::Delivered { at, .. }
+            | Self::Completed { at }
+            | Self::Rejected { at, .. }
+            | Self::Withdrawn { at }
+            | Self::Failed { at, .. } => *at,
+        }
+    }
+
+    /// Whether nothing more can happen to it.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Delivered { .. }
+                | Self::Completed { .. }
+                | Self::Rejected { .. }
+                | Self::Withdrawn { .. }
+                | Self::Failed { .. }
+        )
+    }
+
+    /// Whether a certificate exists or may yet come of it.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !self.is_final() && !matches!(self, Self::Issued { .. })
+    }
+
+    /// Begins the operator's examination with `needed` approvals; none means approved at once.
+    pub fn examine(self, at: Timestamp, needed: u32) -> Result<Self, WrongState> {
+        match self {
+            Self::Received { .. } if needed == 0 => Ok(Self::Approved { at }),
+            Self::Received { .. } => Ok(Self::Examining {
+                at,
+                approved_by: Vec::new(),
+                needed,
+            }),
+            other => Err(other.refuse("examination begins once, on receipt")),
+        }
+    }
+
+    /// Counts one operator's approval.
+    pub fn approve(self, at: Timestamp, operator: Serial) -> Result<(Self, Approval), WrongState> {
+        match self {
+            Self::Examining { approved_by, .. } if approved_by.contains(&operator) => {
+                Err(WrongState {
+                    state: "examining",
+                    explanation: "this operator has approved it already and another one must be the second",
+                })
+            }
+            Self::Examining {
+                at: since,
+                mut approved_by,
+                needed,
+            } => {
+                approved_by.push(operator);
+                if u32::try_from(approved_by.len()).is_ok_and(|n| n >= needed) {
+                    Ok((Self::Approved { at }, Approval::Complete))
+                } else {
+                    Ok((
+                        Self::Examining {
+                            at: since,
+                            approved_by,
+                            needed,
+                        },
+                        Approval::Counted,
+                    ))
+                }
+            }
+            other => Err(other.refuse("only what is being examined can be approved")),
+        }
+    }
+
+    /// Rejects it in examination.
+    pub fn reject(self, at: Timestamp, reason: String) -> Result<Self, WrongState> {
+        match self {
+            Self::Examining { .. } => Ok(Self::Rejected { at, reason }),
+            other => Err(other.refuse("only what is being examined can be rejected")),
+        }
+    }
+
+    /// Puts an approved application into the queue.
+    pub fn queue(self, at: Timestamp) -> Result<Self, WrongState> {
+        match self {
+            Self::Approved { .. } => Ok(Self::Queued { at, attempt: 1 }),
+            other => Err(other.refuse("only what is approved can be queued")),
+        }
+    }
+
+    /// Claims it: from here on the order may have left the house.
+    pub fn claim(self, at: Timestamp) -> Result<Self, WrongState> {
+        match self {
+            Self::Queued { attempt, .. } => Ok(Self::Issuing { at, attempt }),
+            other => Err(other.refuse("only what is queued can be claimed")),
+        }
+    }
+
+    /// Puts it back for another attempt after the issuer closed `abandoned` without a certificate.
+    pub fn retry(self, at: Timestamp, abandoned: u32) -> Result<Self, WrongState> {
+        match self {
+            Self::Issuing { attempt, .. } if attempt == abandoned => Ok(Self::Queued {
+                at,
+                attempt: attempt + 1,
+            }),
+            other => Err(other.refuse("only the attempt being made can be abandoned")),
+        }
+    }
+
+    /// Notes the certificate.
+    pub fn issue(self, at: Timestamp, serial: Serial) -> Result<Self, WrongState> {
+        match self {
+            Self::Issuing { .. } => Ok(Self::Issued { at, serial }),
+            other => Err(other.refuse("only what was claimed for issue can be issued")),
+        }
+    }
+
+    /// Notes that an abolition or revocation was carried out.
+    pub fn complete(self, at: Timestamp) -> Result<Self, WrongState> {
+        match self {
+            Self::Issuing { .. } => Ok(Self::Completed { at }),
+            other => Err(other.refuse("only what was claimed can be completed")),
+        }
+    }
+
+    /// Notes that it can never be carried out.
+    pub fn fail(self, at: Timestamp, reason: String) -> Result<Self, WrongState> {
+        match self {
+            Self::Queued { .. } | Self::Issuing { .. } => Ok(Self::Failed { at, reason }),
+            other => Err(other.refuse("only what was queued can fail")),
+        }
+    }
+
+    /// Confirms delivery; confirming twice changes nothing.
+    pub fn deliver(self, at: Timestamp) -> Result<Self, WrongState> {
+        match self {
+            Self::Issued { serial, .. } => Ok(Self::Delivered { at, serial }),
+            delivered @ Self::Delivered { .. } => Ok(delivered),
+            other => Err(other.refuse("only what is issued can be delivered")),
+        }
+    }
+
+    /// Withdraws it, unless it has been claimed.
+    pub fn withdraw(self, at: Timestamp) -> Result<Self, WrongState> {
+        match self {
+            Self::Received { .. }
+            | Self::Examining { .. }
+            | Self::Approved { .. }
+            | Self::Queued { attempt: 1, .. } => Ok(Self::Withdrawn { at }),
+            other @ (Self::Issuing { .. } | Self::Queued { .. }) => Err(other.refuse(
+                "it has been claimed for issue and can no longer be withdrawn; apply for abolition \
+                 once the certificate is there",
+            )),
+            other => Err(other.refuse("it can no longer be withdrawn")),
+        }
+    }
+
+    const fn refuse(&self, explanation: &'static str) -> WrongState {
+        WrongState {
+            state: self.name(),
+            explanation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: Timestamp = Timestamp::from_seconds(1);
+
+    fn serial(n: u8) -> Serial {
+        Serial::from_bytes(&[0x40 | n; 16]).unwrap()
+    }
+
+    fn received() -> State {
+        State::Received { at: T }
+    }
+
+    #[test]
+    fn the_whole_path_to_delivery() {
+        let state = received().examine(T, 1).unwrap();
+        let (state, approval) = state.approve(T, serial(1)).unwrap();
+        assert_eq!(approval, Approval::Complete);
+        let state = state.queue(T).and_then(|s| s.claim(T)).unwrap();
+        let state = state
+            .issue(T, serial(2))
+            .and_then(|s| s.deliver(T))
+            .unwrap();
+        assert!(state.is_final());
+        assert_eq!(state.clone().deliver(T.plus_seconds(9)), Ok(state));
+    }
+
+    #[test]
+    fn two_persons_means_two_operators() {
+        let state = received().examine(T, 2).unwrap();
+        let (state, approval) = state.approve(T, serial(1)).unwrap();
+        assert_eq!(approval, Approval::Counted);
+        assert!(state.clone().approve(T, serial(1)).is_err());
+        assert_eq!(state.approve(T, serial(2)).unwrap().1, Approval::Complete);
+    }
+
+    #[test]
+    fn what_was_claimed_cannot_be_withdrawn_even_if_the_attempt_was_abandoned() {
+        let queued = received().examine(T, 0).and_then(|s| s.queue(T)).unwrap();
+        assert!(queued.clone().withdraw(T).is_ok());
+        let claimed = queued.claim(T).unwrap();
+        assert!(claimed.clone().withdraw(T).is_err());
+        let again = claimed.retry(T, 1).unwrap();
+        assert!(again.clone().withdraw(T).is_err());
+        assert_eq!(again, State::Queued { at: T, attempt: 2 });
+    }
+
+    #[test]
+    fn no_state_is_left_by_a_door_that_is_not_its_own() {
+        assert!(received().issue(T, serial(1)).is_err());
+        assert!(received().queue(T).is_err());
+        let rejected = received()
+            .examine(T, 1)
+            .unwrap()
+            .reject(T, "x".into())
+            .unwrap();
+        assert!(rejected.clone().withdraw(T).is_err());
+        assert!(rejected.approve(T, serial(1)).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! Who may call which RPC, of which service.
+//!
+//! One row per RPC and serving service. What is not in the table is refused, and so is an empty list
+//! of roles. A test walks the compiled contract: every RPC stands here, and the roles are those that
+//! the RPC's comment names. gRPC health and reflection are not rows: they say nothing about anybody
+//! and answer without a client certificate, so that generic tools work.
+
+use std::fmt;
+
+use lgpki_domain::{OfficerRole, Role};
+
+/// One of the three services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ServiceName {
+    /// Takes applications in.
+    Intake,
+    /// Holds the CA keys.
+    Issuer,
+    /// Keeps the inventory and publishes.
+    Lifecycle,
+}
+
+impl ServiceName {
+    /// Every service, in the order in which they start: a callee before its callers.
+    pub const ALL: [Self; 3] = [Self::Issuer, Self::Lifecycle, Self::Intake];
+
+    /// The stable name, such as `intake`; it stands in the TLS identity, metrics and configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Issuer => "issuer",
+            Self::Lifecycle => "lifecycle",
+        }
+    }
+
+    /// The role in which the service calls others.
+    #[must_use]
+    pub const fn role(self) -> Role {
+        match self {
+            Self::Intake => Role::Intake,
+            Self::Issuer => Role::Issuer,
+            Self::Lifecycle => Role::Lifecycle,
+        }
+    }
+
+    /// Reads a [`name`](Self::name) back.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.name() == name)
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The service that serves the RPC.
+    pub service: ServiceName,
+    /// The RPC's path, such as `/lgpki.v1.ApplicationService/SubmitApplication`.
+    pub path: &'static str,
+    /// The roles that may call it there.
+    pub roles: &'static [Role],
+}
+
+const BRANCH: Role = Role::Officer(OfficerRole::BranchOfficer);
+const LGWAN: Role = Role::Officer(OfficerRole::LgwanOfficer);
+const OPERATOR: Role = Role::Officer(OfficerRole::Operator);
+const AUDITOR: Role = Role::Officer(OfficerRole::Auditor);
+
+const READERS: &[Role] = &[BRANCH, OPERATOR, AUDITOR];
+const OFFICERS: &[Role] = &[BRANCH, LGWAN, OPERATOR, AUDITOR];
+
+macro_rules! rows {
+    ($($service:ident $package:literal { $($method:literal => $roles:expr,)+ })+) => {
+        &[$($(Access {
+            service: ServiceName::$service,
+            path: concat!("/lgpki.v1.", $package, "/", $method),
+            roles: $roles,
+        },)+)+]
+    };
+}
+
+/// The table.
+pub const TABLE: &[Access] = rows! {
+    Intake "ApplicationService" {
+        "SubmitApplication" => &[BRANCH],
+        "SubmitApplications" => &[BRANCH],
+        "GetApplication" => READERS,
+        "ListApplications" => READERS,
+        "WatchApplications" => READERS,
+        "WithdrawApplication" => &[BRANCH],
+        "DownloadCertificate" => &[BRANCH],
+        "DownloadCertificates" => &[BRANCH],
+        "ConfirmDelivery" => &[BRANCH],
+    }
+    Intake "ExaminationService" {
+        "ListExaminations" => &[OPERATOR, AUDITOR],
+        "ApproveApplications" => &[OPERATOR],
+        "RejectApplications" => &[OPERATOR],
+        "PublishCrlNow" => &[OPERATOR],
+        "EraseExaminerName" => &[OPERATOR],
+    }
+    Intake "DirectoryService" {
+        "ListBodies" => OFFICERS,
+        "ListEntries" => OFFICERS,
+        "ChangeEntries" => &[LGWAN, OPERATOR],
+        "DeactivateBranch" => &[LGWAN, OPERATOR],
+    }
+    Intake "CertificateService" {
+        "GetCertificate" => OFFICERS,
+        "ListCertificates" => OFFICERS,
+        "ListAuthorities" => OFFICERS,
+    }
+    Lifecycle "CertificateService" {
+        "GetCertificate" => &[Role::Intake],
+        "ListCertificates" => &[Role::Intake],
+        "ListAuthorities" => &[Role::Intake],
+    }
+    Lifecycle "LifecycleService" {
+        "RevokeCertificates" => &[Role::Intake],
+        "FollowStandings" => &[Role::Intake],
+        "PublishCrls" => &[Role::Intake],
+    }
+    Issuer "IssuerService" {
+        "IssueCertificates" => &[Role::Intake],
+        "GetIssuances" => &[Role::Intake],
+        "FollowIssuance" => &[Role::Lifecycle],
+        "ListIssuers" => &[Role::Intake, Role::Lifecycle],
+        "SignCrl" => &[Role::Lifecycle],
+    }
+};
+
+/// The row of `path` at `service`; none means that the call is refused.
+#[must_use]
+pub fn find(service: ServiceName, path: &str) -> Option<&'static Access> {
+    TABLE
+        .iter()
+        .find(|row| row.service == service && row.path == path)
+}
+
+/// The rows of one service.
+pub fn of(service: ServiceName) -> impl Iterator<Item = &'static Access> {
+    TABLE.iter().filter(move |row| row.service == service)
+}
+
+#[cfg(test)]
+mod tests;

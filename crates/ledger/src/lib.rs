@@ -1,1 +1,31 @@
 //! The append-only log: entries, frames, Merkle roots, replay.
+//!
+//! Every service's truth is its log; whatever else it keeps can be rebuilt from it. An entry is
+//! canonical JSON of at most 65,535 bytes, stored byte for byte, and its Merkle leaf is the hash of
+//! those bytes (RFC 6962 §2.1). A frame holds the entries of one or more whole commands and is the
+//! unit of commit: after a crash it is there entirely or not at all. This crate knows no service's
+//! events, no runtime and no index; nothing in it ever changes or removes an entry.
+
+pub mod canonical;
+pub mod disk;
+pub mod entry;
+pub mod error;
+mod events;
+mod frame;
+pub mod log;
+pub mod memory;
+pub mod merkle;
+mod reader;
+mod recovery;
+mod segment;
+pub mod serial;
+
+pub use disk::{Disk, DiskFile, Held, OsDisk};
+pub use entry::{About, Body, EntryRef, Event, MAX_ENTRY_BYTES, Recorded, Stamp, decode, encode};
+pub use error::{EntryError, LogError};
+pub use log::{Appended, Head, Log, Recovery};
+pub use memory::MemoryDisk;
+pub use reader::LogReader;
+
+#[doc(hidden)]
+pub use serde_json;

@@ -1,1 +1,27 @@
 //! Storage plumbing the services share: single writer, group commit, index engines, openings.
+//!
+//! A service's state is a [`Machine`]: commands are decided against it and yield events, applying
+//! an event cannot fail, and the events are the service's log. An [`Engine`] runs one machine: it
+//! lets one thread decide, commits what has gathered with one sync, and acknowledges only then. The
+//! index (ordered tables of small values) is written behind and can always be rebuilt from the log.
+//! This crate knows no service and no wire format, and never acknowledges what is not durable.
+
+mod commit;
+mod engine;
+mod error;
+mod flush;
+mod index;
+mod machine;
+mod mark;
+mod open;
+mod openings;
+mod overlay;
+mod view;
+mod write;
+
+pub use engine::{Engine, Options};
+pub use error::StoreError;
+pub use machine::{Decision, Machine};
+pub use open::OpenReport;
+pub use openings::{Opening, OpeningStore, commit};
+pub use view::{Scan, Span, Tables, View};

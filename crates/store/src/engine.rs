@@ -1,0 +1,344 @@
+//! The handle on a running machine: submit, read, watch, close.
+//!
+//! Three threads stand behind it. One decides and applies, one commits to the log and acknowledges,
+//! one writes the index behind. While a frame is being synced the next is being decided; nobody
+//! hears of an effect, as an answer or by reading, before its frame is durable.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use lgpki_ledger::{Disk, Head, LogReader, MemoryDisk, OsDisk, log::SEGMENT_BYTES};
+use parking_lot::{Condvar, Mutex, RwLock};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    error::StoreError,
+    flush::Signals,
+    index::IndexBase,
+    machine::Machine,
+    mark::Mark,
+    open::{self, OpenReport},
+    overlay::Overlay,
+    view::{Ground, View},
+};
+
+/// How an engine runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The node's name, as it stands in every entry.
+    pub node: String,
+    /// The disk that the log is on.
+    pub disk: Arc<dyn Disk>,
+    /// Submissions that may wait to be decided.
+    pub queue: usize,
+    /// Bytes of entries after which a frame takes in no further submission.
+    pub frame_bytes: usize,
+    /// Changed keys after which the index is written.
+    pub flush_keys: usize,
+    /// Bytes of memory for the index's cache.
+    pub cache_bytes: u64,
+    /// Bytes after which the log begins a new file.
+    pub segment_bytes: u64,
+}
+
+impl Options {
+    /// The defaults, for a node of the given name.
+    pub fn new(node: impl Into<String>) -> Self {
+        Self {
+            node: node.into(),
+            disk: Arc::new(OsDisk),
+            queue: 1024,
+            frame_bytes: 4 * 1024 * 1024,
+            flush_keys: 4096,
+            cache_bytes: 64 * 1024 * 1024,
+            segment_bytes: SEGMENT_BYTES,
+        }
+    }
+}
+
+/// What the machine's readers and its writer share, under one lock.
+pub(crate) struct State<M> {
+    pub(crate) machine: M,
+    pub(crate) overlay: Overlay,
+    /// Entries applied; the log may still be short of some of them.
+    pub(crate) next: u64,
+}
+
+/// What the threads and the handles share.
+pub(crate) struct Core<M> {
+    pub(crate) dir: PathBuf,
+    pub(crate) options: Options,
+    pub(crate) state: RwLock<State<M>>,
+    pub(crate) base: Box<dyn IndexBase>,
+    /// Whether an index is kept on disk.
+    pub(crate) indexed: bool,
+    pub(crate) fault: OnceLock<String>,
+    pub(crate) reader: LogReader,
+    pub(crate) head: Mutex<Head>,
+    pub(crate) durable: watch::Sender<u64>,
+    pub(crate) stopped: watch::Sender<Option<Arc<str>>>,
+    pub(crate) signals: Mutex<Signals>,
+    pub(crate) signalled: Condvar,
+    pub(crate) mark: Mutex<Mark>,
+    /// Size of the log that the mark on disk covers.
+    pub(crate) marked: AtomicU64,
+    pub(crate) closed: AtomicBool,
+}
+
+impl<M: Machine> Core<M> {
+    pub(crate) fn ground(&self) -> Ground<'_> {
+        Ground {
+            names: M::TABLES,
+            base: self.base.as_ref(),
+            fault: &self.fault,
+        }
+    }
+
+    /// Stops the engine for good. The first reason is the one that is told.
+    pub(crate) fn stop(&self, why: &str) {
+        self.stopped.send_if_modified(|stopped| {
+            if stopped.is_some() {
+                return false;
+            }
+            tracing::error!(dir = %self.dir.display(), why, "the store stopped");
+            *stopped = Some(Arc::from(why));
+            true
+        });
+        self.signals.lock().stopped = true;
+        self.signalled.notify_all();
+    }
+
+    /// An error if the engine has stopped, or if the index could not be read.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if let Some(fault) = self.fault.get() {
+            self.stop(&StoreError::Index(fault.clone()).to_string());
+        }
+        match self.stopped.borrow().as_ref() {
+            Some(why) => Err(StoreError::Stopped(Arc::clone(why))),
+            None if self.closed.load(Ordering::Acquire) => Err(StoreError::Closed),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows that the log is durable up to `head`.
+    pub(crate) fn advance(&self, head: Head) {
+        *self.head.lock() = head;
+        self.durable.send_replace(head.size);
+        self.signals.lock().durable = head.size;
+        self.signalled.notify_all();
+    }
+}
+
+/// Work for the deciding thread.
+pub(crate) enum Request<M: Machine> {
+    /// Decide these.
+    Submit(Submission<M>),
+    /// Finish what is queued, write everything out, release the directory.
+    Close(oneshot::Sender<()>),
+}
+
+/// Commands of one submission and where their answers go.
+pub(crate) struct Submission<M: Machine> {
+    pub(crate) commands: Vec<M::Command>,
+    pub(crate) answer: oneshot::Sender<Vec<M::Outcome>>,
+}
+
+/// A running machine. Clones are handles on the same one; when the last is dropped the engine
+/// closes by itself, in the background.
+pub struct Engine<M: Machine> {
+    core: Arc<Core<M>>,
+    queue: mpsc::Sender<Request<M>>,
+}
+
+impl<M: Machine> Clone for Engine<M> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            queue: self.queue.clone(),
+        }
+    }
+}
+
+impl<M: Machine> fmt::Debug for Engine<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("dir", &self.core.dir)
+            .field("durable", &self.core.reader.durable())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Machine> Engine<M> {
+    /// Opens the data directory `dir`, or begins it: log and index. Blocks while it recovers.
+    pub fn open_embedded(
+        dir: &Path,
+        machine: M,
+        options: Options,
+    ) -> Result<(Self, OpenReport), StoreError> {
+        open::embedded(dir, machine, options)
+    }
+
+    /// Runs the machine in memory; nothing survives.
+    pub fn open_memory(machine: M, node: &str) -> Result<Self, StoreError> {
+        let options = Options {
+            disk: Arc::new(MemoryDisk::new()),
+            ..Options::new(node)
+        };
+        Self::open_unindexed(Path::new("memory"), machine, options).map(|(engine, _)| engine)
+    }
+
+    /// Runs the machine on a log alone, whose whole content is replayed when it is opened and
+    /// whose tables stay in memory.
+    pub fn open_unindexed(
+        dir: &Path,
+        machine: M,
+        options: Options,
+    ) -> Result<(Self, OpenReport), StoreError> {
+        open::unindexed(dir, machine, options)
+    }
+
+    pub(crate) fn new(core: Arc<Core<M>>, queue: mpsc::Sender<Request<M>>) -> Self {
+        Self { core, queue }
+    }
+
+    /// Decides the commands in order and answers each when all their events are durable. The
+    /// events of one submission stand in one frame: after a crash all are there or none. Waits
+    /// while the queue is full. If the caller stops waiting, the commands may still take effect.
+    pub async fn submit(&self, commands: Vec<M::Command>) -> Result<Vec<M::Outcome>, StoreError> {
+        self.core.check()?;
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Submit(Submission { commands, answer });
+        let queued = self.queue.send(request).await;
+        queued.map_err(|_| self.gone())?;
+        answered.await.map_err(|_| self.gone())
+    }
+
+    /// Like [`submit`](Self::submit), but refuses at once with [`StoreError::Overloaded`] when the
+    /// queue is full.
+    pub async fn try_submit(
+        &self,
+        commands: Vec<M::Command>,
+    ) -> Result<Vec<M::Outcome>, StoreError> {
+        self.core.check()?;
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Submit(Submission { commands, answer });
+        self.queue.try_send(request).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => self.gone(),
+        })?;
+        answered.await.map_err(|_| self.gone())
+    }
+
+    /// Submits one command.
+    pub async fn submit_one(&self, command: M::Command) -> Result<M::Outcome, StoreError> {
+        let outcomes = self.submit(vec![command]).await?;
+        outcomes.into_iter().next().ok_or_else(|| self.gone())
+    }
+
+    /// Reads the state, and returns when everything that `read` may have seen is durable. Keep
+    /// `read` short, for the writer waits meanwhile.
+    pub async fn read<T: Send>(
+        &self,
+        read: impl FnOnce(&M, &View<'_>) -> T + Send,
+    ) -> Result<T, StoreError> {
+        let (value, position) = {
+            let state = self.core.state.read();
+            self.core.check()?;
+            let view = View {
+                ground: self.core.ground(),
+                overlay: &state.overlay,
+                next: state.next,
+            };
+            (read(&state.machine, &view), state.next)
+        };
+        self.core.check()?;
+        self.durable(position).await?;
+        Ok(value)
+    }
+
+    /// Returns when at least `size` entries are durable.
+    async fn durable(&self, size: u64) -> Result<(), StoreError> {
+        if self.core.reader.durable() >= size {
+            return Ok(());
+        }
+        let mut durable = self.core.durable.subscribe();
+        let mut stopped = self.core.stopped.subscribe();
+        tokio::select! {
+            reached = durable.wait_for(|durable| *durable >= size) => {
+                reached.map(drop).map_err(|_| self.gone())
+            }
+            _ = stopped.wait_for(Option::is_some) => Err(self.gone()),
+        }
+    }
+
+    /// Reads the log's durable entries.
+    #[must_use]
+    pub fn log(&self) -> LogReader {
+        self.core.reader.clone()
+    }
+
+    /// The durable size of the log, as it grows: for feeds and watchers.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.core.durable.subscribe()
+    }
+
+    /// The durable size of the log and its Merkle root.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        *self.core.head.lock()
+    }
+
+    /// Why the engine stopped, if it did. A stopped engine serves nothing any more; its process
+    /// should end with a non-zero status.
+    #[must_use]
+    pub fn stopped(&self) -> Option<StoreError> {
+        self.core.check().err()
+    }
+
+    /// Returns only if the engine stops by an error, with that error.
+    pub async fn failed(&self) -> StoreError {
+        let mut stopped = self.core.stopped.subscribe();
+        let why = stopped.wait_for(Option::is_some).await;
+        match why.as_deref() {
+            Ok(Some(why)) => StoreError::Stopped(Arc::clone(why)),
+            _ => StoreError::Closed,
+        }
+    }
+
+    /// Notes durably that others have seen the first `shown` entries, so that the directory is
+    /// refused should it ever be opened with fewer. Cheap if it was noted already; else one small
+    /// file is written. Returns an error if `shown` entries are not durable.
+    pub async fn publish_mark(&self, shown: u64) -> Result<(), StoreError> {
+        self.core.check()?;
+        if self.core.marked.load(Ordering::Acquire) >= shown {
+            return Ok(());
+        }
+        self.durable(shown).await?;
+        let core = Arc::clone(&self.core);
+        let write = tokio::task::spawn_blocking(move || core.write_mark(shown)).await;
+        write.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Finishes what is queued, writes the index, and releases the directory. Later calls on any
+    /// handle answer [`StoreError::Closed`].
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Request::Close(done)).await.is_ok() {
+            // The sender is dropped either way when the thread ends.
+            let _ = closed.await;
+        } else {
+            self.queue.closed().await;
+        }
+    }
+
+    fn gone(&self) -> StoreError {
+        self.core.check().err().unwrap_or(StoreError::Closed)
+    }
+}

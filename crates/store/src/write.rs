@@ -1,0 +1,98 @@
+//! The deciding thread: the single writer of a machine's state.
+//!
+//! It takes submissions in the order of the queue, decides and applies them in memory, and hands
+//! their entries to the committing thread. What does not fit into an entry is refused before
+//! anything of it is applied.
+
+use std::sync::{Arc, mpsc::SyncSender};
+
+use lgpki_ledger::{Recorded, encode};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    commit::Unit,
+    engine::{Core, Request, State},
+    machine::Machine,
+    view::{Tables, View},
+};
+
+/// Decides until the queue ends or the engine is closed; returns who waits for the closing.
+pub(crate) fn run<M: Machine>(
+    core: &Arc<Core<M>>,
+    queue: &mut mpsc::Receiver<Request<M>>,
+    units: &SyncSender<Unit<M::Outcome>>,
+) -> Option<oneshot::Sender<()>> {
+    while let Some(request) = queue.blocking_recv() {
+        let submission = match request {
+            Request::Submit(submission) => submission,
+            Request::Close(done) => return Some(done),
+        };
+        // A stopped engine drops the submission, and its caller hears why.
+        if core.check().is_err() || !core.wait_for_room() {
+            continue;
+        }
+        let (entries, outcomes) = decide(core, submission.commands);
+        if core.check().is_err() {
+            continue;
+        }
+        let unit = Unit {
+            entries,
+            outcomes,
+            answer: submission.answer,
+        };
+        if units.send(unit).is_err() {
+            core.stop("the committing thread ended");
+        }
+    }
+    None
+}
+
+fn decide<M: Machine>(
+    core: &Core<M>,
+    commands: Vec<M::Command>,
+) -> (Vec<Vec<u8>>, Vec<M::Outcome>) {
+    let mut entries = Vec::new();
+    let mut outcomes = Vec::with_capacity(commands.len());
+    let mut guard = core.state.write();
+    let State {
+        machine,
+        overlay,
+        next,
+    } = &mut *guard;
+    for command in commands {
+        let view = View {
+            ground: core.ground(),
+            overlay,
+            next: *next,
+        };
+        let decision = machine.decide(&view, command);
+        let encoded: Result<Vec<_>, _> = decision
+            .events
+            .iter()
+            .map(|(stamp, event)| encode(&core.options.node, stamp, event))
+            .collect();
+        match encoded {
+            Ok(encoded) => entries.extend(encoded),
+            Err(e) => {
+                outcomes.push(M::unrecordable(e));
+                continue;
+            }
+        }
+        for (stamp, event) in decision.events {
+            let recorded = Recorded {
+                index: *next,
+                stamp,
+                event,
+            };
+            let mut tables = Tables {
+                ground: core.ground(),
+                overlay,
+                next: *next,
+            };
+            machine.apply(&mut tables, &recorded);
+            *next += 1;
+        }
+        outcomes.push(decision.outcome);
+    }
+    (entries, outcomes)
+}

@@ -66,6 +66,8 @@ pub struct Access {
     pub path: &'static str,
     /// The roles that may call it there.
     pub roles: &'static [Role],
+    /// Whether one side sends a stream; such an RPC may stay open for as long as it likes.
+    pub streaming: bool,
 }
 
 const BRANCH: Role = Role::Officer(OfficerRole::BranchOfficer);
@@ -77,11 +79,16 @@ const READERS: &[Role] = &[BRANCH, OPERATOR, AUDITOR];
 const OFFICERS: &[Role] = &[BRANCH, LGWAN, OPERATOR, AUDITOR];
 
 macro_rules! rows {
-    ($($service:ident $package:literal { $($method:literal => $roles:expr,)+ })+) => {
+    (@streaming) => { false };
+    (@streaming stream) => { true };
+    ($($service:ident $package:literal {
+        $($method:literal $($shape:ident)? => $roles:expr,)+
+    })+) => {
         &[$($(Access {
             service: ServiceName::$service,
             path: concat!("/lgpki.v1.", $package, "/", $method),
             roles: $roles,
+            streaming: rows!(@streaming $($shape)?),
         },)+)+]
     };
 }
@@ -90,13 +97,13 @@ macro_rules! rows {
 pub const TABLE: &[Access] = rows! {
     Intake "ApplicationService" {
         "SubmitApplication" => &[BRANCH],
-        "SubmitApplications" => &[BRANCH],
+        "SubmitApplications" stream => &[BRANCH],
         "GetApplication" => READERS,
         "ListApplications" => READERS,
-        "WatchApplications" => READERS,
+        "WatchApplications" stream => READERS,
         "WithdrawApplication" => &[BRANCH],
         "DownloadCertificate" => &[BRANCH],
-        "DownloadCertificates" => &[BRANCH],
+        "DownloadCertificates" stream => &[BRANCH],
         "ConfirmDelivery" => &[BRANCH],
     }
     Intake "ExaminationService" {
@@ -124,15 +131,15 @@ pub const TABLE: &[Access] = rows! {
     }
     Lifecycle "LifecycleService" {
         "RevokeCertificates" => &[Role::Intake],
-        "FollowStandings" => &[Role::Intake],
+        "FollowStandings" stream => &[Role::Intake],
         "PublishCrls" => &[Role::Intake],
     }
     Issuer "IssuerService" {
         "IssueCertificates" => &[Role::Intake],
         "GetIssuances" => &[Role::Intake],
-        "FollowIssuance" => &[Role::Lifecycle],
+        "FollowIssuance" stream => &[Role::Lifecycle],
         "ListIssuers" => &[Role::Intake, Role::Lifecycle],
-        "SignCrl" => &[Role::Lifecycle],
+        "SignCrl" stream => &[Role::Lifecycle],
     }
 };
 

@@ -12,6 +12,7 @@ use std::{fmt::Display, str::FromStr};
 use lgpki_domain::{
     Authority, CertificateKind, Fault, Faults, KeyMedium, Names, OfficerRole, RevocationReason,
     Subject,
+    application::{Sort, State},
 };
 
 use crate::v1;
@@ -97,6 +98,62 @@ wire_enum!("revocation reason", RevocationReason, v1::RevocationReason, {
     Superseded => Superseded,
     CessationOfOperation => CessationOfOperation,
 });
+
+wire_enum!("sort of application", Sort, v1::ApplicationSort, {
+    Issue => Issue,
+    Renew => Renew,
+    Abolish => Abolish,
+    Revoke => Revoke,
+});
+
+impl From<&State> for v1::ApplicationState {
+    fn from(state: &State) -> Self {
+        match state {
+            State::Received { .. } => Self::Received,
+            State::Examining { .. } => Self::Examining,
+            State::Approved { .. } => Self::Approved,
+            State::Queued { .. } => Self::Queued,
+            State::Issuing { .. } => Self::Issuing,
+            State::Issued { .. } => Self::Issued,
+            State::Delivered { .. } => Self::Delivered,
+            State::Rejected { .. } => Self::Rejected,
+            State::Withdrawn { .. } => Self::Withdrawn,
+            State::Failed { .. } => Self::Failed,
+            State::Completed { .. } => Self::Completed,
+        }
+    }
+}
+
+/// The number of an application's state.
+#[must_use]
+pub fn state_number(state: &State) -> i32 {
+    v1::ApplicationState::from(state).into()
+}
+
+/// Reads a filter by state; each wrong item is a fault of `field[i]`.
+pub fn known_states(
+    faults: &mut Faults,
+    field: &str,
+    numbers: &[i32],
+) -> Vec<v1::ApplicationState> {
+    let mut known = Vec::with_capacity(numbers.len());
+    for (i, number) in numbers.iter().enumerate() {
+        match v1::ApplicationState::try_from(*number) {
+            Ok(v1::ApplicationState::Unspecified) => faults.push(
+                format!("{field}[{i}]"),
+                FIELD_MISSING,
+                "the state is missing; leave the list empty for all states",
+            ),
+            Ok(state) => known.push(state),
+            Err(_) => faults.push(
+                format!("{field}[{i}]"),
+                FIELD_UNKNOWN_VALUE,
+                format!("{number} is no state of an application"),
+            ),
+        }
+    }
+    known
+}
 
 /// The number of an enum field.
 #[must_use]

@@ -77,6 +77,25 @@ fn every_rpc_stands_in_the_table_with_the_callers_its_comment_names() {
 }
 
 #[test]
+fn streaming_rows_are_those_the_contract_streams() {
+    let set = FileDescriptorSet::decode(crate::FILE_DESCRIPTOR_SET).unwrap();
+    let mut seen = 0;
+    for file in &set.file {
+        for service in &file.service {
+            for method in &service.method {
+                let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                for row in TABLE.iter().filter(|row| row.path == path) {
+                    let streams = method.client_streaming() || method.server_streaming();
+                    assert_eq!(row.streaming, streams, "{path}");
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(seen, TABLE.len());
+}
+
+#[test]
 fn no_row_stands_twice_and_none_is_open_to_nobody() {
     let rows: BTreeSet<_> = TABLE.iter().map(|row| (row.service, row.path)).collect();
     assert_eq!(rows.len(), TABLE.len());

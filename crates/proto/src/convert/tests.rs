@@ -25,6 +25,7 @@ fn every_value_of_every_enum_comes_back() {
     round_trip::<KeyMedium>(KeyMedium::ALL.len());
     round_trip::<OfficerRole>(OfficerRole::ALL.len());
     round_trip::<RevocationReason>(RevocationReason::ALL.len());
+    round_trip::<Sort>(Sort::ALL.len());
 }
 
 #[test]
@@ -74,6 +75,32 @@ fn texts_are_read_or_refused_under_their_field() {
             ("decided_on".to_owned(), FIELD_MISSING),
             ("serial".to_owned(), FIELD_MALFORMED),
             ("ids[0]".to_owned(), FIELD_MALFORMED),
+        ]
+    );
+}
+
+#[test]
+fn a_filter_by_state_reads_what_states_are_written_as() {
+    let at = Timestamp::from_seconds(1);
+    let mut faults = Faults::new();
+    let numbers = [
+        state_number(&State::Received { at }),
+        0,
+        77,
+        state_number(&State::Completed { at }),
+    ];
+    assert_eq!(
+        known_states(&mut faults, "states", &numbers),
+        [
+            v1::ApplicationState::Received,
+            v1::ApplicationState::Completed
+        ]
+    );
+    assert_eq!(
+        reasons(&faults),
+        [
+            ("states[1]".to_owned(), FIELD_MISSING),
+            ("states[2]".to_owned(), FIELD_UNKNOWN_VALUE),
         ]
     );
 }

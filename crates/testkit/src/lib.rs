@@ -1,1 +1,12 @@
-//! Test doubles and fixtures: manual clock, seeded randomness, failing disk.
+//! Test doubles: a clock that stands until it is moved, randomness from a seed, a disk that fails.
+//!
+//! For tests only; no product crate depends on this one except as a dev-dependency. Every double
+//! is deterministic: the same test does the same thing each time it runs.
+
+mod clock;
+mod disk;
+mod random;
+
+pub use clock::ManualClock;
+pub use disk::{Fault, FaultyDisk, Persisted};
+pub use random::SeededRandom;

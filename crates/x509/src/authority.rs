@@ -1,0 +1,56 @@
+//! The self-signed certificates of the LGPKI CAs.
+//!
+//! Named `C=JP, O=LGPKI, OU=Organization CA`, with the Japanese name in the subjectAltName; they
+//! sign certificates and CRLs and have no CA below them.
+
+use lgpki_domain::{Authority, Serial, Validity};
+
+use crate::{
+    error::X509Error,
+    extension,
+    key::SubjectPublicKey,
+    name::{Language, authority_parts, name},
+    profile::usage,
+    tbs::{Frame, directory_name},
+};
+
+/// What a CA certificate is built from.
+#[derive(Clone, Copy, Debug)]
+pub struct CaBlueprint<'a> {
+    /// The CA.
+    pub authority: Authority,
+    /// Its public key.
+    pub public_key: &'a SubjectPublicKey,
+    /// The certificate's serial number.
+    pub serial: Serial,
+    /// When it is valid; see [`Validity::for_ca`].
+    pub validity: Validity,
+}
+
+/// Builds the tbsCertificate in DER.
+pub fn build(blueprint: &CaBlueprint<'_>) -> Result<Vec<u8>, X509Error> {
+    let english = authority_parts(blueprint.authority, Language::English);
+    let japanese = authority_parts(blueprint.authority, Language::Japanese);
+    let mut own_name = Vec::new();
+    name(&mut own_name, &english, Language::English);
+    let frame = Frame {
+        serial: blueprint.serial,
+        algorithm: blueprint.public_key.algorithm().signature(),
+        issuer: &own_name,
+        validity: blueprint.validity,
+        public_key: blueprint.public_key,
+    };
+    let key_id = blueprint.public_key.key_id();
+    frame.write(
+        |out| out.extend_from_slice(&own_name),
+        |out| {
+            extension::authority_key_identifier(out, key_id);
+            extension::subject_key_identifier(out, key_id);
+            extension::key_usage(out, usage::KEY_CERT_SIGN | usage::CRL_SIGN);
+            extension::subject_alt_name(out, |out| {
+                directory_name(out, |out| name(out, &japanese, Language::Japanese));
+            });
+            extension::ca_constraints(out);
+        },
+    )
+}

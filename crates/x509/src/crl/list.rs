@@ -1,0 +1,260 @@
+//! A CRL read back, entry by entry, without keeping the entries apart.
+//!
+//! The reader takes the CRLs that this CA publishes: version 2, every entry with a reason of ours,
+//! in ascending order. `x509-cert` decodes each entry; the bytes stay as they came.
+
+use der::{Decode, Reader as _, SliceReader};
+use lgpki_domain::{CrlNumber, RevocationReason, Serial};
+use x509_cert::{
+    crl::RevokedCert,
+    ext::{Extension, pkix::CrlReason},
+};
+
+use super::{CrlEntry, CrlSummary};
+use crate::{
+    decode::{NotDer, Reader, check_strict},
+    encode::tag,
+    error::X509Error,
+    key::SubjectPublicKey,
+    oid,
+    signed::Signed,
+    time::from_time,
+};
+
+const WHAT: &str = "a CRL of this CA";
+
+fn wrong(why: impl ToString) -> X509Error {
+    X509Error::unreadable(WHAT, why)
+}
+
+/// A signed CRL.
+#[derive(Clone, Debug)]
+pub struct RevocationList {
+    der: Vec<u8>,
+    summary: CrlSummary,
+    /// Where the entries' bytes lie in `der`.
+    entries: std::ops::Range<usize>,
+}
+
+impl RevocationList {
+    /// Reads a CRL in DER; every entry is looked at once.
+    pub fn parse(der: &[u8]) -> Result<Self, X509Error> {
+        let signed = Signed::parse(der)?;
+        let fields = Fields::read(signed.to_be_signed()).map_err(wrong)?;
+        let (this_update, next_update) = fields.dates()?;
+        let mut count = 0;
+        for entry in Entries::new(fields.entries) {
+            entry?;
+            count += 1;
+        }
+        let summary = CrlSummary {
+            number: fields.number()?,
+            this_update,
+            next_update,
+            entries: count,
+        };
+        let start = offset_in(der, fields.entries);
+        Ok(Self {
+            summary,
+            entries: start..start + fields.entries.len(),
+            der: der.to_vec(),
+        })
+    }
+
+    /// The CRL in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// What the CRL says about itself.
+    #[must_use]
+    pub const fn summary(&self) -> CrlSummary {
+        self.summary
+    }
+
+    /// The revoked certificates in ascending order of serial number.
+    #[must_use]
+    pub fn entries(&self) -> Entries<'_> {
+        Entries::new(&self.der[self.entries.clone()])
+    }
+
+    /// The entry of a certificate, if it is listed.
+    #[must_use]
+    pub fn find(&self, serial: Serial) -> Option<CrlEntry> {
+        self.entries()
+            .filter_map(Result::ok)
+            .find(|entry| entry.serial == serial)
+    }
+
+    /// Whether `key` made the CRL's signature.
+    #[must_use]
+    pub fn is_signed_by(&self, key: &SubjectPublicKey) -> bool {
+        Signed::parse(&self.der).is_ok_and(|signed| signed.is_signed_by(key))
+    }
+}
+
+/// Where `part`, a slice of `whole`, begins.
+fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    if part.is_empty() {
+        return 0;
+    }
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}
+
+/// The fields of a tbsCertList as bytes.
+pub(crate) struct Fields<'a> {
+    pub(crate) version: &'a [u8],
+    pub(crate) algorithm: &'a [u8],
+    pub(crate) issuer: &'a [u8],
+    pub(crate) this_update: &'a [u8],
+    pub(crate) next_update: &'a [u8],
+    /// The content of revokedCertificates; empty if absent.
+    pub(crate) entries: &'a [u8],
+    /// Whether revokedCertificates is present.
+    pub(crate) lists_entries: bool,
+    /// The extensions, a SEQUENCE in DER.
+    pub(crate) extensions: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn read(tbs: &'a [u8]) -> Result<Self, NotDer> {
+        let mut outer = Reader::new(tbs);
+        let mut fields = outer.open(tag::SEQUENCE)?;
+        outer.finish()?;
+        let version = fields.expect(tag::INTEGER)?;
+        let algorithm = fields.value()?.raw;
+        let issuer = fields.value()?.raw;
+        let this_update = fields.value()?.raw;
+        let next_update = fields.value()?.raw;
+        let (lists_entries, entries) = if fields.peek() == Some(tag::SEQUENCE) {
+            (true, fields.value()?.content)
+        } else {
+            (false, &[][..])
+        };
+        let extensions = fields.expect(tag::context_constructed(0))?;
+        fields.finish()?;
+        for part in [algorithm, issuer, this_update, next_update, extensions] {
+            check_strict(part)?;
+        }
+        Ok(Self {
+            version,
+            algorithm,
+            issuer,
+            this_update,
+            next_update,
+            entries,
+            lists_entries,
+            extensions,
+        })
+    }
+
+    pub(crate) fn dates(
+        &self,
+    ) -> Result<(lgpki_domain::Timestamp, lgpki_domain::Timestamp), X509Error> {
+        let date = |der| {
+            x509_cert::time::Time::from_der(der)
+                .map(from_time)
+                .map_err(wrong)
+        };
+        Ok((date(self.this_update)?, date(self.next_update)?))
+    }
+
+    pub(crate) fn extensions(&self) -> Result<Vec<Extension>, X509Error> {
+        Vec::<Extension>::from_der(self.extensions).map_err(wrong)
+    }
+
+    fn number(&self) -> Result<CrlNumber, X509Error> {
+        let extensions = self.extensions()?;
+        extensions
+            .iter()
+            .find(|e| e.extn_id.as_bytes() == oid::CRL_NUMBER)
+            .and_then(number_of)
+            .ok_or_else(|| wrong("it has no number that fits 64 bits"))
+    }
+}
+
+/// The value of a cRLNumber extension.
+pub(crate) fn number_of(extension: &Extension) -> Option<CrlNumber> {
+    u64::from_der(extension.extn_value.as_bytes())
+        .ok()
+        .map(CrlNumber)
+}
+
+/// The entries of a CRL, decoded one at a time; ends after the first error.
+#[derive(Debug)]
+pub struct Entries<'a> {
+    reader: Option<SliceReader<'a>>,
+    last: Option<Serial>,
+    too_large: bool,
+}
+
+impl<'a> Entries<'a> {
+    pub(crate) fn new(content: &'a [u8]) -> Self {
+        let reader = SliceReader::new(content).ok();
+        Self {
+            too_large: reader.is_none(),
+            reader,
+            last: None,
+        }
+    }
+
+    fn read(&mut self) -> Option<Result<CrlEntry, X509Error>> {
+        if self.too_large {
+            self.too_large = false;
+            return Some(Err(wrong("it is too large")));
+        }
+        let reader = self.reader.as_mut()?;
+        if reader.is_finished() {
+            return None;
+        }
+        let entry = RevokedCert::decode(reader)
+            .map_err(wrong)
+            .and_then(|e| entry_of(&e));
+        Some(entry.and_then(|entry| {
+            if self.last.is_some_and(|last| last >= entry.serial) {
+                return Err(X509Error::EntryOutOfOrder {
+                    serial: entry.serial,
+                });
+            }
+            self.last = Some(entry.serial);
+            Ok(entry)
+        }))
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<CrlEntry, X509Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.read();
+        if matches!(next, Some(Err(_))) {
+            self.reader = None;
+        }
+        next
+    }
+}
+
+fn entry_of(entry: &RevokedCert) -> Result<CrlEntry, X509Error> {
+    let serial = Serial::from_bytes(entry.serial_number.as_bytes())
+        .ok_or_else(|| wrong("an entry's serial number is not one of this CA"))?;
+    let reason = match entry.crl_entry_extensions.as_deref() {
+        Some([only]) if only.extn_id.as_bytes() == oid::CRL_REASON && !only.critical => {
+            CrlReason::from_der(only.extn_value.as_bytes()).ok()
+        }
+        _ => None,
+    };
+    let reason = reason
+        .and_then(|reason| u8::try_from(reason as u32).ok())
+        .and_then(RevocationReason::from_code)
+        .ok_or_else(|| {
+            wrong(format!(
+                "the entry of {serial} has no reason that this CA uses"
+            ))
+        })?;
+    Ok(CrlEntry {
+        serial,
+        revoked_at: from_time(entry.revocation_date),
+        reason,
+    })
+}

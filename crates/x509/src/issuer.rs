@@ -1,0 +1,263 @@
+//! One CA key with its name and its places of publication: what all its certificates and CRLs
+//! share.
+//!
+//! The addresses carry the key's generation, because they stand in certificates for three years
+//! and a later key publishes elsewhere. The distribution point's name in a certificate and the
+//! issuingDistributionPoint of the CRL are the same bytes.
+
+use lgpki_domain::{Authority, KeyAlgorithm, SignatureAlgorithm, Validity};
+use x509_cert::name::Name;
+
+use crate::{
+    certificate::Certificate,
+    error::X509Error,
+    extension,
+    key::{KeyId, SubjectPublicKey},
+};
+
+/// Where a CA publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The CRL, one address per network.
+    pub crl: Vec<String>,
+    /// The CA certificate, one address per network.
+    pub ca_certificate: Vec<String>,
+    /// The certification practice statement.
+    pub cps: String,
+}
+
+impl Addresses {
+    /// The addresses below each of `bases`, such as `http://repository.lgpki.lg.jp`; the practice
+    /// statement lies below the first.
+    #[must_use]
+    pub fn at(bases: &[String], authority: Authority, generation: u32) -> Self {
+        let below = |folder: &str, file: &str| {
+            bases
+                .iter()
+                .map(|base| format!("{}/{folder}/{file}", base.trim_end_matches('/')))
+                .collect()
+        };
+        let first = bases.first().map_or("", |base| base.trim_end_matches('/'));
+        Self {
+            crl: below("crl", &crl_file(authority, generation)),
+            ca_certificate: below("ca", &certificate_file(authority, generation)),
+            cps: format!("{first}/cps"),
+        }
+    }
+
+    fn check(&self) -> Result<(), X509Error> {
+        let all = || {
+            self.crl
+                .iter()
+                .chain(&self.ca_certificate)
+                .chain([&self.cps])
+        };
+        if self.crl.is_empty() || self.ca_certificate.is_empty() {
+            return Err(X509Error::unencodable("an address", "there is none"));
+        }
+        match all().find(|a| !is_http_address(a)) {
+            None => Ok(()),
+            Some(wrong) => Err(X509Error::unencodable(
+                "an address",
+                format!("{wrong:?} is not an http address of printable ASCII"),
+            )),
+        }
+    }
+}
+
+/// CRLs and CA certificates are fetched over plain HTTP (RFC 5280 §8 warns against https there);
+/// a practice statement may lie under https.
+fn is_http_address(address: &str) -> bool {
+    address.len() <= 1024
+        && address.bytes().all(|b| b.is_ascii_graphic())
+        && ["http://", "https://"].iter().any(|scheme| {
+            address
+                .strip_prefix(scheme)
+                .is_some_and(|rest| !rest.is_empty())
+        })
+}
+
+/// The file name under which a CRL is published, such as `organization-1.crl`.
+#[must_use]
+pub fn crl_file(authority: Authority, generation: u32) -> String {
+    format!("{authority}-{generation}.crl")
+}
+
+/// The file name under which a CA certificate is published (DER), such as `organization-1.cer`.
+#[must_use]
+pub fn certificate_file(authority: Authority, generation: u32) -> String {
+    format!("{authority}-{generation}.cer")
+}
+
+/// A CA key that issues.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    authority: Authority,
+    generation: u32,
+    addresses: Addresses,
+    certificate: Certificate,
+    key: SubjectPublicKey,
+    key_id: KeyId,
+    validity: Validity,
+    pub(crate) name: Name,
+    pub(crate) parts: Prepared,
+}
+
+/// Bytes that every certificate or CRL of an issuer repeats.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    /// The authorityKeyIdentifier extension.
+    pub(crate) authority_key_identifier: Vec<u8>,
+    /// The DistributionPointName, tag `[0]` included.
+    pub(crate) distribution_point_name: Vec<u8>,
+    /// The cRLDistributionPoints and authorityInfoAccess extensions.
+    pub(crate) publication: Vec<u8>,
+}
+
+impl Issuer {
+    /// The issuer whose self-signed CA certificate is given in DER. It must be the certificate of
+    /// this authority: its name, its own signature, a CA's usages, and whole days of validity.
+    pub fn try_new(
+        authority: Authority,
+        generation: u32,
+        certificate: &[u8],
+        addresses: Addresses,
+    ) -> Result<Self, X509Error> {
+        addresses.check()?;
+        let wrong = |why: &str| X509Error::NotThisAuthority {
+            authority,
+            why: why.to_owned(),
+        };
+        let certificate = Certificate::parse(certificate)?;
+        if certificate.authority() != Some(authority) || !certificate.is_self_issued() {
+            return Err(wrong("it bears another name"));
+        }
+        if !certificate.is_ca() {
+            return Err(wrong("it may not sign certificates and CRLs"));
+        }
+        let key = certificate
+            .public_key()
+            .filter(|key| KeyAlgorithm::FOR_CA.contains(&key.algorithm()))
+            .cloned()
+            .ok_or_else(|| wrong("its key is not RSA-2048 to RSA-4096, P-256 or P-384"))?;
+        if !certificate.is_signed_by(&key) {
+            return Err(wrong("it is not signed with its own key"));
+        }
+        let key_id = certificate
+            .key_id()
+            .ok_or_else(|| wrong("it lacks a subjectKeyIdentifier of 20 octets"))?;
+        let validity = certificate
+            .validity()
+            .ok_or_else(|| wrong("it is not valid from 00:00:00 to 23:59:59 JST"))?;
+        let mut parts = Prepared {
+            authority_key_identifier: Vec::new(),
+            distribution_point_name: Vec::new(),
+            publication: Vec::new(),
+        };
+        extension::authority_key_identifier(&mut parts.authority_key_identifier, key_id);
+        extension::distribution_point_name(&mut parts.distribution_point_name, &addresses.crl);
+        extension::crl_distribution_points(&mut parts.publication, &parts.distribution_point_name);
+        extension::authority_info_access(&mut parts.publication, &addresses.ca_certificate);
+        Ok(Self {
+            authority,
+            generation,
+            addresses,
+            name: certificate.subject_name().clone(),
+            key,
+            key_id,
+            validity,
+            certificate,
+            parts,
+        })
+    }
+
+    /// The authority.
+    #[must_use]
+    pub const fn authority(&self) -> Authority {
+        self.authority
+    }
+
+    /// The key's generation, from 1.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// The CA certificate in DER.
+    #[must_use]
+    pub fn certificate(&self) -> &[u8] {
+        self.certificate.der()
+    }
+
+    /// The CA's public key.
+    #[must_use]
+    pub const fn public_key(&self) -> &SubjectPublicKey {
+        &self.key
+    }
+
+    /// The key identifier that stands in the authorityKeyIdentifier of what is issued.
+    #[must_use]
+    pub const fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// The signature algorithm of what is issued.
+    #[must_use]
+    pub const fn signature_algorithm(&self) -> SignatureAlgorithm {
+        self.key.algorithm().signature()
+    }
+
+    /// The CA certificate's validity; nothing that is issued outlives it.
+    #[must_use]
+    pub const fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// Where the CA publishes.
+    #[must_use]
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The CA's distinguished name in DER.
+    pub(crate) fn name_der(&self) -> &[u8] {
+        self.certificate.subject_der()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_carry_authority_and_generation() {
+        let bases = ["http://a.lg.jp/".to_owned(), "http://b.lg.jp".to_owned()];
+        let addresses = Addresses::at(&bases, Authority::Organization, 2);
+        assert_eq!(
+            addresses.crl,
+            [
+                "http://a.lg.jp/crl/organization-2.crl",
+                "http://b.lg.jp/crl/organization-2.crl"
+            ]
+        );
+        assert_eq!(addresses.cps, "http://a.lg.jp/cps");
+        assert!(addresses.check().is_ok());
+    }
+
+    #[test]
+    fn addresses_must_be_http() {
+        for base in ["", "ftp://a", "http://", "http://a b", "http://市.jp"] {
+            let addresses = Addresses {
+                crl: vec![base.to_owned()],
+                ca_certificate: vec!["http://a/ca".to_owned()],
+                cps: "https://a/cps".to_owned(),
+            };
+            assert!(addresses.check().is_err(), "{base}");
+        }
+        assert!(
+            Addresses::at(&[], Authority::Application, 1)
+                .check()
+                .is_err()
+        );
+    }
+}

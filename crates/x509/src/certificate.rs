@@ -50,11 +50,11 @@ impl Certificate {
     /// Reads a certificate in DER. Its signature algorithm must be an allowed one; everything else
     /// is taken as it stands.
     pub fn parse(der: &[u8]) -> Result<Self, X509Error> {
-        let wrong = |e: NotDer| X509Error::unreadable(WHAT, e);
+        let wrong = |e: NotDer| X509Error::unreadable(WHAT, &e);
         check_strict(der).map_err(wrong)?;
         let raw = Raw::read(der)?;
         let parsed =
-            TbsCertificate::from_der(raw.tbs).map_err(|e| X509Error::unreadable(WHAT, e))?;
+            TbsCertificate::from_der(raw.tbs).map_err(|e| X509Error::unreadable(WHAT, &e))?;
         let name = Reader::new(raw.subject)
             .open(tag::SEQUENCE)
             .and_then(read_name)
@@ -325,7 +325,7 @@ struct Raw<'a> {
 impl<'a> Raw<'a> {
     fn read(der: &'a [u8]) -> Result<Self, X509Error> {
         let tbs = Signed::parse(der)?.to_be_signed();
-        Self::split(tbs).map_err(|e| X509Error::unreadable(WHAT, e))
+        Self::split(tbs).map_err(|e| X509Error::unreadable(WHAT, &e))
     }
 
     fn split(tbs: &'a [u8]) -> Result<Self, NotDer> {

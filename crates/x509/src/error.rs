@@ -2,6 +2,8 @@
 //!
 //! Faults of a request are `lgpki_domain::Faults`, findings of the lint are `LintRefused`.
 
+use std::fmt;
+
 use lgpki_domain::{Authority, CertificateKind, ErrorClass};
 
 /// Bytes could not be read, or data could not be written as X.509.
@@ -70,7 +72,7 @@ impl X509Error {
         }
     }
 
-    pub(crate) fn unreadable(what: &'static str, why: impl ToString) -> Self {
+    pub(crate) fn unreadable<W: fmt::Display + ?Sized>(what: &'static str, why: &W) -> Self {
         Self::NotReadable {
             what,
             why: why.to_string(),

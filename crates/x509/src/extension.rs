@@ -79,7 +79,7 @@ pub(crate) fn distribution_point_name(out: &mut Vec<u8>, addresses: &[String]) {
 pub(crate) fn crl_distribution_points(out: &mut Vec<u8>, point_name: &[u8]) {
     extension(out, oid::CRL_DISTRIBUTION_POINTS, false, |out| {
         sequence(out, |out| {
-            sequence(out, |out| out.extend_from_slice(point_name))
+            sequence(out, |out| out.extend_from_slice(point_name));
         });
     });
 }
@@ -111,7 +111,7 @@ pub(crate) fn ca_constraints(out: &mut Vec<u8>) {
 /// subjectAltName; not critical, for every certificate here has a subject (RFC 5280 §4.2.1.6).
 pub(crate) fn subject_alt_name(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     extension(out, oid::SUBJECT_ALT_NAME, false, |out| {
-        sequence(out, write)
+        sequence(out, write);
     });
 }
 

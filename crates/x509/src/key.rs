@@ -185,13 +185,10 @@ impl<'a> Parts<'a> {
             identifier.value()?.raw
         };
         identifier.finish()?;
-        let bits = match spki.expect(tag::BIT_STRING)? {
-            [0, bits @ ..] => bits,
-            _ => {
-                return Err(NotDer {
-                    why: "the key is not a whole number of octets",
-                });
-            }
+        let [0, bits @ ..] = spki.expect(tag::BIT_STRING)? else {
+            return Err(NotDer {
+                why: "the key is not a whole number of octets",
+            });
         };
         spki.finish()?;
         Ok(Self {

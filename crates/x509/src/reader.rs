@@ -83,8 +83,8 @@ impl ReadCertificate {
     }
 }
 
-fn wrong(why: &impl ToString) -> X509Error {
-    X509Error::unreadable(WHAT, why.to_string())
+fn wrong<W: std::fmt::Display>(why: &W) -> X509Error {
+    X509Error::unreadable(WHAT, why)
 }
 
 /// Reads a certificate in DER.
@@ -99,9 +99,8 @@ pub fn read_back(der: &[u8]) -> Result<ReadCertificate, X509Error> {
             value: extension.value.to_bytes().to_vec(),
         })
         .collect();
-    let serial = tbs.serial_number.as_slice();
     let mut read = ReadCertificate {
-        serial: serial.iter().map(|b| format!("{b:02x}")).collect(),
+        serial: hex(tbs.serial_number.as_slice()),
         signature_algorithm: certificate.signature_algorithm_oid().to_string(),
         issuer: attributes(&tbs.issuer)?,
         subject: attributes(&tbs.subject)?,
@@ -201,6 +200,14 @@ impl ReadCertificate {
         }
         Ok(())
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The names of the bits that are set in a keyUsage.

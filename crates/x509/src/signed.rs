@@ -119,7 +119,7 @@ impl<'a> Parts<'a> {
 /// A certificate or CRL taken apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Signed<'a> {
-    to_be_signed: &'a [u8],
+    content: &'a [u8],
     algorithm: SignatureAlgorithm,
     signature: &'a [u8],
 }
@@ -128,14 +128,14 @@ impl<'a> Signed<'a> {
     /// Takes a certificate or CRL in DER apart; its signature algorithm must be an allowed one.
     pub fn parse(der: &'a [u8]) -> Result<Self, X509Error> {
         const WHAT: &str = "a signed structure in DER";
-        let parts = Parts::read(der).map_err(|e| X509Error::unreadable(WHAT, e))?;
+        let parts = Parts::read(der).map_err(|e| X509Error::unreadable(WHAT, &e))?;
         let algorithm =
             algorithm_of(parts.algorithm_oid, parts.algorithm_parameters).ok_or_else(|| {
                 let found = crate::oid::describe(parts.algorithm_oid);
-                X509Error::unreadable(WHAT, format!("signature algorithm {found} is not allowed"))
+                X509Error::unreadable(WHAT, &format!("signature algorithm {found} is not allowed"))
             })?;
         Ok(Self {
-            to_be_signed: parts.to_be_signed,
+            content: parts.to_be_signed,
             algorithm,
             signature: parts.signature,
         })
@@ -144,7 +144,7 @@ impl<'a> Signed<'a> {
     /// The bytes that were signed.
     #[must_use]
     pub const fn to_be_signed(&self) -> &'a [u8] {
-        self.to_be_signed
+        self.content
     }
 
     /// The signature algorithm.
@@ -162,7 +162,7 @@ impl<'a> Signed<'a> {
     /// Whether `key` made the signature.
     #[must_use]
     pub fn is_signed_by(&self, key: &SubjectPublicKey) -> bool {
-        key.verify(self.algorithm, self.to_be_signed, self.signature)
+        key.verify(self.algorithm, self.content, self.signature)
     }
 }
 

@@ -82,8 +82,8 @@ impl Extensions {
     }
 }
 
-fn wrong(why: &impl ToString) -> X509Error {
-    X509Error::unreadable("a certificate", why.to_string())
+fn wrong<W: std::fmt::Display + ?Sized>(why: &W) -> X509Error {
+    X509Error::unreadable("a certificate", why)
 }
 
 fn uri(name: &GeneralName) -> Option<String> {

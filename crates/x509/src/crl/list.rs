@@ -23,7 +23,7 @@ use crate::{
 
 const WHAT: &str = "a CRL of this CA";
 
-fn wrong(why: impl ToString) -> X509Error {
+fn wrong<W: std::fmt::Display + ?Sized>(why: &W) -> X509Error {
     X509Error::unreadable(WHAT, why)
 }
 
@@ -40,7 +40,7 @@ impl RevocationList {
     /// Reads a CRL in DER; every entry is looked at once.
     pub fn parse(der: &[u8]) -> Result<Self, X509Error> {
         let signed = Signed::parse(der)?;
-        let fields = Fields::read(signed.to_be_signed()).map_err(wrong)?;
+        let fields = Fields::read(signed.to_be_signed()).map_err(|e| wrong(&e))?;
         let (this_update, next_update) = fields.dates()?;
         let mut count = 0;
         for entry in Entries::new(fields.entries) {
@@ -155,13 +155,13 @@ impl<'a> Fields<'a> {
         let date = |der| {
             x509_cert::time::Time::from_der(der)
                 .map(from_time)
-                .map_err(wrong)
+                .map_err(|e| wrong(&e))
         };
         Ok((date(self.this_update)?, date(self.next_update)?))
     }
 
     pub(crate) fn extensions(&self) -> Result<Vec<Extension>, X509Error> {
-        Vec::<Extension>::from_der(self.extensions).map_err(wrong)
+        Vec::<Extension>::from_der(self.extensions).map_err(|e| wrong(&e))
     }
 
     fn number(&self) -> Result<CrlNumber, X509Error> {
@@ -209,7 +209,7 @@ impl<'a> Entries<'a> {
             return None;
         }
         let entry = RevokedCert::decode(reader)
-            .map_err(wrong)
+            .map_err(|e| wrong(&e))
             .and_then(|e| entry_of(&e));
         Some(entry.and_then(|entry| {
             if self.last.is_some_and(|last| last >= entry.serial) {
@@ -248,7 +248,7 @@ fn entry_of(entry: &RevokedCert) -> Result<CrlEntry, X509Error> {
         .and_then(|reason| u8::try_from(reason as u32).ok())
         .and_then(RevocationReason::from_code)
         .ok_or_else(|| {
-            wrong(format!(
+            wrong(&format!(
                 "the entry of {serial} has no reason that this CA uses"
             ))
         })?;

@@ -1,6 +1,6 @@
 //! Checks that subscribers' and CAs' certificates share.
 
-use der::{Decode, Encode, Tagged};
+use der::{Decode, Encode, Tagged, asn1::OctetString};
 use lgpki_domain::{Serial, SignatureAlgorithm, Validity};
 use x509_cert::{
     TbsCertificate, Version,
@@ -223,7 +223,7 @@ pub(super) fn check_authority_key(found: &[Extension], authority: KeyId, finding
     let aki: Option<AuthorityKeyIdentifier> =
         value(found, oid::AUTHORITY_KEY_IDENTIFIER, RULE, findings);
     if let Some(aki) = aki {
-        let key = aki.key_identifier.as_ref().map(|key| key.as_bytes());
+        let key = aki.key_identifier.as_ref().map(OctetString::as_bytes);
         findings.require(
             key == Some(&authority.as_bytes()[..])
                 && aki.authority_cert_issuer.is_none()

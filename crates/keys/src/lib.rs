@@ -16,6 +16,6 @@ pub mod weak;
 
 pub use error::KeyError;
 pub use file::write_private;
-pub use passphrase::{Passphrase, PassphraseSource};
+pub use passphrase::{Passphrase, PassphraseSource, Stretched};
 pub use signer::{Signer, SubjectPublicKey};
 pub use software::SoftwareKey;

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use openssl::{hash::MessageDigest, pkcs5::pbkdf2_hmac};
 use zeroize::Zeroizing;
 
 use crate::error::KeyError;
@@ -43,15 +44,66 @@ impl Passphrase {
         Ok(Self(bytes))
     }
 
-    /// The bytes, for handing to a key derivation.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// The bytes, for handing to a key derivation; they are not to be copied or printed.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// PBKDF2-HMAC-SHA256 of the passphrase: 32 bytes to encrypt with and 32 to recognise the
+    /// passphrase by. Neither half tells anything of the other.
+    pub fn stretch(&self, salt: &[u8], iterations: u32) -> Result<Stretched, KeyError> {
+        let mut halves = Zeroizing::new([0; 64]);
+        pbkdf2_hmac(
+            &self.0,
+            salt,
+            usize::try_from(iterations.max(1)).unwrap_or(usize::MAX),
+            MessageDigest::sha256(),
+            &mut *halves,
+        )
+        .map_err(KeyError::openssl("derive keys from the passphrase"))?;
+        Ok(Stretched(halves))
     }
 }
 
 impl fmt::Debug for Passphrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Passphrase(redacted)")
+    }
+}
+
+/// What [`Passphrase::stretch`] made.
+pub struct Stretched(Zeroizing<[u8; 64]>);
+
+impl Stretched {
+    /// A passphrase to encrypt a key with, 64 hexadecimal digits of full strength.
+    #[must_use]
+    pub fn passphrase(&self) -> Passphrase {
+        let mut digits = Zeroizing::new(Vec::with_capacity(64));
+        for byte in &self.0[..32] {
+            digits.extend([byte >> 4, byte & 15].map(|d| b"0123456789abcdef"[usize::from(d)]));
+        }
+        Passphrase(digits)
+    }
+
+    /// What recognises the passphrase, for keeping beside the salt.
+    #[must_use]
+    pub fn verifier(&self) -> [u8; 32] {
+        let mut verifier = [0; 32];
+        verifier.copy_from_slice(&self.0[32..]);
+        verifier
+    }
+
+    /// Whether `verifier` is this passphrase's, compared in constant time.
+    #[must_use]
+    pub fn matches(&self, verifier: &[u8; 32]) -> bool {
+        openssl::memcmp::eq(&self.0[32..], verifier)
+    }
+}
+
+impl fmt::Debug for Stretched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stretched(redacted)")
     }
 }
 
@@ -152,7 +204,7 @@ mod tests {
         ] {
             let path = file_with(dir.path(), 0o600, bytes);
             let read = PassphraseSource::File(path).read().unwrap();
-            assert_eq!(read.as_bytes(), expected);
+            assert_eq!(read.expose(), expected);
         }
     }
 
@@ -185,7 +237,7 @@ mod tests {
         let file = File::open(path).unwrap();
         let number = u32::try_from(file.as_raw_fd()).unwrap();
         let read = PassphraseSource::Fd(number).read().unwrap();
-        assert_eq!(read.as_bytes(), b"from a descriptor");
+        assert_eq!(read.expose(), b"from a descriptor");
         assert!(PassphraseSource::Fd(999_999).read().is_err());
     }
 
@@ -193,5 +245,35 @@ mod tests {
     fn a_passphrase_is_never_printed() {
         let p = Passphrase::try_new(Zeroizing::new(b"hidden".to_vec()), "test").unwrap();
         assert_eq!(format!("{p:?}"), "Passphrase(redacted)");
+        let stretched = p.stretch(b"salt", 1).unwrap();
+        assert_eq!(format!("{stretched:?}"), "Stretched(redacted)");
+    }
+
+    #[test]
+    fn a_stretched_passphrase_is_recognised_by_its_verifier_and_no_other() {
+        let stretch = |text: &str, salt: &[u8]| {
+            Passphrase::try_new(Zeroizing::new(text.as_bytes().to_vec()), "test")
+                .and_then(|p| p.stretch(salt, 10))
+                .unwrap()
+        };
+        let one = stretch("1234", b"salt");
+        assert!(one.matches(&stretch("1234", b"salt").verifier()));
+        assert!(!one.matches(&stretch("1235", b"salt").verifier()));
+        assert!(!one.matches(&stretch("1234", b"pepper").verifier()));
+        assert_eq!(one.passphrase(), stretch("1234", b"salt").passphrase());
+        assert_ne!(one.passphrase(), stretch("1235", b"salt").passphrase());
+    }
+
+    #[test]
+    fn stretching_is_pbkdf2() {
+        // The test vector of RFC 7914 §11.
+        let p = Passphrase::try_new(Zeroizing::new(b"passwd".to_vec()), "test").unwrap();
+        let stretched = p.stretch(b"salt", 1).unwrap();
+        assert_eq!(
+            stretched.passphrase().expose(),
+            b"55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+        );
+        assert_eq!(stretched.verifier()[..4], [0x49, 0xca, 0x9c, 0xcc]);
+        assert_eq!(stretched.verifier()[28..], [0xd3, 0xa1, 0x97, 0x83]);
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn encrypt(
     rand_bytes(&mut iv).map_err(KeyError::openssl("draw an initialization vector"))?;
     let mut key = Zeroizing::new([0; 32]);
     pbkdf2_hmac(
-        passphrase.as_bytes(),
+        passphrase.expose(),
         &salt,
         usize::try_from(iterations).unwrap_or(usize::MAX),
         MessageDigest::sha256(),

@@ -50,7 +50,7 @@ impl SoftwareKey {
     /// Reads an EncryptedPrivateKeyInfo, DER or one PEM block; a plain key is refused.
     pub fn from_encrypted_pkcs8(bytes: &[u8], passphrase: &Passphrase) -> Result<Self, KeyError> {
         let answer = |buffer: &mut [u8]| {
-            let secret = passphrase.as_bytes();
+            let secret = passphrase.expose();
             // OpenSSL's buffer is longer than the longest passphrase; a shorter one would only
             // make the key not open.
             let length = secret.len().min(buffer.len());

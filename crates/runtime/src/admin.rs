@@ -1,0 +1,99 @@
+//! The administration port: metrics and health over plain HTTP, for loopback or a closed network.
+//!
+//! `/metrics` in Prometheus' text format, `/livez` as long as the process runs, `/readyz` with the
+//! readiness of each service: 200 when all are ready, 503 otherwise. It tells no secret and takes no
+//! command.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+
+use crate::{error::RuntimeError, readiness::Readiness, shutdown::Shutdown};
+
+/// How often the recorder tidies up what nobody scraped.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// Prometheus' text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the port tells.
+#[derive(Clone)]
+pub struct Admin(Arc<Inner>);
+
+struct Inner {
+    metrics: Option<PrometheusHandle>,
+    services: Vec<Readiness>,
+}
+
+impl Admin {
+    /// Tells `metrics`, if there are any, and the readiness of `services`.
+    #[must_use]
+    pub fn new(metrics: Option<PrometheusHandle>, services: Vec<Readiness>) -> Self {
+        Self(Arc::new(Inner { metrics, services }))
+    }
+
+    /// Serves until the shutdown is requested.
+    pub async fn run(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), RuntimeError> {
+        let inner = Arc::clone(&self.0);
+        let upkeep = async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                if let Some(metrics) = &inner.metrics {
+                    metrics.run_upkeep();
+                }
+            }
+        };
+        let until = shutdown.clone();
+        let server = axum::serve(listener, self.router())
+            .with_graceful_shutdown(async move { until.requested().await });
+        tokio::select! {
+            ended = async { server.await } => ended.map_err(RuntimeError::Admin),
+            () = upkeep => Ok(()),
+            // A scraper that keeps its connection open does not hold up the process.
+            () = async { shutdown.requested().await; tokio::time::sleep(UPKEEP).await } => Ok(()),
+        }
+    }
+
+    fn router(self) -> Router {
+        Router::new()
+            .route("/metrics", get(metrics))
+            .route("/livez", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .with_state(self)
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    match &admin.0.metrics {
+        Some(metrics) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], metrics.render()).into_response(),
+        None => (StatusCode::NOT_FOUND, "no metrics are recorded\n").into_response(),
+    }
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    let mut text = String::new();
+    let mut all = true;
+    for service in &admin.0.services {
+        let ready = service.is_ready();
+        all &= ready;
+        let word = if ready { "ready" } else { "not ready" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} {word}", service.service());
+    }
+    let code = if all {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (code, text).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! The port as a scraper and a supervisor see it.
+
+use axum::body::{Body, HttpBody as _};
+use http::Request;
+use lgpki_proto::ServiceName;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tower::ServiceExt as _;
+
+use super::*;
+
+async fn fetch(admin: &Admin, path: &str) -> (StatusCode, String) {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let response = admin.clone().router().oneshot(request).await.unwrap();
+    let code = response.status();
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) =
+        std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await
+    {
+        bytes.extend_from_slice(&frame.unwrap().into_data().unwrap());
+    }
+    (code, String::from_utf8(bytes).unwrap())
+}
+
+#[tokio::test]
+async fn readiness_is_told_per_service_and_as_a_whole() {
+    let (issuer, intake) = (
+        Readiness::new(ServiceName::Issuer),
+        Readiness::new(ServiceName::Intake),
+    );
+    let admin = Admin::new(None, vec![issuer.clone(), intake.clone()]);
+    issuer.set_ready(true);
+    let (code, text) = fetch(&admin, "/readyz").await;
+    assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(text, "issuer ready\nintake not ready\n");
+    intake.set_ready(true);
+    assert_eq!(fetch(&admin, "/readyz").await.0, StatusCode::OK);
+    assert_eq!(fetch(&admin, "/livez").await.0, StatusCode::OK);
+    assert_eq!(fetch(&admin, "/metrics").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(fetch(&admin, "/keys").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn metrics_are_rendered_for_prometheus() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let admin = Admin::new(Some(recorder.handle()), Vec::new());
+    metrics::with_local_recorder(&recorder, || {
+        metrics::counter!("lgpki_test_things_total").increment(3);
+    });
+    let (code, text) = fetch(&admin, "/metrics").await;
+    assert_eq!(code, StatusCode::OK);
+    assert!(text.contains("lgpki_test_things_total 3"), "{text}");
+}

@@ -1,0 +1,1 @@
+//! Certificates and services for this crate's tests.

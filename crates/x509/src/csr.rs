@@ -273,3 +273,6 @@ fn report(field: &str, what: &str, flaw: &Flaw, faults: &mut Faults) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

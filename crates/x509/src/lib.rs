@@ -14,6 +14,8 @@ mod decode;
 mod encode;
 pub mod error;
 mod extension;
+#[cfg(test)]
+mod fixture;
 pub mod issuer;
 pub mod key;
 pub mod lint;

@@ -97,15 +97,14 @@ impl Log {
             .ok_or_else(|| LogError::InUse(purpose.to_owned()))?;
         let shared = Arc::new(Shared::default());
         let (tail, segments) = recover(&dir, disk.as_ref(), &shared)?;
-        let (segment, range, offset, torn_bytes) = match tail {
-            Some(tail) => (tail.segment, tail.range, tail.offset, tail.torn_bytes),
-            None => {
-                let range = CompactRange::new();
-                let segment = begin_segment(&dir, disk.as_ref(), &range)?;
-                shared.add_segment(segment.clone());
-                let start = segment.start;
-                (segment, range, start, 0)
-            }
+        let (segment, range, offset, torn_bytes) = if let Some(tail) = tail {
+            (tail.segment, tail.range, tail.offset, tail.torn_bytes)
+        } else {
+            let range = CompactRange::new();
+            let segment = begin_segment(&dir, disk.as_ref(), &range)?;
+            shared.add_segment(segment.clone());
+            let start = segment.start;
+            (segment, range, start, 0)
         };
         let recovery = Recovery {
             entries: range.size(),

@@ -122,9 +122,9 @@ mod tests {
         for input in inputs {
             range.push(leaf(input));
         }
-        let hex: String = range.root().iter().map(|b| format!("{b:02x}")).collect();
+        let root = lgpki_domain::Digest(range.root()).to_string();
         assert_eq!(
-            hex,
+            root,
             "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77"
         );
     }

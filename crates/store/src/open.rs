@@ -58,7 +58,7 @@ pub(crate) fn embedded<M: Machine>(
             (base, 0, (log.size() > 0).then_some(why))
         }
     };
-    let mut report = report(recovery, rebuilt);
+    let mut report = report(&recovery, rebuilt);
     let mut core = core(dir, machine, options, Box::new(base), true, &log)?;
     if let Err(e) = restore(&mut core, position) {
         let why = match e {
@@ -85,7 +85,7 @@ pub(crate) fn unindexed<M: Machine>(
     options: Options,
 ) -> Result<(Engine<M>, OpenReport), StoreError> {
     let (log, recovery) = open_log(dir, &options)?;
-    let mut report = report(recovery, None);
+    let mut report = report(&recovery, None);
     let mut core = core(dir, machine, options, Box::new(NoIndex), false, &log)?;
     restore(&mut core, 0)?;
     report.replayed = log.size();
@@ -97,7 +97,7 @@ fn open_log(dir: &Path, options: &Options) -> Result<(Log, Recovery), StoreError
     Ok(Log::open_with(dir, disk, options.segment_bytes)?)
 }
 
-fn report(recovery: Recovery, rebuilt: Option<String>) -> OpenReport {
+fn report(recovery: &Recovery, rebuilt: Option<String>) -> OpenReport {
     OpenReport {
         entries: recovery.entries,
         torn_bytes: recovery.torn_bytes,
@@ -198,6 +198,11 @@ fn restore<M: Machine>(core: &mut Core<M>, position: u64) -> Result<(), StoreErr
     } = &mut *state;
     *overlay = Overlay::default();
     *next = position;
+    if core.indexed && position == 0 {
+        // A new index says so, and is not taken for one that lost its content.
+        core.write_index(&overlay.dirty, 0)
+            .map_err(StoreError::Index)?;
+    }
     let faulted = || match core.fault.get() {
         Some(fault) => Err(StoreError::Index(fault.clone())),
         None => Ok(()),
@@ -292,11 +297,9 @@ fn supervise<M: Machine>(core: &Arc<Core<M>>, mut log: Log, mut queue: mpsc::Rec
 
 /// Runs a thread's work; a panic stops the engine, for the state may be half changed.
 fn guarded<M: Machine, T>(core: &Core<M>, work: impl FnOnce() -> T) -> Option<T> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
-        Ok(value) => Some(value),
-        Err(_) => {
-            core.stop("a thread of the store panicked; the log holds what was acknowledged");
-            None
-        }
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    if done.is_err() {
+        core.stop("a thread of the store panicked; the log holds what was acknowledged");
     }
+    done.ok()
 }

@@ -91,16 +91,16 @@ impl<'a> View<'a> {
     }
 
     fn walk(&self, table: &str, span: &Span, back: bool) -> Scan<'a> {
-        let mut scan = Scan {
+        let mut found = Scan {
             layers: Vec::new(),
             ground: self.ground,
             back,
         };
         let Some(table) = self.ground.key(table, &[]) else {
-            return scan;
+            return found;
         };
         let Some(range) = span.within(&table) else {
-            return scan;
+            return found;
         };
         // Newest first: of equal keys the first layer's stands.
         let layers = std::iter::once(&self.overlay.dirty).chain(self.overlay.frozen.as_deref());
@@ -108,15 +108,15 @@ impl<'a> View<'a> {
             let items = layer
                 .range::<Vec<u8>, _>(range.clone())
                 .map(|(key, value)| Ok((key.clone(), value.clone())));
-            scan.layers.push(directed(items, back));
+            found.layers.push(directed(items, back));
         }
         let items = self
             .ground
             .base
             .range(range)
             .map(|item| item.map(|(key, value)| (key, Some(value))));
-        scan.layers.push(directed(items, back));
-        scan
+        found.layers.push(directed(items, back));
+        found
     }
 }
 

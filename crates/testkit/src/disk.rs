@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use lgpki_ledger::{Disk, DiskFile, Held};
@@ -37,7 +37,13 @@ pub enum Persisted {
 
 /// A disk in memory that fails when told. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
-pub struct FaultyDisk(Arc<Mutex<Inner>>);
+pub struct FaultyDisk(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -47,6 +53,10 @@ struct Inner {
     locks: BTreeSet<PathBuf>,
     steps: u64,
     fault: Option<(u64, Fault)>,
+    /// Syncs of files wait.
+    paused: bool,
+    /// Syncs that wait.
+    waiting: usize,
     /// Counts the power cuts; files and locks of an earlier life do nothing.
     life: u64,
 }
@@ -94,6 +104,30 @@ impl FaultyDisk {
         self.inner().steps
     }
 
+    /// Lets syncs of files wait from now on.
+    pub fn pause_syncs(&self) {
+        self.inner().paused = true;
+    }
+
+    /// Returns when a sync of a file waits.
+    pub fn wait_for_a_sync(&self) {
+        drop(self.wait_while(|inner| inner.waiting == 0));
+    }
+
+    /// Lets the waiting syncs, and later ones, go on.
+    pub fn resume_syncs(&self) {
+        self.inner().paused = false;
+        self.0.changed.notify_all();
+    }
+
+    fn wait_while(&self, waits: impl Fn(&Inner) -> bool) -> MutexGuard<'_, Inner> {
+        let wait = self
+            .0
+            .changed
+            .wait_while(self.inner(), |inner| waits(inner));
+        wait.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a planned fault has yet to happen.
     #[must_use]
     pub fn fault_pending(&self) -> bool {
@@ -134,7 +168,7 @@ impl FaultyDisk {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one persisting step.
@@ -266,9 +300,10 @@ impl Disk for FaultyDisk {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
         let mut inner = self.inner();
         let life = inner.life;
-        Ok(inner.locks.insert(path.to_owned()).then(|| {
-            Box::new(Lock(self.clone(), path.to_owned(), life)) as Box<dyn Held>
-        }))
+        Ok(inner
+            .locks
+            .insert(path.to_owned())
+            .then(|| Box::new(Lock(self.clone(), path.to_owned(), life)) as Box<dyn Held>))
     }
 }
 
@@ -283,7 +318,9 @@ impl File {
         if inner.life == self.2 {
             Ok(())
         } else {
-            Err(io::Error::other("this file was opened before the power cut"))
+            Err(io::Error::other(
+                "this file was opened before the power cut",
+            ))
         }
     }
 }
@@ -333,6 +370,9 @@ impl DiskFile for File {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.0.inner().waiting += 1;
+        self.0.0.changed.notify_all();
+        self.0.wait_while(|inner| inner.paused).waiting -= 1;
         self.alive(&self.0.inner())?;
         self.0.step(|inner| {
             inner.file(self.1)?.sync();

@@ -53,7 +53,7 @@ impl SledIndex {
         let (dir, note) = (parent.join("index"), parent.join("index.state"));
         match fs::remove_dir_all(&dir) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(format!("cannot remove {}: {e}", dir.display()));
+                Err(format!("cannot remove {}: {e}", dir.display()))
             }
             _ => Self::create(dir, note, cache),
         }

@@ -1,0 +1,14 @@
+//! The store as a service sees it: one suite for every engine, then what each must survive.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod concurrent;
+mod conformance;
+mod faults;
+mod kill;
+mod rebuild;
+mod toy;

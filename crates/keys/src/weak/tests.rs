@@ -46,6 +46,21 @@ fn primes_next_to_each_other_are_found() {
 }
 
 #[test]
+fn primes_are_found_up_to_a_hundred_rounds_apart() {
+    // The number of rounds is (p - q)² / 8√N: about 50 for 20·2^512, a million for 2^522.
+    let p = prime(1024);
+    for (shift, factor, expected) in [(512, 20, Err(Weakness::CloseFactors)), (522, 4, Ok(()))] {
+        let mut distance = BigNum::new().unwrap();
+        distance.set_bit(shift).unwrap();
+        distance.mul_word(factor).unwrap();
+        let q = next_prime(&*p + &*distance);
+        let modulus = &*p * &*q;
+        assert_eq!(modulus.num_bits(), 2048);
+        assert_eq!(check_rsa(&modulus.to_vec(), E), expected, "{shift}");
+    }
+}
+
+#[test]
 fn small_factors_are_found() {
     let modulus = Rsa::generate(2048).unwrap().n().to_owned().unwrap();
     for factor in [2u32, 3, 5, 7, 251, 743, 751] {

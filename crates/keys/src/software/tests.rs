@@ -147,3 +147,31 @@ fn a_key_on_disk_is_read_back() {
     let missing = SoftwareKey::load(&dir.path().join("none"), &passphrase("p")).unwrap_err();
     assert!(missing.to_string().contains("none"), "{missing}");
 }
+
+/// Debian package `openssl`; where the command is missing, this shows nothing.
+#[test]
+fn the_openssl_command_opens_a_key_file() {
+    use std::process::Command;
+    if Command::new("openssl").arg("version").output().is_err() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (key_file, pass_file) = (dir.path().join("key.pem"), dir.path().join("pass"));
+    let key = SoftwareKey::generate(KeyAlgorithm::P256).unwrap();
+    let pem = key.to_encrypted_pkcs8_pem(&passphrase("secret")).unwrap();
+    crate::write_private(&key_file, pem.as_bytes()).unwrap();
+    for (text, opens) in [("secret\n", true), ("other\n", false)] {
+        fs::write(&pass_file, text).unwrap();
+        let output = Command::new("openssl")
+            .args(["pkey", "-pubout", "-outform", "DER", "-in"])
+            .arg(&key_file)
+            .arg("-passin")
+            .arg(format!("file:{}", pass_file.display()))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.success(), opens, "{output:?}");
+        if opens {
+            assert_eq!(output.stdout, key.public_key().der());
+        }
+    }
+}

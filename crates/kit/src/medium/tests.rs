@@ -244,3 +244,18 @@ fn a_damaged_medium_is_told_and_formatted_only_when_told_to() {
         assert!(kit.format(&path, &format(true, &pin())).is_ok(), "{broken}");
     }
 }
+
+#[test]
+fn a_write_that_was_cut_short_leaves_the_medium_as_it_was() {
+    let world = World::new();
+    let kit = world.pc();
+    let path = world.medium(&kit, "card", KeyMedium::IcCard);
+    let requested = make_request(&kit, &path, CertificateKind::User);
+    // A crash before the rename leaves the new record beside the old one.
+    fs::write(path.join("medium.new"), "{ \"version\": 1, \"content").unwrap();
+    assert_eq!(kit.show(&path).unwrap().state(), "pending");
+    let certificate = world.answer(&requested, CertificateKind::User);
+    kit.store(&path, &pin(), certificate.as_bytes()).unwrap();
+    assert_eq!(kit.show(&path).unwrap().state(), "certified");
+    assert!(!path.join("medium.new").exists());
+}

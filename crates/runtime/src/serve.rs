@@ -10,7 +10,11 @@ use std::sync::Arc;
 
 use lgpki_domain::{Clock, Randomness};
 use lgpki_proto::{FILE_DESCRIPTOR_SET, ServiceName, access};
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 use tonic_health::{
@@ -53,11 +57,9 @@ pub struct Door {
 #[derive(Debug)]
 pub struct GrpcServer {
     door: Door,
-    acceptor: TlsAcceptorConfig,
+    tls: Arc<rustls::ServerConfig>,
     readiness: Readiness,
 }
-
-type TlsAcceptorConfig = Arc<rustls::ServerConfig>;
 
 impl GrpcServer {
     /// Checks what the door needs.
@@ -66,7 +68,7 @@ impl GrpcServer {
         let config = server_config(&door.identity, Arc::clone(&door.clock))?;
         Ok(Self {
             readiness: Readiness::new(door.service),
-            acceptor: Arc::new(config),
+            tls: Arc::new(config),
             door,
         })
     }
@@ -99,12 +101,15 @@ impl GrpcServer {
                     .map_err(RuntimeError::Reflection)?,
             )
             .prepare();
+        let health = Health::new(reporter, &self.readiness);
+        health.report().await;
+        // Aborted when this returns.
         let mut helpers = JoinSet::new();
-        helpers.spawn(report_health(reporter, self.readiness.clone()));
+        helpers.spawn(health.follow());
         let drain = seconds(self.door.limits.drain_seconds);
         let service = self.door.service;
         let connections = Connections {
-            acceptor: TlsAcceptor::from(self.acceptor),
+            acceptor: TlsAcceptor::from(self.tls),
             permits: Arc::new(Semaphore::new(permits(&self.door.limits))),
             limits: self.door.limits.clone(),
             routes,
@@ -138,26 +143,40 @@ fn permits(limits: &ServerLimits) -> usize {
 }
 
 /// Repeats the readiness in gRPC health, for the whole server and for each of its services.
-async fn report_health(reporter: HealthReporter, readiness: Readiness) {
-    let mut names = vec![String::new()];
-    for row in access::of(readiness.service()) {
-        let name = row.path.split('/').nth(1).unwrap_or_default().to_owned();
-        if !names.contains(&name) {
-            names.push(name);
+struct Health {
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+    changes: watch::Receiver<bool>,
+}
+
+impl Health {
+    fn new(reporter: HealthReporter, readiness: &Readiness) -> Self {
+        let rows = access::of(readiness.service());
+        let mut names: Vec<_> = rows.filter_map(|row| row.path.split('/').nth(1)).collect();
+        names.push("");
+        names.sort_unstable();
+        names.dedup();
+        Self {
+            reporter,
+            names,
+            changes: readiness.changes(),
         }
     }
-    let mut changes = readiness.changes();
-    loop {
-        let status = if *changes.borrow_and_update() {
+
+    async fn report(&self) {
+        let status = if *self.changes.borrow() {
             ServingStatus::Serving
         } else {
             ServingStatus::NotServing
         };
-        for name in &names {
-            reporter.set_service_status(name.as_str(), status).await;
+        for name in &self.names {
+            self.reporter.set_service_status(*name, status).await;
         }
-        if changes.changed().await.is_err() {
-            return;
+    }
+
+    async fn follow(mut self) {
+        while self.changes.changed().await.is_ok() {
+            self.report().await;
         }
     }
 }

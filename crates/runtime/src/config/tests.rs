@@ -1,6 +1,14 @@
 //! What a configuration file may say.
 
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use lgpki_domain::{KeyAlgorithm, Role};
+use lgpki_keys::SoftwareKey;
+use lgpki_x509::pem::{self, Label};
+
 use super::*;
+use crate::testing::Pki;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,4 +68,64 @@ fn a_target_is_a_host_and_a_port() {
         .with_service(ServiceName::Issuer);
     assert_eq!(named.server_name(), "issuer");
     assert_eq!(named.service(), Some(ServiceName::Issuer));
+}
+
+/// Writes what `TlsPaths` reads: a certificate, and a key that does not fit it.
+fn write(folder: &Path) -> TlsPaths {
+    let certificate = Pki::ours().service(Role::Intake).certificate().to_vec();
+    let key = SoftwareKey::generate(KeyAlgorithm::P256).unwrap();
+    let key = key_pem(&key.to_pkcs8_der().unwrap());
+    let paths = TlsPaths {
+        certificate: folder.join("certificate.pem"),
+        key: folder.join("key.pem"),
+        anchors: folder.join("anchors.pem"),
+    };
+    let anchor = Pki::ours().organization_certificate();
+    fs::write(
+        &paths.certificate,
+        pem::encode(Label::Certificate, &certificate).unwrap(),
+    )
+    .unwrap();
+    fs::write(
+        &paths.anchors,
+        pem::encode(Label::Certificate, &anchor).unwrap(),
+    )
+    .unwrap();
+    fs::write(&paths.key, key).unwrap();
+    fs::set_permissions(&paths.key, fs::Permissions::from_mode(0o600)).unwrap();
+    paths
+}
+
+fn key_pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+}
+
+#[test]
+fn tls_files_are_read_and_what_is_wrong_with_them_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write(folder.path());
+    assert_eq!(
+        paths.trust_anchors().map(|a| format!("{a:?}")).unwrap(),
+        "TrustAnchors(1)"
+    );
+    // The key was read, and found to be another certificate's.
+    assert!(matches!(paths.identity(), Err(RuntimeError::Tls { .. })));
+    fs::set_permissions(&paths.key, fs::Permissions::from_mode(0o640)).unwrap();
+    let open = paths.identity().unwrap_err().to_string();
+    assert!(open.contains("chmod 600"), "{open}");
+    let swapped = TlsPaths {
+        certificate: paths.key.clone(),
+        ..paths.clone()
+    };
+    assert!(matches!(
+        swapped.identity(),
+        Err(RuntimeError::NotPem { .. })
+    ));
+    let missing = TlsPaths {
+        anchors: folder.path().join("nowhere.pem"),
+        ..paths
+    };
+    let text = missing.trust_anchors().unwrap_err().to_string();
+    assert!(text.contains("nowhere.pem"), "{text}");
 }

@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use rustls::{crypto::ring::sign::any_supported_type, sign::CertifiedKey};
+use lgpki_x509::certificate::Certificate;
+use rustls::{Error, InconsistentKeys, crypto::ring::sign::any_supported_type, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
@@ -31,7 +32,7 @@ impl Identity {
         let key = any_supported_type(&der).map_err(refused)?;
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         let certified = CertifiedKey::new(chain, key);
-        certified.keys_match().map_err(refused)?;
+        check_key(&certified).map_err(refused)?;
         Ok(Self(Arc::new(certified)))
     }
 
@@ -46,11 +47,50 @@ impl Identity {
     }
 }
 
+/// Whether the key belongs to the certificate. rustls' own check goes through webpki, which does not
+/// parse every certificate that a holder may try to log in with.
+fn check_key(certified: &CertifiedKey) -> Result<(), Error> {
+    let certificate = certified.end_entity_cert()?;
+    let parsed = Certificate::parse(certificate).ok();
+    let named = parsed.as_ref().and_then(Certificate::public_key);
+    match (named, certified.key.public_key()) {
+        (Some(named), Some(held)) if named.der() == held.as_ref() => Ok(()),
+        (Some(_), Some(_)) => Err(InconsistentKeys::KeyMismatch.into()),
+        _ => certified.keys_match(),
+    }
+}
+
 /// Never the key.
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
             .field("certificates", &self.0.cert.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lgpki_domain::{KeyAlgorithm, Role};
+    use lgpki_keys::SoftwareKey;
+
+    use super::*;
+    use crate::testing::Pki;
+
+    #[test]
+    fn a_key_of_another_certificate_and_no_certificate_at_all_are_refused() {
+        let certificate = Pki::ours().service(Role::Intake).certificate().to_vec();
+        let other = || {
+            let key = SoftwareKey::generate(KeyAlgorithm::P256).unwrap();
+            key.to_pkcs8_der().unwrap()
+        };
+        assert!(Identity::try_new(vec![certificate], other()).is_err());
+        assert!(Identity::try_new(Vec::new(), other()).is_err());
+    }
+
+    #[test]
+    fn the_key_is_never_printed() {
+        let text = format!("{:?}", Pki::ours().service(Role::Intake));
+        assert_eq!(text, "Identity { certificates: 1, .. }");
     }
 }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -70,6 +70,27 @@ pub(crate) struct State<M> {
     pub(crate) next: u64,
 }
 
+/// Whether the engine runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It does.
+    Running,
+    /// An error stopped it.
+    Stopped(Arc<str>),
+    /// It was closed.
+    Closed,
+}
+
+impl Ending {
+    fn error(&self) -> Option<StoreError> {
+        match self {
+            Self::Running => None,
+            Self::Stopped(why) => Some(StoreError::Stopped(Arc::clone(why))),
+            Self::Closed => Some(StoreError::Closed),
+        }
+    }
+}
+
 /// What the threads and the handles share.
 pub(crate) struct Core<M> {
     pub(crate) dir: PathBuf,
@@ -82,13 +103,12 @@ pub(crate) struct Core<M> {
     pub(crate) reader: LogReader,
     pub(crate) head: Mutex<Head>,
     pub(crate) durable: watch::Sender<u64>,
-    pub(crate) stopped: watch::Sender<Option<Arc<str>>>,
+    pub(crate) ending: watch::Sender<Ending>,
     pub(crate) signals: Mutex<Signals>,
     pub(crate) signalled: Condvar,
     pub(crate) mark: Mutex<Mark>,
     /// Size of the log that the mark on disk covers.
     pub(crate) marked: AtomicU64,
-    pub(crate) closed: AtomicBool,
 }
 
 impl<M: Machine> Core<M> {
@@ -102,26 +122,36 @@ impl<M: Machine> Core<M> {
 
     /// Stops the engine for good. The first reason is the one that is told.
     pub(crate) fn stop(&self, why: &str) {
-        self.stopped.send_if_modified(|stopped| {
-            if stopped.is_some() {
+        self.ending.send_if_modified(|ending| {
+            if *ending != Ending::Running {
                 return false;
             }
             tracing::error!(dir = %self.dir.display(), why, "the store stopped");
-            *stopped = Some(Arc::from(why));
+            *ending = Ending::Stopped(Arc::from(why));
             true
         });
         self.signals.lock().stopped = true;
         self.signalled.notify_all();
     }
 
-    /// An error if the engine has stopped, or if the index could not be read.
+    /// Notes that the engine was closed, unless it has stopped.
+    pub(crate) fn end(&self) {
+        self.ending.send_if_modified(|ending| {
+            let running = *ending == Ending::Running;
+            if running {
+                *ending = Ending::Closed;
+            }
+            running
+        });
+    }
+
+    /// An error if the engine has ended, or if the index could not be read.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         if let Some(fault) = self.fault.get() {
             self.stop(&StoreError::Index(fault.clone()).to_string());
         }
-        match self.stopped.borrow().as_ref() {
-            Some(why) => Err(StoreError::Stopped(Arc::clone(why))),
-            None if self.closed.load(Ordering::Acquire) => Err(StoreError::Closed),
+        match self.ending.borrow().error() {
+            Some(error) => Err(error),
             None => Ok(()),
         }
     }
@@ -214,9 +244,10 @@ impl<M: Machine> Engine<M> {
         self.core.check()?;
         let (answer, answered) = oneshot::channel();
         let request = Request::Submit(Submission { commands, answer });
-        let queued = self.queue.send(request).await;
-        queued.map_err(|_| self.gone())?;
-        answered.await.map_err(|_| self.gone())
+        if self.queue.send(request).await.is_err() {
+            return Err(self.ended().await);
+        }
+        self.answer(answered).await
     }
 
     /// Like [`submit`](Self::submit), but refuses at once with [`StoreError::Overloaded`] when the
@@ -228,17 +259,28 @@ impl<M: Machine> Engine<M> {
         self.core.check()?;
         let (answer, answered) = oneshot::channel();
         let request = Request::Submit(Submission { commands, answer });
-        self.queue.try_send(request).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => self.gone(),
-        })?;
-        answered.await.map_err(|_| self.gone())
+        match self.queue.try_send(request) {
+            Ok(()) => self.answer(answered).await,
+            Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Overloaded),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.ended().await),
+        }
+    }
+
+    async fn answer(
+        &self,
+        answered: oneshot::Receiver<Vec<M::Outcome>>,
+    ) -> Result<Vec<M::Outcome>, StoreError> {
+        match answered.await {
+            Ok(outcomes) => Ok(outcomes),
+            Err(_) => Err(self.ended().await),
+        }
     }
 
     /// Submits one command.
     pub async fn submit_one(&self, command: M::Command) -> Result<M::Outcome, StoreError> {
         let outcomes = self.submit(vec![command]).await?;
-        outcomes.into_iter().next().ok_or_else(|| self.gone())
+        // There is one outcome for each command.
+        outcomes.into_iter().next().ok_or(StoreError::Closed)
     }
 
     /// Reads the state, and returns when everything that `read` may have seen is durable. Keep
@@ -268,12 +310,10 @@ impl<M: Machine> Engine<M> {
             return Ok(());
         }
         let mut durable = self.core.durable.subscribe();
-        let mut stopped = self.core.stopped.subscribe();
         tokio::select! {
-            reached = durable.wait_for(|durable| *durable >= size) => {
-                reached.map(drop).map_err(|_| self.gone())
-            }
-            _ = stopped.wait_for(Option::is_some) => Err(self.gone()),
+            biased;
+            Ok(_) = durable.wait_for(|durable| *durable >= size) => Ok(()),
+            error = self.ended() => Err(error),
         }
     }
 
@@ -304,11 +344,12 @@ impl<M: Machine> Engine<M> {
 
     /// Returns only if the engine stops by an error, with that error.
     pub async fn failed(&self) -> StoreError {
-        let mut stopped = self.core.stopped.subscribe();
-        let why = stopped.wait_for(Option::is_some).await;
-        match why.as_deref() {
-            Ok(Some(why)) => StoreError::Stopped(Arc::clone(why)),
-            _ => StoreError::Closed,
+        let mut ending = self.core.ending.subscribe();
+        let stopped = ending.wait_for(|ending| matches!(ending, Ending::Stopped(_)));
+        match stopped.await.ok().and_then(|ending| ending.error()) {
+            Some(error) => error,
+            // The other end lives as long as this handle.
+            None => StoreError::Closed,
         }
     }
 
@@ -338,7 +379,14 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    fn gone(&self) -> StoreError {
-        self.core.check().err().unwrap_or(StoreError::Closed)
+    /// Why an answer will not come. The threads drop what they cannot answer while they end, so
+    /// the reason may be a moment away.
+    async fn ended(&self) -> StoreError {
+        let mut ending = self.core.ending.subscribe();
+        let ended = ending.wait_for(|ending| *ending != Ending::Running).await;
+        ended
+            .ok()
+            .and_then(|ending| ending.error())
+            .unwrap_or(StoreError::Closed)
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Signals {
     pub(crate) durable: u64,
     /// Many keys have changed.
     pub(crate) flush: bool,
+    /// Flushes done.
+    pub(crate) flushes: u64,
     /// The engine is closing, and nothing more will change.
     pub(crate) closing: bool,
     /// The engine stopped by an error.
@@ -79,6 +81,7 @@ impl<M: Machine> Core<M> {
         }
         self.write_index(&changes, position)?;
         self.state.write().overlay.thaw();
+        self.signals.lock().flushes += 1;
         self.signalled.notify_all();
         Ok(())
     }
@@ -105,21 +108,25 @@ impl<M: Machine> Core<M> {
         if !self.indexed {
             return true;
         }
+        let many = self.options.flush_keys.max(1);
         let changed = || self.state.read().overlay.dirty.len();
-        if changed() < self.options.flush_keys {
-            return true;
-        }
-        let mut signals = self.signals.lock();
-        loop {
+        while changed() >= many {
+            let seen = {
+                let mut signals = self.signals.lock();
+                signals.flush = true;
+                signals.flushes
+            };
+            self.signalled.notify_all();
+            if changed() < many.saturating_mul(ROOM) {
+                return true;
+            }
+            let mut signals = self.signals.lock();
+            let full = |s: &mut Signals| s.flushes == seen && !s.stopped;
+            self.signalled.wait_while(&mut signals, full);
             if signals.stopped {
                 return false;
             }
-            signals.flush = true;
-            self.signalled.notify_all();
-            if changed() < self.options.flush_keys.saturating_mul(ROOM) {
-                return true;
-            }
-            self.signalled.wait(&mut signals);
         }
+        true
     }
 }

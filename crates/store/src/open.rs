@@ -2,11 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::sync_channel,
-    },
+    sync::{Arc, OnceLock, atomic::AtomicU64, mpsc::sync_channel},
     thread,
 };
 
@@ -16,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     commit,
-    engine::{Core, Engine, Options, Request, State},
+    engine::{Core, Ending, Engine, Options, Request, State},
     error::{StoreError, chain},
     flush::{self, Signals},
     index::{IndexBase, Meta, NoIndex, SledIndex},
@@ -176,7 +172,7 @@ fn core<M: Machine>(
         reader,
         head: Mutex::new(head),
         durable: watch::Sender::new(head.size),
-        stopped: watch::Sender::new(None),
+        ending: watch::Sender::new(Ending::Running),
         signals: Mutex::new(Signals {
             durable: head.size,
             ..Signals::default()
@@ -184,7 +180,6 @@ fn core<M: Machine>(
         signalled: Condvar::new(),
         mark: Mutex::new(mark),
         marked: AtomicU64::new(marked),
-        closed: AtomicBool::new(false),
     })
 }
 
@@ -273,7 +268,7 @@ fn supervise<M: Machine>(core: &Arc<Core<M>>, mut log: Log, mut queue: mpsc::Rec
     queue.close();
     let state = core.state.write();
     let healthy = core.check().is_ok();
-    core.closed.store(true, Ordering::Release);
+    core.end();
     if healthy && let Err(e) = core.write_mark(log.size()) {
         tracing::warn!(
             error = chain(&e),

@@ -347,3 +347,6 @@ impl<'a> Raw<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,6 @@ impl CrlWriter {
         buffer
     }
 }
+
+#[cfg(test)]
+mod tests;

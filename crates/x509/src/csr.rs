@@ -115,7 +115,9 @@ struct Judged {
 }
 
 fn not_a_request(not_der: &NotDer) -> String {
-    format!("this is not a certification request in DER: {not_der}")
+    format!(
+        "this is neither a PEM block CERTIFICATE REQUEST nor a certification request in DER: {not_der}"
+    )
 }
 
 /// The DER of a request that came as DER or PEM, within the size limits.

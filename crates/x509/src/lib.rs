@@ -16,6 +16,8 @@ pub mod error;
 mod extension;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod interop;
 pub mod issuer;
 pub mod key;
 pub mod lint;

@@ -181,3 +181,6 @@ impl Findings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

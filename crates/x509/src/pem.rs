@@ -78,9 +78,12 @@ pub fn decode_all(label: Label, text: &[u8]) -> Result<Vec<Vec<u8>>, X509Error> 
     Ok(blocks)
 }
 
-/// Whether bytes look like PEM text rather than DER.
+/// Whether bytes are PEM text rather than DER, which always begins with a SEQUENCE's tag here.
 pub(crate) fn looks_like_pem(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().starts_with(BEGIN.as_bytes())
+    bytes.first() != Some(&0x30)
+        && bytes
+            .windows(BEGIN.len())
+            .any(|window| window == BEGIN.as_bytes())
 }
 
 fn wrong(label: Label, why: &str) -> X509Error {

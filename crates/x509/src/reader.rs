@@ -6,7 +6,7 @@
 //! tags of GeneralName.
 
 use lgpki_domain::Timestamp;
-use x509_certificate::{CapturedX509Certificate, rfc3280};
+use x509_certificate::{CapturedX509Certificate, rfc3280, rfc5280};
 
 use crate::{
     attribute::{Attribute, read_name, text},
@@ -127,13 +127,23 @@ pub fn read_back(der: &[u8]) -> Result<ReadCertificate, X509Error> {
 /// Whether the second reader, too, finds `certificate` signed by the key of `issuer`, both in DER.
 #[must_use]
 pub fn is_signed_by(certificate: &[u8], issuer: &[u8]) -> bool {
-    match (
-        CapturedX509Certificate::from_der(certificate),
-        CapturedX509Certificate::from_der(issuer),
-    ) {
-        (Ok(certificate), Ok(issuer)) => certificate.verify_signed_by_certificate(&issuer).is_ok(),
-        _ => false,
-    }
+    verify(certificate, issuer).is_some()
+}
+
+/// (The library's own `verify_signed_by_certificate` takes the algorithm of the subject's key for
+/// that of the issuer's, and so fails where the two differ.)
+fn verify(certificate: &[u8], issuer: &[u8]) -> Option<()> {
+    let certificate = CapturedX509Certificate::from_der(certificate).ok()?;
+    let issuer = CapturedX509Certificate::from_der(issuer).ok()?;
+    let algorithm = certificate
+        .signature_signature_algorithm()?
+        .resolve_verification_algorithm(issuer.key_algorithm()?)
+        .ok()?;
+    let whole: &rfc5280::Certificate = certificate.as_ref();
+    let signed = whole.tbs_certificate.raw_data.as_ref()?;
+    issuer
+        .verify_signed_data_with_algorithm(signed, whole.signature.octet_bytes(), algorithm)
+        .ok()
 }
 
 impl ReadCertificate {

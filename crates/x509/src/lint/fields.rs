@@ -16,6 +16,7 @@ use x509_cert::{
 use super::Findings;
 use crate::{
     decode::check_strict,
+    encode::tag,
     key::{KeyId, SubjectPublicKey},
     name::{Language, Part},
     oid,
@@ -261,4 +262,10 @@ pub(super) fn check_key_usage(found: &[Extension], bits: u16, findings: &mut Fin
         RULE,
         "the keyUsage is not the profile's",
     );
+    // A named-bit list ends with a one bit (X.690 §11.2.2), which decoders do not insist on.
+    let minimal = match raw_value(found, oid::KEY_USAGE) {
+        Some([tag::BIT_STRING, _, unused, .., last]) => last.trailing_zeros() == u32::from(*unused),
+        _ => false,
+    };
+    findings.require(minimal, RULE, "the keyUsage has trailing zero bits");
 }

@@ -120,21 +120,16 @@ fn names_that_are_not_the_applications_are_refused() {
         change(&mut other);
         compared(&request, &other, &user)
     };
-    let mismatch = "CSR_SUBJECT_MISMATCH".to_owned();
+    let mismatch = ["CSR_SUBJECT_MISMATCH"];
+    let other_en = changed(|s| s.name = names("other-lgacc", "文書取扱主任（利用者）"));
+    assert_eq!(other_en, mismatch);
+    let other_ja = changed(|s| s.name = names("document-chief-lgacc", "他（利用者）"));
+    assert_eq!(other_ja, mismatch);
+    let other_body = changed(|s| s.body = names("Otaru City", "小樽市"));
+    assert_eq!(other_body, [mismatch[0], mismatch[0]]);
+    let no_unit = changed(|s| s.unit = None);
     assert_eq!(
-        changed(|s| s.name = names("other-lgacc", "文書取扱主任（利用者）")),
-        [mismatch.clone()]
-    );
-    assert_eq!(
-        changed(|s| s.name = names("document-chief-lgacc", "他（利用者）")),
-        [mismatch.clone()]
-    );
-    assert_eq!(
-        changed(|s| s.body = names("Otaru City", "小樽市")),
-        [mismatch.clone(), mismatch.clone()]
-    );
-    assert_eq!(
-        changed(|s| s.unit = None),
+        no_unit,
         ["CSR_SUBJECT_UNEXPECTED", "CSR_SUBJECT_UNEXPECTED"]
     );
     let (without_unit, _) = every_kind().remove(0);

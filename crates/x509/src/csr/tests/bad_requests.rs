@@ -64,6 +64,8 @@ fn wrong_envelopes_are_refused() {
         &["CSR_NOT_DER"],
     );
     refused("cut DER", &good[..good.len() - 1], &["CSR_NOT_DER"]);
+    let described = format!("Certificate Request:\n{pem}");
+    refused("text before", described.as_bytes(), &["CSR_NOT_PEM"]);
     let mut trailing = good.clone();
     trailing.push(0);
     refused("trailing byte", &trailing, &["CSR_TRAILING_BYTES"]);

@@ -1,0 +1,93 @@
+//! Creating a CA: key, lint, intent, signature, record.
+
+use lgpki_domain::{Authority, CrlNumber, JstDate, KeyAlgorithm, Serial, Validity};
+use lgpki_keys::Signer as _;
+use lgpki_x509::{
+    Addresses, SubjectPublicKey,
+    authority::{self, CaBlueprint},
+    lint,
+};
+use std::sync::{Arc, PoisonError};
+
+use super::App;
+use crate::{
+    error::IssuerError,
+    ports::{AuthorityOutcome, AuthorityRecord, IntendAuthority, IssuerStore, NewAuthority},
+};
+
+/// The generation of a CA's first key.
+const FIRST_GENERATION: u32 = 1;
+
+impl<S: IssuerStore> App<S> {
+    /// Creates a CA whose certificate is valid from `day`. The key is on disk before the record; an
+    /// unfinished ceremony's key is used.
+    pub(crate) async fn create_authority(
+        &self,
+        authority: Authority,
+        algorithm: KeyAlgorithm,
+        day: JstDate,
+        bases: &[String],
+        actor: &str,
+    ) -> Result<AuthorityRecord, IssuerError> {
+        if !KeyAlgorithm::FOR_CA.contains(&algorithm) {
+            return Err(IssuerError::NotForCa(algorithm));
+        }
+        if self.ca(authority).is_some() {
+            return Err(IssuerError::AuthorityExists(authority));
+        }
+        let key = self.vault.prepare(authority, FIRST_GENERATION, algorithm)?;
+        let public_key =
+            SubjectPublicKey::parse("key", key.public_key().der()).map_err(IssuerError::Refused)?;
+        let serial = Serial::draw(self.ports.randomness.as_ref())?;
+        let blueprint = CaBlueprint {
+            authority,
+            public_key: &public_key,
+            serial,
+            validity: Validity::for_ca(day),
+        };
+        let tbs = authority::build(&blueprint)?;
+        let linted = lint::lint_authority(&blueprint, tbs)?;
+        let intend = IntendAuthority {
+            authority,
+            generation: FIRST_GENERATION,
+            key_digest: public_key.digest(),
+            serial,
+            tbs: linted.tbs().to_vec(),
+            stamp: self.stamp(actor),
+        };
+        let intended = self.store.intend_authority(self.epoch, intend).await?;
+        recorded(authority, intended)?;
+        let signature = key
+            .sign(linted.tbs())
+            .map_err(|source| IssuerError::Key { authority, source })?;
+        let record = AuthorityRecord {
+            authority,
+            generation: FIRST_GENERATION,
+            algorithm,
+            key_digest: public_key.digest(),
+            certificate: linted.into_certificate(&signature),
+            addresses: Addresses::at(bases, authority, FIRST_GENERATION),
+            crl_number: CrlNumber(0),
+        };
+        // Judged before it is recorded: a CA that could not be opened again must not come to be.
+        let ca = self.vault.unite(&record, key)?;
+        let new = NewAuthority {
+            record: record.clone(),
+            serial,
+            stamp: self.stamp(actor),
+        };
+        let created = self.store.create_authority(self.epoch, new).await?;
+        recorded(authority, created)?;
+        let mut cas = self.cas.write().unwrap_or_else(PoisonError::into_inner);
+        cas.insert(authority, Arc::new(ca));
+        Ok(record)
+    }
+}
+
+fn recorded(authority: Authority, outcome: AuthorityOutcome) -> Result<(), IssuerError> {
+    match outcome {
+        AuthorityOutcome::Recorded { .. } => Ok(()),
+        AuthorityOutcome::Exists => Err(IssuerError::AuthorityExists(authority)),
+        AuthorityOutcome::NotOpen => Err(IssuerError::NotIssued),
+    }
+}

@@ -1,0 +1,178 @@
+//! IssuerService on the wire: decode, call, encode. Nothing is decided here.
+
+mod decode;
+mod encode;
+
+use std::{pin::Pin, sync::Arc};
+
+use lgpki_domain::Faults;
+use lgpki_proto::{Failure, convert, v1};
+use lgpki_runtime::{Rpc, Shutdown};
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{
+    app::App,
+    error::{CrlRefused, IssuerError},
+    ports::IssuerStore,
+};
+use decode::Decoded;
+
+/// CRLs that may be coming in at the same time, each of up to 128 MiB.
+const CRL_STREAMS: usize = 2;
+
+/// The service's handlers.
+#[derive(Debug)]
+pub(crate) struct IssuerApi<S> {
+    app: Arc<App<S>>,
+    shutdown: Shutdown,
+    crl_streams: tokio::sync::Semaphore,
+}
+
+impl<S: IssuerStore> IssuerApi<S> {
+    pub(crate) fn new(app: Arc<App<S>>, shutdown: Shutdown) -> Self {
+        Self {
+            app,
+            shutdown,
+            crl_streams: tokio::sync::Semaphore::new(CRL_STREAMS),
+        }
+    }
+}
+
+impl From<IssuerError> for Failure {
+    fn from(error: IssuerError) -> Self {
+        let (class, reason) = (error.class(), error.reason());
+        let text = lgpki_runtime::error::chain(&error);
+        match error {
+            IssuerError::Refused(faults) => Self::invalid(reason, "the order is refused", faults),
+            _ => Self::new(class, reason, text),
+        }
+    }
+}
+
+type Feed = Pin<Box<dyn Stream<Item = Result<v1::FollowIssuanceResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl<S: IssuerStore> v1::issuer_service_server::IssuerService for IssuerApi<S> {
+    type FollowIssuanceStream = Feed;
+
+    async fn issue_certificates(
+        &self,
+        request: Request<v1::IssueCertificatesRequest>,
+    ) -> Result<Response<v1::IssueCertificatesResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let orders = request.into_inner().orders;
+        let mut results = Vec::with_capacity(orders.len());
+        let mut well_formed = Vec::with_capacity(orders.len());
+        for order in orders {
+            match decode::order(order) {
+                Decoded::Order(order) => {
+                    results.push(None);
+                    well_formed.push(*order);
+                }
+                Decoded::Nameless(result) => results.push(Some(result)),
+            }
+        }
+        let ids: Vec<_> = well_formed.iter().map(|order| order.application).collect();
+        let answers = self
+            .app
+            .issue(well_formed, rpc.caller().to_string())
+            .await
+            .map_err(|e| rpc.refuse(e))?;
+        let mut answered = ids.into_iter().zip(answers);
+        let results = results
+            .into_iter()
+            .filter_map(|nameless| {
+                nameless.or_else(|| {
+                    answered
+                        .next()
+                        .map(|(id, answer)| encode::answer(id, answer))
+                })
+            })
+            .collect();
+        Ok(Response::new(v1::IssueCertificatesResponse { results }))
+    }
+
+    async fn get_issuances(
+        &self,
+        request: Request<v1::GetIssuancesRequest>,
+    ) -> Result<Response<v1::GetIssuancesResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let mut faults = Faults::new();
+        let texts = request.into_inner().application_ids;
+        let ids = convert::all_texts(&mut faults, "application_ids", &texts);
+        faults.into_result().map_err(|f| rpc.refuse(f))?;
+        let issuances = self
+            .app
+            .issuances(ids.clone())
+            .await
+            .map_err(|e| rpc.refuse(e))?;
+        let results = ids
+            .into_iter()
+            .zip(issuances)
+            .map(|(id, issuance)| encode::issuance(id, issuance))
+            .collect();
+        Ok(Response::new(v1::GetIssuancesResponse { results }))
+    }
+
+    async fn follow_issuance(
+        &self,
+        request: Request<v1::FollowIssuanceRequest>,
+    ) -> Result<Response<Feed>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let from = request.into_inner().from_index;
+        let pages = self
+            .app
+            .follow(from, self.shutdown.clone())
+            .await
+            .map_err(|e| rpc.refuse(e))?;
+        let feed = ReceiverStream::new(pages)
+            .map(move |page| page.map(encode::page).map_err(|e| rpc.refuse(e)));
+        Ok(Response::new(Box::pin(feed)))
+    }
+
+    async fn list_issuers(
+        &self,
+        request: Request<v1::ListIssuersRequest>,
+    ) -> Result<Response<v1::ListIssuersResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let records = self.app.authorities().await.map_err(|e| rpc.refuse(e))?;
+        let issuers = records.into_iter().map(encode::issuer).collect();
+        Ok(Response::new(v1::ListIssuersResponse { issuers }))
+    }
+
+    async fn sign_crl(
+        &self,
+        request: Request<Streaming<v1::SignCrlRequest>>,
+    ) -> Result<Response<v1::SignCrlResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let _permit = self
+            .crl_streams
+            .acquire()
+            .await
+            .map_err(|_| rpc.refuse(IssuerError::ShuttingDown))?;
+        let mut parts = request.into_inner();
+        let Some(v1::sign_crl_request::Part::Header(header)) =
+            parts.message().await?.and_then(|m| m.part)
+        else {
+            return Err(rpc.refuse(IssuerError::from(CrlRefused::Header)));
+        };
+        let mut collector = decode::crl_header(&header)
+            .map_err(|f| rpc.refuse(f))?
+            .map_err(|e| rpc.refuse(e))?;
+        while let Some(message) = parts.message().await? {
+            collector.take(message).map_err(|e| rpc.refuse(e))?;
+        }
+        let order = collector.finish().map_err(|e| rpc.refuse(e))?;
+        let signed = self
+            .app
+            .sign_crl(order, rpc.caller().to_string())
+            .await
+            .map_err(|e| rpc.refuse(e))?;
+        Ok(Response::new(v1::SignCrlResponse {
+            signature: signed.signature,
+            signature_algorithm: signed.algorithm,
+            log_index: signed.index,
+        }))
+    }
+}

@@ -1,0 +1,150 @@
+//! Orders and CRLs from the wire into words of the domain.
+
+use lgpki_domain::{Authority, CrlNumber, Digest, Faults};
+use lgpki_proto::{convert, v1};
+
+use crate::{
+    app::{CrlOrder, LONGEST_CRL, Order, Wanted},
+    error::{CrlRefused, IssuerError},
+};
+
+/// An order from the wire.
+pub(super) enum Decoded {
+    /// An order with a name; what is wanted may still be faulty.
+    Order(Box<Order>),
+    /// An order that cannot even be named; its refusal.
+    Nameless(v1::IssuanceResult),
+}
+
+/// Reads an order.
+pub(super) fn order(order: v1::IssuanceOrder) -> Decoded {
+    let mut faults = Faults::new();
+    let f = &mut faults;
+    let application = convert::required_text(f, "order.application_id", &order.application_id);
+    let content_digest = convert::required_text(f, "order.content_digest", &order.content_digest);
+    if order.attempt == 0 {
+        f.push(
+            "order.attempt",
+            convert::FIELD_MISSING,
+            "attempts are counted from 1",
+        );
+    }
+    let (Some(application), Some(content_digest), 1..) =
+        (application, content_digest, order.attempt)
+    else {
+        return Decoded::Nameless(super::encode::refused(order.application_id, faults));
+    };
+    Decoded::Order(Box::new(Order {
+        application,
+        attempt: order.attempt,
+        content_digest,
+        answers: (order.answers_index > 0).then_some(order.answers_index),
+        wanted: wanted(order),
+    }))
+}
+
+fn wanted(order: v1::IssuanceOrder) -> Result<Wanted, Faults> {
+    let mut faults = Faults::new();
+    let f = &mut faults;
+    let branch = convert::optional_text(f, "order.branch", &order.branch);
+    let kind = convert::required(f, "order.kind", order.kind);
+    let subject = convert::subject(f, "order.subject", order.subject.as_ref());
+    let login_role = convert::optional(f, "order.login_role", order.login_role);
+    match (kind, subject) {
+        (Some(kind), Some(subject)) if faults.is_empty() => Ok(Wanted {
+            branch,
+            kind,
+            subject,
+            public_key: order.subject_public_key_info,
+            dns_names: order.dns_names,
+            mail: Some(order.mail_address).filter(|mail| !mail.is_empty()),
+            login_role,
+        }),
+        _ => Err(faults),
+    }
+}
+
+/// Gathers the pieces of a tbsCertList.
+#[derive(Debug)]
+pub(super) struct Collector {
+    authority: Authority,
+    number: CrlNumber,
+    tbs_digest: Digest,
+    length: u64,
+    tbs: Vec<u8>,
+}
+
+/// Reads the header; the outer error is for fields, the inner for limits.
+pub(super) fn crl_header(
+    header: &v1::SignCrlHeader,
+) -> Result<Result<Collector, IssuerError>, Faults> {
+    let mut faults = Faults::new();
+    let authority = convert::required(&mut faults, "header.authority", header.authority);
+    let tbs_digest = convert::required_text(&mut faults, "header.tbs_digest", &header.tbs_digest);
+    if header.number == 0 {
+        faults.push(
+            "header.number",
+            convert::FIELD_MISSING,
+            "CRL numbers are counted from 1",
+        );
+    }
+    let (Some(authority), Some(tbs_digest), true) = (authority, tbs_digest, faults.is_empty())
+    else {
+        return Err(faults);
+    };
+    if header.length > LONGEST_CRL {
+        return Ok(Err(too_long(header.length)));
+    }
+    Ok(Ok(Collector {
+        authority,
+        number: CrlNumber(header.number),
+        tbs_digest,
+        length: header.length,
+        tbs: Vec::new(),
+    }))
+}
+
+impl Collector {
+    /// Takes one more message.
+    pub(super) fn take(&mut self, message: v1::SignCrlRequest) -> Result<(), IssuerError> {
+        let Some(v1::sign_crl_request::Part::Chunk(chunk)) = message.part else {
+            return Err(CrlRefused::Header.into());
+        };
+        let came = (self.tbs.len() + chunk.len()) as u64;
+        if came > self.length {
+            return Err(CrlRefused::Length {
+                announced: self.length,
+                came,
+            }
+            .into());
+        }
+        self.tbs.extend_from_slice(&chunk);
+        Ok(())
+    }
+
+    /// The whole list.
+    pub(super) fn finish(self) -> Result<CrlOrder, IssuerError> {
+        let came = self.tbs.len() as u64;
+        if came != self.length {
+            return Err(CrlRefused::Length {
+                announced: self.length,
+                came,
+            }
+            .into());
+        }
+        Ok(CrlOrder {
+            authority: self.authority,
+            number: self.number,
+            tbs_digest: self.tbs_digest,
+            tbs: self.tbs,
+        })
+    }
+}
+
+fn too_long(length: u64) -> IssuerError {
+    CrlRefused::TooLong {
+        length,
+        most: LONGEST_CRL,
+    }
+    .into()
+}

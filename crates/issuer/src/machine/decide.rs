@@ -1,0 +1,366 @@
+//! What each command yields: events to record, or an answer.
+//!
+//! The epoch was compared before; here it only enters the entries.
+
+use lgpki_domain::{CrlNumber, Faults};
+use lgpki_ledger::Stamp;
+use lgpki_store::{Decision, View};
+
+use super::{ApplicationRecord, IntentStep, IssuerMachine, OpenIntent, Outcome, Settled};
+use crate::{
+    event::{
+        Abandoned, AddressesText, AuthorityAbandoned, AuthorityCreated, AuthorityIntended, Cause,
+        CrlAbandoned, CrlIntended, CrlSigned, EpochOpened, Intended, Issued, IssuerEvent,
+    },
+    ports::{
+        AuthorityOutcome, CrlOutcome, EndCrl, Ending, EndingOutcome, Epoch, Intend,
+        IntendAuthority, IntendCrl, NewAuthority, NewCertificate, Opened, Proposal,
+    },
+};
+
+type Decided = Decision<IssuerEvent, Outcome>;
+
+/// The version of the profiles and of the lint; it rises when either changes.
+pub(crate) const PROFILE_VERSION: u32 = 1;
+
+impl IssuerMachine {
+    pub(super) fn open_epoch(&self, stamp: &Stamp) -> Decided {
+        let epoch = self.epoch.0 + 1;
+        let opened = EpochOpened {
+            epoch,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let mut events = vec![(stamp.clone(), opened.into())];
+        let cause = Cause::EpochClosed.name().to_owned();
+        for (authority, open) in &self.open_authorities {
+            let abandoned = AuthorityAbandoned {
+                authority: *authority,
+                cause: cause.clone(),
+                epoch,
+                intent: open.index,
+                serial: open.serial,
+            };
+            events.push((stamp.clone(), abandoned.into()));
+        }
+        for (application, intent) in self.open.in_order() {
+            let abandoned = abandoned(application, intent, Cause::EpochClosed, epoch);
+            events.push((stamp.clone(), abandoned.into()));
+        }
+        for (authority, state) in &self.authorities {
+            if let Some(open) = &state.crl.open {
+                let abandoned = CrlAbandoned {
+                    authority: *authority,
+                    cause: cause.clone(),
+                    epoch,
+                    intent: open.index,
+                    number: open.number.0,
+                    tbs_digest: open.tbs_digest,
+                };
+                events.push((stamp.clone(), abandoned.into()));
+            }
+        }
+        let opened = Opened {
+            epoch: Epoch(epoch),
+            abandoned: events.len() - 1,
+        };
+        Decision::record_all(events, Outcome::Opened(opened))
+    }
+
+    pub(super) fn intend(&self, view: &View<'_>, epoch: Epoch, intend: Intend) -> Decided {
+        if let Some(known) = self.known(view, &intend) {
+            return Decision::answer(Outcome::Intent(known));
+        }
+        let refused = |faults| Decision::answer(Outcome::Intent(IntentStep::Refused(faults)));
+        let proposal = match intend.proposal {
+            Ok(proposal) => proposal,
+            Err(faults) => return refused(faults),
+        };
+        match Self::key_owner(view, proposal.key_digest) {
+            Some(owner) if owner != Some(intend.application) => {
+                return refused(one_fault(
+                    "subject_public_key_info",
+                    "KEY_CERTIFIED_BEFORE",
+                    "this key was certified before; make a new key pair and a new CSR",
+                ));
+            }
+            _ => {}
+        }
+        let Proposal {
+            authority,
+            generation,
+            branch,
+            kind,
+            key_digest,
+            serial,
+            validity,
+            tbs,
+        } = proposal;
+        let intended = Intended {
+            application: intend.application,
+            attempt: intend.attempt,
+            authority,
+            branch,
+            content_digest: intend.content_digest,
+            epoch: epoch.0,
+            generation,
+            key_digest,
+            kind,
+            not_after: validity.not_after(),
+            not_before: validity.not_before(),
+            profile: PROFILE_VERSION,
+            serial,
+            tbs,
+        };
+        let index = view.next_index();
+        let outcome = Outcome::Intent(IntentStep::Intended { index });
+        Decision::record(intend.stamp, intended, outcome)
+    }
+
+    /// What the order gets because of what happened before, if that settles it.
+    fn known(&self, view: &View<'_>, intend: &Intend) -> Option<IntentStep> {
+        let other_content = || {
+            IntentStep::Refused(one_fault(
+                "content_digest",
+                "ISSUANCE_OTHER_CONTENT",
+                "another content was ordered under this application's number before; an application \
+                 never changes",
+            ))
+        };
+        if let Some(open) = self.open.get(intend.application) {
+            return Some(if open.content_digest == intend.content_digest {
+                IntentStep::InProgress {
+                    attempt: open.attempt,
+                }
+            } else {
+                other_content()
+            });
+        }
+        let ApplicationRecord {
+            settled,
+            attempt,
+            content_digest,
+            serial,
+            index,
+        } = Self::application(view, intend.application)?;
+        if content_digest != intend.content_digest {
+            return Some(other_content());
+        }
+        match settled {
+            Settled::Issued => Some(IntentStep::Issued { serial, index }),
+            Settled::Abandoned if attempt >= intend.attempt => {
+                Some(IntentStep::Abandoned { attempt })
+            }
+            Settled::Abandoned => None,
+        }
+    }
+
+    pub(super) fn end(&self, view: &View<'_>, epoch: Epoch, ending: Ending) -> Decided {
+        let outcome = Outcome::Ended(EndingOutcome::Recorded {
+            index: view.next_index(),
+        });
+        match ending {
+            Ending::Issued(new) => {
+                let fits = self.open.get(new.application).is_some_and(|open| {
+                    open.index == new.intent
+                        && open.attempt == new.attempt
+                        && open.serial == new.serial
+                });
+                if !fits {
+                    return Decision::answer(Outcome::Ended(EndingOutcome::NotOpen));
+                }
+                let stamp = new.stamp.clone();
+                Decision::record(stamp, issued(*new, epoch), outcome)
+            }
+            Ending::Abandoned {
+                application,
+                attempt,
+                cause,
+                stamp,
+            } => match self.open.get(application) {
+                Some(open) if open.attempt == attempt => {
+                    let event = abandoned(application, open, cause, epoch.0);
+                    Decision::record(stamp, event, outcome)
+                }
+                _ => Decision::answer(Outcome::Ended(EndingOutcome::NotOpen)),
+            },
+        }
+    }
+
+    pub(super) fn intend_authority(
+        &self,
+        view: &View<'_>,
+        epoch: Epoch,
+        intend: IntendAuthority,
+    ) -> Decided {
+        if self.authorities.contains_key(&intend.authority) {
+            return Decision::answer(Outcome::Authority(AuthorityOutcome::Exists));
+        }
+        if self.open_authorities.contains_key(&intend.authority) {
+            return Decision::answer(Outcome::Authority(AuthorityOutcome::NotOpen));
+        }
+        let event = AuthorityIntended {
+            authority: intend.authority,
+            epoch: epoch.0,
+            generation: intend.generation,
+            key_digest: intend.key_digest,
+            serial: intend.serial,
+            tbs: intend.tbs,
+        };
+        let index = view.next_index();
+        let outcome = Outcome::Authority(AuthorityOutcome::Recorded { index });
+        Decision::record(intend.stamp, event, outcome)
+    }
+
+    pub(super) fn create_authority(
+        &self,
+        view: &View<'_>,
+        epoch: Epoch,
+        new: NewAuthority,
+    ) -> Decided {
+        let NewAuthority {
+            record,
+            serial,
+            stamp,
+        } = new;
+        let answer = |outcome| Decision::answer(Outcome::Authority(outcome));
+        if self.authorities.contains_key(&record.authority) {
+            return answer(AuthorityOutcome::Exists);
+        }
+        let open = self.open_authorities.get(&record.authority);
+        if open.is_none_or(|o| o.serial != serial || o.key_digest != record.key_digest) {
+            return answer(AuthorityOutcome::NotOpen);
+        }
+        let event = AuthorityCreated {
+            addresses: AddressesText {
+                ca_certificate: record.addresses.ca_certificate,
+                cps: record.addresses.cps,
+                crl: record.addresses.crl,
+            },
+            algorithm: record.algorithm,
+            authority: record.authority,
+            certificate: record.certificate,
+            epoch: epoch.0,
+            generation: record.generation,
+            key_digest: record.key_digest,
+            serial,
+        };
+        let index = view.next_index();
+        let outcome = Outcome::Authority(AuthorityOutcome::Recorded { index });
+        Decision::record(stamp, event, outcome)
+    }
+
+    pub(super) fn intend_crl(&self, view: &View<'_>, epoch: Epoch, intend: IntendCrl) -> Decided {
+        let answer = |outcome| Decision::answer(Outcome::Crl(outcome));
+        let Some(state) = self.authorities.get(&intend.authority) else {
+            return answer(CrlOutcome::NoAuthority);
+        };
+        let same =
+            |number: CrlNumber, digest| number == intend.number && digest == intend.tbs_digest;
+        if let Some(last) = &state.crl.signed
+            && same(last.number, last.tbs_digest)
+        {
+            return answer(CrlOutcome::Signed(last.crl.clone()));
+        }
+        if let Some(open) = &state.crl.open {
+            return answer(if same(open.number, open.tbs_digest) {
+                CrlOutcome::InProgress
+            } else {
+                CrlOutcome::NotNext {
+                    next: Self::next_crl(state),
+                }
+            });
+        }
+        let next = Self::next_crl(state);
+        if intend.number != next {
+            return answer(CrlOutcome::NotNext { next });
+        }
+        let event = CrlIntended {
+            authority: intend.authority,
+            entries: intend.entries,
+            epoch: epoch.0,
+            generation: intend.generation,
+            next_update: intend.next_update,
+            number: intend.number.0,
+            tbs_digest: intend.tbs_digest,
+            this_update: intend.this_update,
+        };
+        let index = view.next_index();
+        let outcome = Outcome::Crl(CrlOutcome::Intended { index });
+        Decision::record(intend.stamp, event, outcome)
+    }
+
+    pub(super) fn end_crl(&self, view: &View<'_>, epoch: Epoch, end: EndCrl) -> Decided {
+        let open = self
+            .authorities
+            .get(&end.authority)
+            .and_then(|state| state.crl.open)
+            .filter(|open| open.number == end.number && open.tbs_digest == end.tbs_digest);
+        let Some(open) = open else {
+            return Decision::answer(Outcome::CrlEnded(None));
+        };
+        let event = match end.result {
+            Ok((signature, algorithm)) => CrlSigned {
+                algorithm: algorithm.to_owned(),
+                authority: end.authority,
+                epoch: epoch.0,
+                intent: open.index,
+                number: end.number.0,
+                signature,
+                tbs_digest: end.tbs_digest,
+            }
+            .into(),
+            Err(cause) => IssuerEvent::from(CrlAbandoned {
+                authority: end.authority,
+                cause: cause.name().to_owned(),
+                epoch: epoch.0,
+                intent: open.index,
+                number: end.number.0,
+                tbs_digest: end.tbs_digest,
+            }),
+        };
+        let index = view.next_index();
+        Decision::record(end.stamp, event, Outcome::CrlEnded(Some(index)))
+    }
+}
+
+fn one_fault(field: &str, reason: &'static str, message: &str) -> Faults {
+    let mut faults = Faults::new();
+    faults.push(field, reason, message);
+    faults
+}
+
+fn issued(new: NewCertificate, epoch: Epoch) -> Issued {
+    Issued {
+        application: new.application,
+        attempt: new.attempt,
+        authority: new.authority,
+        branch: new.branch,
+        certificate: new.der,
+        epoch: epoch.0,
+        intent: new.intent,
+        key_digest: new.key_digest,
+        kind: new.kind,
+        not_after: new.validity.not_after(),
+        not_before: new.validity.not_before(),
+        serial: new.serial,
+        subject: (&new.subject).into(),
+    }
+}
+
+fn abandoned(
+    application: lgpki_domain::ApplicationId,
+    open: &OpenIntent,
+    cause: Cause,
+    epoch: u64,
+) -> Abandoned {
+    Abandoned {
+        application,
+        attempt: open.attempt,
+        authority: open.authority,
+        cause: cause.name().to_owned(),
+        epoch,
+        intent: open.index,
+        not_after: open.not_after,
+        serial: open.serial,
+    }
+}

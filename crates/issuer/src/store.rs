@@ -1,0 +1,277 @@
+//! The store on an engine of `lgpki-store`: log and index on disk, or all in memory.
+//!
+//! Translates the port's commands into the machine's, and places in the log into what stands there.
+//! Decides nothing.
+
+mod feed;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use lgpki_domain::{ApplicationId, Authority};
+use lgpki_ledger::{Stamp, decode};
+use lgpki_store::{Engine, OpenReport, Options};
+use lgpki_x509::issuer::Addresses;
+use tokio::sync::watch;
+
+use crate::{
+    error::StoreError,
+    event::IssuerEvent,
+    machine::{AuthorityState, Command, IntentStep, IssuerMachine, Outcome, Settled},
+    ports::{
+        AuthorityOutcome, AuthorityRecord, Certificate, CrlOutcome, EndCrl, Ending, EndingOutcome,
+        Epoch, FeedPage, Intend, IntendAuthority, IntendCrl, IntentOutcome, Issuance, IssuerStore,
+        NewAuthority, Opened,
+    },
+};
+
+/// The issuer's store.
+#[derive(Clone, Debug)]
+pub struct LogStore {
+    engine: Engine<IssuerMachine>,
+}
+
+impl LogStore {
+    /// Opens the data directory `dir`, or begins it. Blocks while it recovers.
+    pub fn open_embedded(dir: &Path, options: Options) -> Result<(Self, OpenReport), StoreError> {
+        let (engine, report) = Engine::open_embedded(dir, IssuerMachine::default(), options)?;
+        Ok((Self { engine }, report))
+    }
+
+    /// A store in memory, for tests; nothing survives.
+    pub fn open_memory(node: &str) -> Result<Self, StoreError> {
+        let engine = Engine::open_memory(IssuerMachine::default(), node)?;
+        Ok(Self { engine })
+    }
+
+    /// A store on a log alone, without an index on disk: for faulty disks in tests.
+    pub fn open_unindexed(dir: &Path, options: Options) -> Result<(Self, OpenReport), StoreError> {
+        let (engine, report) = Engine::open_unindexed(dir, IssuerMachine::default(), options)?;
+        Ok((Self { engine }, report))
+    }
+
+    /// Finishes what is queued and releases the directory.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    /// Returns only if the store stops by an error.
+    pub async fn failed(&self) -> StoreError {
+        self.engine.failed().await.into()
+    }
+
+    async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
+        Ok(self.engine.submit(commands).await?)
+    }
+
+    async fn submit_one(&self, epoch: Epoch, command: Command) -> Result<Outcome, StoreError> {
+        refused(epoch, self.engine.submit_one(command).await?)
+    }
+
+    /// The certificate recorded at `index`.
+    fn certificate(&self, index: u64) -> Result<Certificate, StoreError> {
+        let bytes = self.engine.log().entry(index)?;
+        let recorded = decode::<IssuerEvent>(index, &bytes)
+            .map_err(|source| StoreError::Entry { index, source })?;
+        match recorded.event {
+            IssuerEvent::Issued(issued) => Ok(Certificate {
+                serial: issued.serial,
+                der: issued.certificate,
+                index,
+            }),
+            _ => Err(StoreError::NotThere {
+                index,
+                expected: "certificate",
+            }),
+        }
+    }
+}
+
+/// Turns the answers that concern a command's right to be decided into errors.
+fn refused(own: Epoch, outcome: Outcome) -> Result<Outcome, StoreError> {
+    match outcome {
+        Outcome::Fenced(newest) => Err(StoreError::Fenced { own, newest }),
+        Outcome::Unrecordable(why) => Err(StoreError::Unrecordable(why)),
+        other => Ok(other),
+    }
+}
+
+fn record(authority: Authority, state: &AuthorityState) -> AuthorityRecord {
+    let created = state.created.clone();
+    AuthorityRecord {
+        authority,
+        generation: created.generation,
+        algorithm: created.algorithm,
+        key_digest: created.key_digest,
+        certificate: created.certificate,
+        addresses: Addresses {
+            crl: created.addresses.crl,
+            ca_certificate: created.addresses.ca_certificate,
+            cps: created.addresses.cps,
+        },
+        crl_number: state.crl.highest,
+    }
+}
+
+impl IssuerStore for LogStore {
+    async fn open_epoch(&self, stamp: Stamp) -> Result<Opened, StoreError> {
+        match self.engine.submit_one(Command::OpenEpoch(stamp)).await? {
+            Outcome::Opened(opened) => Ok(opened),
+            Outcome::Unrecordable(why) => Err(StoreError::Unrecordable(why)),
+            _ => Err(StoreError::Mismatched),
+        }
+    }
+
+    async fn intend(
+        &self,
+        epoch: Epoch,
+        batch: Vec<Intend>,
+    ) -> Result<Vec<IntentOutcome>, StoreError> {
+        let commands = batch
+            .into_iter()
+            .map(|intend| Command::Intend(epoch, Box::new(intend)))
+            .collect();
+        let outcomes = self.submit(commands).await?;
+        outcomes
+            .into_iter()
+            .map(|outcome| match outcome {
+                Outcome::Intent(step) => Ok(match step {
+                    IntentStep::Intended { index } => IntentOutcome::Intended { index },
+                    IntentStep::Issued { index, .. } => {
+                        IntentOutcome::Issued(self.certificate(index)?)
+                    }
+                    IntentStep::InProgress { attempt } => IntentOutcome::InProgress { attempt },
+                    IntentStep::Abandoned { attempt } => IntentOutcome::Abandoned { attempt },
+                    IntentStep::Refused(faults) => IntentOutcome::Refused(faults),
+                }),
+                // An entry that is too large is this order's fault, not its neighbours'.
+                Outcome::Unrecordable(why) => {
+                    let mut faults = lgpki_domain::Faults::new();
+                    faults.push("", "ISSUANCE_TOO_LARGE", why);
+                    Ok(IntentOutcome::Refused(faults))
+                }
+                other => refused(epoch, other).and(Err(StoreError::Mismatched)),
+            })
+            .collect()
+    }
+
+    async fn end(
+        &self,
+        epoch: Epoch,
+        batch: Vec<Ending>,
+    ) -> Result<Vec<EndingOutcome>, StoreError> {
+        let commands = batch
+            .into_iter()
+            .map(|ending| Command::End(epoch, ending))
+            .collect();
+        let outcomes = self.submit(commands).await?;
+        outcomes
+            .into_iter()
+            .map(|outcome| match refused(epoch, outcome)? {
+                Outcome::Ended(ended) => Ok(ended),
+                _ => Err(StoreError::Mismatched),
+            })
+            .collect()
+    }
+
+    async fn issuances(
+        &self,
+        applications: Vec<ApplicationId>,
+    ) -> Result<Vec<Issuance>, StoreError> {
+        enum Found {
+            Open(u32),
+            Settled(Settled, u32, u64),
+        }
+        let found = self
+            .engine
+            .read(move |machine, view| {
+                let look = |id| match machine.open.get(id) {
+                    Some(open) => Some(Found::Open(open.attempt)),
+                    None => IssuerMachine::application(view, id)
+                        .map(|r| Found::Settled(r.settled, r.attempt, r.index)),
+                };
+                applications.into_iter().map(look).collect::<Vec<_>>()
+            })
+            .await?;
+        found
+            .into_iter()
+            .map(|found| {
+                Ok(match found {
+                    None => Issuance::Unknown,
+                    Some(Found::Open(attempt)) => Issuance::InProgress { attempt },
+                    Some(Found::Settled(Settled::Issued, _, index)) => {
+                        Issuance::Issued(self.certificate(index)?)
+                    }
+                    Some(Found::Settled(Settled::Abandoned, attempt, _)) => {
+                        Issuance::Abandoned { attempt }
+                    }
+                })
+            })
+            .collect()
+    }
+
+    async fn authorities(&self) -> Result<Vec<AuthorityRecord>, StoreError> {
+        let read = self.engine.read(|machine, _| {
+            let all = machine.authorities.iter();
+            all.map(|(authority, state)| record(*authority, state))
+                .collect()
+        });
+        Ok(read.await?)
+    }
+
+    async fn intend_authority(
+        &self,
+        epoch: Epoch,
+        intent: IntendAuthority,
+    ) -> Result<AuthorityOutcome, StoreError> {
+        let command = Command::IntendAuthority(epoch, Box::new(intent));
+        match self.submit_one(epoch, command).await? {
+            Outcome::Authority(outcome) => Ok(outcome),
+            _ => Err(StoreError::Mismatched),
+        }
+    }
+
+    async fn create_authority(
+        &self,
+        epoch: Epoch,
+        new: NewAuthority,
+    ) -> Result<AuthorityOutcome, StoreError> {
+        let command = Command::CreateAuthority(epoch, Box::new(new));
+        match self.submit_one(epoch, command).await? {
+            Outcome::Authority(outcome) => Ok(outcome),
+            _ => Err(StoreError::Mismatched),
+        }
+    }
+
+    async fn intend_crl(&self, epoch: Epoch, intent: IntendCrl) -> Result<CrlOutcome, StoreError> {
+        match self
+            .submit_one(epoch, Command::IntendCrl(epoch, intent))
+            .await?
+        {
+            Outcome::Crl(outcome) => Ok(outcome),
+            _ => Err(StoreError::Mismatched),
+        }
+    }
+
+    async fn end_crl(&self, epoch: Epoch, end: EndCrl) -> Result<Option<u64>, StoreError> {
+        match self.submit_one(epoch, Command::EndCrl(epoch, end)).await? {
+            Outcome::CrlEnded(index) => Ok(index),
+            _ => Err(StoreError::Mismatched),
+        }
+    }
+
+    async fn feed(&self, from: u64, most: usize) -> Result<FeedPage, StoreError> {
+        let log = self.engine.log();
+        let read = tokio::task::spawn_blocking(move || feed::page(&log, from, most));
+        read.await.map_err(|_| StoreError::Mismatched)?
+    }
+
+    fn durable(&self) -> watch::Receiver<u64> {
+        self.engine.watch()
+    }
+
+    async fn mark_shown(&self, size: u64) -> Result<(), StoreError> {
+        Ok(self.engine.publish_mark(size).await?)
+    }
+}

@@ -1,0 +1,104 @@
+//! CRL numbers.
+
+use super::*;
+use crate::ports::SignedCrl;
+
+fn crl(number: u64, digest: u8) -> IntendCrl {
+    IntendCrl {
+        authority: Authority::Organization,
+        generation: 1,
+        number: CrlNumber(number),
+        tbs_digest: Digest([digest; 32]),
+        this_update: NOW,
+        next_update: NOW.plus_seconds(172_800),
+        entries: 3,
+        stamp: stamp(),
+    }
+}
+
+fn end(number: u64, digest: u8, result: Result<(Vec<u8>, &'static str), Cause>) -> EndCrl {
+    EndCrl {
+        authority: Authority::Organization,
+        number: CrlNumber(number),
+        tbs_digest: Digest([digest; 32]),
+        result,
+        stamp: stamp(),
+    }
+}
+
+fn signature(byte: u8) -> Result<(Vec<u8>, &'static str), Cause> {
+    Ok((vec![byte; 512], "1.2.840.113549.1.1.11"))
+}
+
+async fn highest(store: &LogStore) -> u64 {
+    store.authorities().await.unwrap()[0].crl_number.0
+}
+
+#[tokio::test]
+async fn numbers_rise_by_one_and_the_same_bytes_get_the_same_signature() {
+    on_every_engine(async |store| {
+        let epoch = epoch(&store).await;
+        let none = store.intend_crl(epoch, crl(1, 1)).await.unwrap();
+        assert_eq!(none, CrlOutcome::NoAuthority);
+        create(&store, epoch, 1).await;
+        for wrong in [0, 2, 9] {
+            let outcome = store.intend_crl(epoch, crl(wrong, 1)).await.unwrap();
+            assert_eq!(outcome, CrlOutcome::NotNext { next: CrlNumber(1) });
+        }
+        for number in 1..=3 {
+            let byte = u8::try_from(number).unwrap();
+            let intended = store.intend_crl(epoch, crl(number, byte)).await.unwrap();
+            assert!(matches!(intended, CrlOutcome::Intended { .. }));
+            let again = store.intend_crl(epoch, crl(number, byte)).await.unwrap();
+            assert_eq!(again, CrlOutcome::InProgress);
+            let index = store
+                .end_crl(epoch, end(number, byte, signature(byte)))
+                .await
+                .unwrap()
+                .unwrap();
+            let signed = CrlOutcome::Signed(SignedCrl {
+                signature: vec![byte; 512],
+                algorithm: "1.2.840.113549.1.1.11".to_owned(),
+                index,
+            });
+            let again = store.intend_crl(epoch, crl(number, byte)).await.unwrap();
+            assert_eq!(again, signed);
+            let other = store.intend_crl(epoch, crl(number, 99)).await.unwrap();
+            let next = CrlNumber(number + 1);
+            assert_eq!(other, CrlOutcome::NotNext { next });
+            assert_eq!(highest(&store).await, number);
+        }
+        // Only the last is answered again; older numbers never come back.
+        let old = store.intend_crl(epoch, crl(1, 1)).await.unwrap();
+        assert_eq!(old, CrlOutcome::NotNext { next: CrlNumber(4) });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_number_once_intended_is_used_whatever_becomes_of_it() {
+    on_every_engine(async |store| {
+        let first = epoch(&store).await;
+        create(&store, first, 1).await;
+        store.intend_crl(first, crl(1, 1)).await.unwrap();
+        assert_eq!(highest(&store).await, 1);
+        let failed = end(1, 1, Err(Cause::SigningFailed));
+        assert!(store.end_crl(first, failed).await.unwrap().is_some());
+        store.intend_crl(first, crl(2, 2)).await.unwrap();
+        let opened = store.open_epoch(stamp()).await.unwrap();
+        assert_eq!(opened.abandoned, 1);
+        let second = opened.epoch;
+        let late = store.end_crl(first, end(2, 2, signature(2))).await;
+        assert!(matches!(late, Err(StoreError::Fenced { .. })));
+        let not_open = store
+            .end_crl(second, end(2, 2, signature(2)))
+            .await
+            .unwrap();
+        assert_eq!(not_open, None);
+        let again = store.intend_crl(second, crl(2, 2)).await.unwrap();
+        assert_eq!(again, CrlOutcome::NotNext { next: CrlNumber(3) });
+        let next = store.intend_crl(second, crl(3, 3)).await.unwrap();
+        assert!(matches!(next, CrlOutcome::Intended { .. }));
+    })
+    .await;
+}

@@ -1,1 +1,48 @@
-//! Whole-system tests over real sockets and processes.
+//! What the whole-system tests share: an installation in a throw-away directory, its processes, and
+//! the command run against it.
+//!
+//! Everything here goes through the same doors as a person: the command line, real sockets, real
+//! mutual TLS. A process that is dropped is killed, as a power cut would.
+
+mod installation;
+mod process;
+
+pub use installation::{Installation, Options};
+pub use process::{Process, Service};
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+/// Runs a command to its end and gives its standard output; an error shows what it said.
+pub fn run(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = &output;
+    Err(format!(
+        "{command:?}\n{status}\n{}\n{}",
+        text(stdout),
+        text(stderr)
+    ))
+}
+
+/// The JSON that a command printed.
+pub fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or(serde_json::Value::Null)
+}
+
+/// The directory of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}

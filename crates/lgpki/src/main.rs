@@ -1,2 +1,7 @@
-//! The lgpki command: serve, demo, kit, cirs, operator.
-fn main() {}
+//! The `lgpki` command; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lgpki::main()
+}

@@ -3,7 +3,8 @@
 //! The log goes to standard error, so that standard output stays the command's own. What a log line
 //! may hold is each writer's duty: no secrets, no payloads.
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+pub use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::{

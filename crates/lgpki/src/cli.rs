@@ -1,0 +1,283 @@
+//! The command line: what can be asked, with examples. It decides nothing.
+
+mod cirs;
+mod kit;
+mod operator;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
+
+pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
+pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
+pub(crate) use operator::{DirectoryCommand, OperatorCommand};
+
+use lgpki_domain::{
+    Authority, BodyCode, CertificateKind, KeyAlgorithm, KeyMedium, OfficerRole, RevocationReason,
+};
+
+/// The certificate authority of LGPKI, the local governments' public key infrastructure.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lgpki",
+    version,
+    after_help = "Examples:\n  lgpki demo                          see everything once, in a throw-away directory\n  \
+                  lgpki init ca --passphrase-file pw  make a certificate authority\n  \
+                  lgpki serve --config ca/lgpki.toml  run it"
+)]
+pub(crate) struct Cli {
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results and errors only.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything once, end to end, in a throw-away directory, and check it.
+    Demo(DemoArgs),
+    /// Make a certificate authority: keys, certificates, directories, configuration.
+    Init(InitArgs),
+    /// Run the services.
+    Serve(ServeArgs),
+    /// The subscriber's standard system (証明書発行支援標準システム): key media, CSRs, storing.
+    #[command(subcommand)]
+    Kit(KitCommand),
+    /// The registration branch's front end (CIRS).
+    Cirs {
+        #[command(flatten)]
+        office: OfficeArgs,
+        #[command(subcommand)]
+        command: CirsCommand,
+    },
+    /// The operator's desk: examination, directories, CRLs.
+    Operator {
+        #[command(flatten)]
+        office: OfficeArgs,
+        #[command(subcommand)]
+        command: OperatorCommand,
+    },
+    /// Print shell completions.
+    #[command(after_help = "Example:\n  lgpki completions bash > /etc/bash_completion.d/lgpki")]
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// See everything once.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lgpki demo\n  lgpki demo --out /tmp/lgpki-demo && \
+                        openssl crl -inform DER -in /tmp/lgpki-demo/crl/organization.crl -noout -text"
+)]
+pub(crate) struct DemoArgs {
+    /// Leave certificates, CSRs, CRLs and a summary in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The CA keys' algorithm.
+    #[arg(long, value_enum, default_value_t = CaKey(KeyAlgorithm::Rsa2048))]
+    pub(crate) ca_key: CaKey,
+}
+
+/// Where a passphrase comes from; never from an argument.
+#[derive(Clone, Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct PassphraseArgs {
+    /// Read the passphrase of the CA keys from this file (mode 600).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Read it from this open file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) passphrase_fd: Option<u32>,
+}
+
+/// Make a certificate authority.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lgpki init ca\n  lgpki init ca --passphrase-file pw --organization-key rsa-4096 \
+                        --branch 01001 --branch 13001\n\nWithout --passphrase-file or --passphrase-fd the passphrase is asked for."
+)]
+pub(crate) struct InitArgs {
+    /// The directory to make; must not exist or be empty.
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    /// The Organization CA's key.
+    #[arg(long, value_enum, default_value_t = CaKey(KeyAlgorithm::Rsa2048))]
+    pub(crate) organization_key: CaKey,
+    /// The Application CA's key.
+    #[arg(long, value_enum, default_value_t = CaKey(KeyAlgorithm::Rsa2048))]
+    pub(crate) application_key: CaKey,
+    /// A branch whose officers get their first login cards now; may be repeated.
+    #[arg(long = "branch", value_name = "CODE", default_values = ["01001", "13001", "47001"])]
+    pub(crate) branches: Vec<BodyCode>,
+    /// How many operators get login cards (two-person approval needs two).
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
+    pub(crate) operators: u8,
+    /// How many auditors get login cards.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=20))]
+    pub(crate) auditors: u8,
+    /// What the officers log in with.
+    #[arg(long, value_enum, default_value_t = LoginForm::Card)]
+    pub(crate) login_form: LoginForm,
+    /// Host names and addresses under which front ends reach intake, beside localhost.
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<String>,
+    /// The first of the seven ports that the services listen on.
+    #[arg(long, default_value_t = 7440, value_parser = clap::value_parser!(u16).range(1024..=65000))]
+    pub(crate) first_port: u16,
+    /// Where relying parties fetch CRLs and CA certificates; fixed in every certificate for its life.
+    /// The default is this machine's publication port.
+    #[arg(long, value_name = "URL")]
+    pub(crate) publication_url: Option<String>,
+}
+
+/// What an officer logs in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LoginForm {
+    /// A login card (ログイン用カード), simulated.
+    Card,
+    /// Login data (ログイン用データ): a certificate and an encrypted key, for any gRPC client.
+    Data,
+}
+
+/// Run the services.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lgpki serve --config ca/lgpki.toml\n  lgpki serve --config ca/lgpki.toml --check\n  \
+                        lgpki serve --config ca/lgpki.toml --only issuer --passphrase-fd 3 3<pw"
+)]
+pub(crate) struct ServeArgs {
+    /// The configuration file that `init` wrote.
+    #[arg(long, value_name = "FILE", default_value = "lgpki.toml")]
+    pub(crate) config: PathBuf,
+    /// Run one service alone.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) only: Option<ServiceChoice>,
+    /// Check the configuration, the keys and the data directories, and exit.
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+}
+
+/// One of the services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServiceChoice {
+    /// Takes applications in.
+    Intake,
+    /// Holds the CA keys.
+    Issuer,
+    /// Keeps the inventory and publishes CRLs.
+    Lifecycle,
+}
+
+/// In whose name to call.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OfficeArgs {
+    /// The office: a directory with `office.toml` and the login card, as `init` makes under `offices/`.
+    #[arg(long = "as", value_name = "DIR", global = true, default_value = ".")]
+    pub(crate) office: PathBuf,
+    /// Read the login card's PIN from this file instead of the place that `office.toml` names.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) pin_file: Option<PathBuf>,
+}
+
+/// Makes a domain name type a clap value with its stable names.
+macro_rules! named_value {
+    ($(#[$doc:meta])* $wrapper:ident($inner:ty), $values:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct $wrapper(pub(crate) $inner);
+
+        impl ValueEnum for $wrapper {
+            fn value_variants<'a>() -> &'a [Self] {
+                const VALUES: &[$wrapper] = &$values;
+                VALUES
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(PossibleValue::new(self.0.name()))
+            }
+        }
+    };
+}
+
+named_value!(
+    /// A CA key's algorithm.
+    CaKey(KeyAlgorithm),
+    [
+        CaKey(KeyAlgorithm::Rsa2048),
+        CaKey(KeyAlgorithm::Rsa3072),
+        CaKey(KeyAlgorithm::Rsa4096),
+        CaKey(KeyAlgorithm::P256),
+        CaKey(KeyAlgorithm::P384),
+    ]
+);
+named_value!(
+    /// A subscriber key's algorithm.
+    SubscriberKey(KeyAlgorithm),
+    [
+        SubscriberKey(KeyAlgorithm::Rsa2048),
+        SubscriberKey(KeyAlgorithm::Rsa3072),
+        SubscriberKey(KeyAlgorithm::Rsa4096),
+        SubscriberKey(KeyAlgorithm::P256),
+        SubscriberKey(KeyAlgorithm::P384),
+        SubscriberKey(KeyAlgorithm::Ed25519),
+    ]
+);
+named_value!(
+    /// A kind that may be applied for.
+    Kind(CertificateKind),
+    [
+        Kind(CertificateKind::OfficialDuty),
+        Kind(CertificateKind::User),
+        Kind(CertificateKind::Login),
+        Kind(CertificateKind::WebServer),
+        Kind(CertificateKind::CodeSigning),
+        Kind(CertificateKind::Mail),
+    ]
+);
+named_value!(
+    /// A key medium.
+    Medium(KeyMedium),
+    [Medium(KeyMedium::IcCard), Medium(KeyMedium::UsbToken), Medium(KeyMedium::Server)]
+);
+named_value!(
+    /// A reason to revoke.
+    Reason(RevocationReason),
+    [
+        Reason(RevocationReason::KeyCompromise),
+        Reason(RevocationReason::AffiliationChanged),
+        Reason(RevocationReason::Superseded),
+        Reason(RevocationReason::CessationOfOperation),
+    ]
+);
+named_value!(
+    /// An office that a branch may apply a login certificate for.
+    BodyOffice(OfficerRole),
+    [BodyOffice(OfficerRole::BranchOfficer), BodyOffice(OfficerRole::LgwanOfficer)]
+);
+named_value!(
+    /// A certification authority.
+    Ca(Authority),
+    [Ca(Authority::Organization), Ca(Authority::Application)]
+);
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

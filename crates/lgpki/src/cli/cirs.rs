@@ -1,0 +1,147 @@
+//! `lgpki cirs`: what a registration branch asks for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use lgpki_domain::{ApplicationId, JstDate, RequestId, Serial};
+
+use super::{BodyOffice, Kind, Medium, Reason};
+
+/// What a registration branch does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CirsCommand {
+    /// Submit applications for new certificates.
+    #[command(
+        after_help = "Examples:\n  lgpki cirs --as offices/branch-officer-01001 submit --form request.json --examined-by 総務課長\n  \
+                            lgpki cirs submit --csr www.csr --kind web-server --medium server --name-en www.city.example.lg.jp \
+                            --name-ja 公式サイト --dns www.city.example.lg.jp --examined-by 総務課長"
+    )]
+    Submit(Box<SubmitArgs>),
+    /// Show one application.
+    Status {
+        /// Its number.
+        id: ApplicationId,
+    },
+    /// List the branch's applications.
+    List {
+        /// Only those in this state, such as `queued`; may be repeated.
+        #[arg(long = "state")]
+        states: Vec<String>,
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        most: usize,
+    },
+    /// Follow applications as they move, until all named ones have ended.
+    Watch {
+        /// Their numbers; none means every open application of the branch, without end.
+        ids: Vec<ApplicationId>,
+        /// Give up after this many seconds.
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// Download certificates, and confirm their delivery.
+    #[command(
+        after_help = "Example:\n  lgpki cirs download 01ARZ3NDEKTSV4RRFFQ69G5FAV --to certs/"
+    )]
+    Download {
+        /// The applications' numbers.
+        #[arg(required = true)]
+        ids: Vec<ApplicationId>,
+        /// The directory to write `<application>.pem` and `<ca>.pem` to.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        to: PathBuf,
+        /// Do not confirm delivery yet.
+        #[arg(long)]
+        no_confirm: bool,
+    },
+    /// Apply for revocation (失効).
+    Revoke {
+        /// The certificate's serial number.
+        serial: Serial,
+        /// Why.
+        #[arg(long, value_enum)]
+        reason: Reason,
+        #[command(flatten)]
+        examiner: Examiner,
+    },
+    /// Apply for abolition (廃止) of a certificate that is no longer needed.
+    Abolish {
+        /// The certificate's serial number.
+        serial: Serial,
+        #[command(flatten)]
+        examiner: Examiner,
+    },
+    /// Withdraw an application that has not been claimed for issue.
+    Withdraw {
+        /// Its number.
+        id: ApplicationId,
+    },
+    /// List the branch's certificates.
+    Certificates {
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        most: usize,
+    },
+}
+
+/// The branch's own examination.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Examiner {
+    /// The office that examined, such as 総務課長.
+    #[arg(long, value_name = "OFFICE")]
+    pub(crate) examined_by: String,
+    /// The examiner's name; it is kept apart from the audit log and can be erased.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) examiner_name: Option<String>,
+    /// The day of the decision; today if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) examined_on: Option<JstDate>,
+    /// The request id; by default made from the content, so that the same request sent again is the
+    /// same application.
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<RequestId>,
+}
+
+/// Applications for new certificates.
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// An application form that `kit request` wrote; may be repeated.
+    #[arg(long = "form", value_name = "FILE", conflicts_with_all = ["csr", "kind"])]
+    pub(crate) forms: Vec<PathBuf>,
+    /// A CSR, PEM or DER.
+    #[arg(long, value_name = "FILE", required_unless_present = "forms")]
+    pub(crate) csr: Option<PathBuf>,
+    /// The kind.
+    #[arg(long, value_enum, required_unless_present = "forms")]
+    pub(crate) kind: Option<Kind>,
+    /// Where the key lives.
+    #[arg(long, value_enum, default_value_t = Medium(lgpki_domain::KeyMedium::IcCard))]
+    pub(crate) medium: Medium,
+    /// The unit in English, as in the organization directory.
+    #[arg(long, requires = "unit_ja")]
+    pub(crate) unit_en: Option<String>,
+    /// The unit in Japanese.
+    #[arg(long, requires = "unit_en")]
+    pub(crate) unit_ja: Option<String>,
+    /// The name in English.
+    #[arg(long, required_unless_present = "forms")]
+    pub(crate) name_en: Option<String>,
+    /// The name in Japanese.
+    #[arg(long, required_unless_present = "forms")]
+    pub(crate) name_ja: Option<String>,
+    /// Web server: a host name; may be repeated.
+    #[arg(long = "dns", value_name = "HOST")]
+    pub(crate) dns_names: Vec<String>,
+    /// Mail: the address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mail: Option<String>,
+    /// Login: the office.
+    #[arg(long, value_enum)]
+    pub(crate) login_role: Option<BodyOffice>,
+    /// Wait until every application has ended or is issued.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) examiner: Examiner,
+}

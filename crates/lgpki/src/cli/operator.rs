@@ -1,0 +1,172 @@
+//! `lgpki operator`: what the operator and the LGWAN officer do.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use lgpki_domain::{ApplicationId, BodyCode, Serial};
+
+use super::Ca;
+
+/// What the operator does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperatorCommand {
+    /// List the applications that wait for examination, oldest first.
+    List {
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        most: usize,
+    },
+    /// Show one application.
+    Show {
+        /// Its number.
+        id: ApplicationId,
+    },
+    /// Approve applications.
+    #[command(
+        after_help = "Examples:\n  lgpki operator --as offices/operator-1 approve 01ARZ3NDEKTSV4RRFFQ69G5FAV\n  \
+                            lgpki operator --as offices/operator-1 approve --all"
+    )]
+    Approve {
+        /// Their numbers.
+        #[arg(required_unless_present = "all")]
+        ids: Vec<ApplicationId>,
+        /// Everything that waits now.
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
+    /// Reject applications, with a reason that the branch will read.
+    Reject {
+        /// Their numbers.
+        #[arg(required = true)]
+        ids: Vec<ApplicationId>,
+        /// Why, and what the branch should do.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Publish new CRLs now.
+    Crl {
+        /// Only of this CA.
+        #[arg(long, value_enum)]
+        ca: Option<Ca>,
+    },
+    /// List certificates by expiry.
+    Certificates {
+        /// Only of this branch.
+        #[arg(long)]
+        branch: Option<BodyCode>,
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        most: usize,
+    },
+    /// Show one certificate.
+    Certificate {
+        /// Its serial number.
+        serial: Serial,
+    },
+    /// Show the CAs and how fresh their CRLs are.
+    Authorities,
+    /// Erase the name of a branch's examiner; the audit log keeps only a commitment to it.
+    EraseExaminerName {
+        /// The application's number.
+        id: ApplicationId,
+    },
+    /// Bodies, branches, organizations and accounts.
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
+}
+
+/// What is done with the directories.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DirectoryCommand {
+    /// List bodies and their branches.
+    Bodies {
+        /// Only of this prefecture, 1 to 47.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=47))]
+        prefecture: Option<u32>,
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        most: usize,
+    },
+    /// List a body's organizations and accounts.
+    Show {
+        /// The body's code.
+        body: BodyCode,
+    },
+    /// Register a unit in the organization directory (組織管理システム).
+    RegisterOrganization {
+        /// The body's code.
+        body: BodyCode,
+        /// Its name in English.
+        #[arg(long)]
+        en: String,
+        /// Its name in Japanese.
+        #[arg(long)]
+        ja: String,
+    },
+    /// Rename a unit; its accounts follow.
+    RenameOrganization {
+        /// The body's code.
+        body: BodyCode,
+        /// Its present English name.
+        #[arg(long)]
+        from: String,
+        /// Its new name in English.
+        #[arg(long)]
+        en: String,
+        /// Its new name in Japanese.
+        #[arg(long)]
+        ja: String,
+    },
+    /// Remove a unit and its accounts.
+    RemoveOrganization {
+        /// The body's code.
+        body: BodyCode,
+        /// Its English name.
+        #[arg(long)]
+        en: String,
+    },
+    /// Register a role in the account directory (アカウント等管理システム).
+    RegisterAccount {
+        /// The body's code.
+        body: BodyCode,
+        /// The unit's English name.
+        #[arg(long)]
+        unit: String,
+        /// Its name in English, ending in -lgacc.
+        #[arg(long)]
+        en: String,
+        /// Its name in Japanese, ending in （利用者）.
+        #[arg(long)]
+        ja: String,
+    },
+    /// Remove a role.
+    RemoveAccount {
+        /// The body's code.
+        body: BodyCode,
+        /// The unit's English name.
+        #[arg(long)]
+        unit: String,
+        /// The role's English name.
+        #[arg(long)]
+        en: String,
+    },
+    /// Register many units and roles from a CSV file.
+    #[command(
+        after_help = "Each line is `body,unit_en,unit_ja` for a unit or `body,unit_en,unit_ja,account_en,account_ja` for\n\
+                            a unit and one of its roles; lines that begin with # are passed over.\n\nExample:\n  \
+                            lgpki operator --as offices/operator-1 directory import units.csv"
+    )]
+    Import {
+        /// The file, UTF-8.
+        file: PathBuf,
+    },
+    /// Deactivate a branch after a merger or closure (R8).
+    Deactivate {
+        /// The body's code.
+        body: BodyCode,
+        /// Why, and which body succeeds it.
+        #[arg(long)]
+        reason: String,
+    },
+}

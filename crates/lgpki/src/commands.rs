@@ -1,0 +1,43 @@
+//! Carries out what the command line asked for, one module per subcommand.
+
+mod application;
+mod cirs;
+mod demo;
+mod directory;
+mod init;
+mod kit;
+mod operator;
+mod serve;
+mod submit;
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, Command},
+    error::CommandError,
+    output::Output,
+};
+
+/// Runs one command to its end.
+pub(crate) fn run(command: Command, output: Output) -> Result<(), CommandError> {
+    match command {
+        Command::Kit(command) => kit::run(command, output),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "lgpki", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Init(args) => block_on(init::run(args, output)),
+        Command::Serve(args) => block_on(serve::run(args, output)),
+        Command::Demo(args) => block_on(demo::run(args, output)),
+        Command::Cirs { office, command } => block_on(cirs::run(office, command, output)),
+        Command::Operator { office, command } => block_on(operator::run(office, command, output)),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::from_error("cannot start the runtime", &error))?
+        .block_on(work)
+}

@@ -1,0 +1,284 @@
+//! How applications and certificates are shown.
+
+use serde::Serialize;
+
+use lgpki_domain::CertificateKind;
+use lgpki_proto::v1;
+
+use crate::output::{sheet, table};
+
+/// The contract's enum names without their prefix, in the spelling of the command line.
+fn spell(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix)
+        .unwrap_or(name)
+        .to_lowercase()
+        .replace('_', "-")
+}
+
+pub(crate) fn state(application: &v1::Application) -> String {
+    spell(application.state().as_str_name(), "APPLICATION_STATE_")
+}
+
+/// Names in JSON results.
+#[derive(Serialize)]
+struct NamesView {
+    en: String,
+    ja: String,
+}
+
+impl NamesView {
+    fn of(names: Option<&v1::Names>) -> Option<Self> {
+        names.map(|n| Self {
+            en: n.en.clone(),
+            ja: n.ja.clone(),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct SubjectView {
+    body: Option<NamesView>,
+    unit: Option<NamesView>,
+    name: Option<NamesView>,
+}
+
+impl SubjectView {
+    fn of(subject: Option<&v1::Subject>) -> Option<Self> {
+        subject.map(|s| Self {
+            body: NamesView::of(s.body.as_ref()),
+            unit: NamesView::of(s.unit.as_ref()),
+            name: NamesView::of(s.name.as_ref()),
+        })
+    }
+
+    fn name(subject: Option<&v1::Subject>) -> String {
+        subject
+            .and_then(|s| s.name.as_ref())
+            .map(|n| n.ja.clone())
+            .unwrap_or_default()
+    }
+
+    fn line(subject: Option<&v1::Subject>) -> String {
+        let Some(subject) = subject else {
+            return String::new();
+        };
+        [&subject.body, &subject.unit, &subject.name]
+            .into_iter()
+            .flatten()
+            .map(|n| format!("{}（{}）", n.ja, n.en))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+/// An application in JSON results; empty values are left out.
+#[derive(Serialize)]
+pub(crate) struct ApplicationView {
+    id: String,
+    request_id: String,
+    branch: String,
+    sort: String,
+    kind: String,
+    subject: Option<SubjectView>,
+    state: String,
+    state_since: String,
+    received_at: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    serial: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+    approvals: u32,
+    approvals_needed: u32,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    key_digest: String,
+}
+
+impl From<&v1::Application> for ApplicationView {
+    fn from(a: &v1::Application) -> Self {
+        Self {
+            id: a.id.clone(),
+            request_id: a.request_id.clone(),
+            branch: a.branch.clone(),
+            sort: spell(a.sort().as_str_name(), "APPLICATION_SORT_"),
+            kind: spell(a.kind().as_str_name(), "CERTIFICATE_KIND_"),
+            subject: SubjectView::of(a.subject.as_ref()),
+            state: state(a),
+            state_since: a.state_since.clone(),
+            received_at: a.received_at.clone(),
+            serial: a.serial.clone(),
+            reason: a.reason.clone(),
+            approvals: a.approvals,
+            approvals_needed: a.approvals_needed,
+            key_digest: a.key_digest.clone(),
+        }
+    }
+}
+
+/// The table of many applications.
+pub(crate) fn applications_table(applications: &[v1::Application]) -> String {
+    table(
+        &[
+            "application",
+            "branch",
+            "sort",
+            "kind",
+            "name",
+            "state",
+            "since",
+        ],
+        applications.iter().map(|a| {
+            let view = ApplicationView::from(a);
+            vec![
+                view.id,
+                view.branch,
+                view.sort,
+                kind_ja(&view.kind),
+                SubjectView::name(a.subject.as_ref()),
+                view.state,
+                short_time(&view.state_since),
+            ]
+        }),
+    )
+}
+
+/// One application in full.
+pub(crate) fn application_sheet(a: &v1::Application) -> String {
+    let view = ApplicationView::from(a);
+    let approvals = match (view.approvals, view.approvals_needed) {
+        (_, 0) => String::new(),
+        (given, needed) => format!("{given} of {needed}"),
+    };
+    let examined = a.examination.as_ref().map(|e| {
+        let name = if e.examiner_name.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", e.examiner_name)
+        };
+        format!("{}{name}, {}", e.office, e.decided_on)
+    });
+    sheet(&[
+        ("application", view.id),
+        ("request id", view.request_id),
+        ("branch", view.branch),
+        ("sort", view.sort),
+        ("kind", kind_ja(&view.kind)),
+        ("subject", SubjectView::line(a.subject.as_ref())),
+        ("host names", a.dns_names.join(", ")),
+        ("mail address", a.mail_address.clone()),
+        ("key", a.key_digest.clone()),
+        (
+            "state",
+            format!("{} since {}", view.state, short_time(&view.state_since)),
+        ),
+        ("reason", view.reason),
+        ("approvals", approvals),
+        ("branch's examination", examined.unwrap_or_default()),
+        ("received", short_time(&view.received_at)),
+        ("certificate", view.serial),
+    ])
+}
+
+/// A certificate in JSON results.
+#[derive(Serialize)]
+pub(crate) struct CertificateView {
+    serial: String,
+    authority: String,
+    kind: String,
+    branch: String,
+    subject: Option<SubjectView>,
+    not_before: String,
+    not_after: String,
+    state: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    revoked_at: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    revocation_reason: String,
+    application_id: String,
+    key_digest: String,
+}
+
+impl From<&v1::Certificate> for CertificateView {
+    fn from(c: &v1::Certificate) -> Self {
+        let reason = spell(c.revocation_reason().as_str_name(), "REVOCATION_REASON_");
+        Self {
+            serial: c.serial.clone(),
+            authority: spell(c.authority().as_str_name(), "AUTHORITY_"),
+            kind: spell(c.kind().as_str_name(), "CERTIFICATE_KIND_"),
+            branch: c.branch.clone(),
+            subject: SubjectView::of(c.subject.as_ref()),
+            not_before: c.not_before.clone(),
+            not_after: c.not_after.clone(),
+            state: spell(c.state().as_str_name(), "CERTIFICATE_STATE_"),
+            revoked_at: c.revoked_at.clone(),
+            revocation_reason: if c.revoked_at.is_empty() {
+                String::new()
+            } else {
+                reason
+            },
+            application_id: c.application_id.clone(),
+            key_digest: c.key_digest.clone(),
+        }
+    }
+}
+
+/// The table of many certificates.
+pub(crate) fn certificates_table(certificates: &[v1::Certificate]) -> String {
+    table(
+        &["serial", "branch", "kind", "name", "state", "expires"],
+        certificates.iter().map(|c| {
+            let view = CertificateView::from(c);
+            vec![
+                view.serial,
+                view.branch,
+                kind_ja(&view.kind),
+                SubjectView::name(c.subject.as_ref()),
+                view.state,
+                view.not_after.chars().take(10).collect(),
+            ]
+        }),
+    )
+}
+
+/// One certificate in full.
+pub(crate) fn certificate_sheet(c: &v1::Certificate) -> String {
+    let view = CertificateView::from(c);
+    sheet(&[
+        ("serial", view.serial),
+        ("CA", view.authority),
+        ("kind", kind_ja(&view.kind)),
+        ("branch", view.branch),
+        ("subject", SubjectView::line(c.subject.as_ref())),
+        (
+            "valid",
+            format!(
+                "{} to {}",
+                short_time(&view.not_before),
+                short_time(&view.not_after)
+            ),
+        ),
+        ("state", view.state),
+        (
+            "revoked",
+            format!(
+                "{} {}",
+                short_time(&view.revoked_at),
+                view.revocation_reason
+            )
+            .trim()
+            .to_owned(),
+        ),
+        ("application", view.application_id),
+        ("key", view.key_digest),
+    ])
+}
+
+fn kind_ja(name: &str) -> String {
+    CertificateKind::parse(name).map_or_else(|| name.to_owned(), |k| k.name_ja().to_owned())
+}
+
+/// `2008-02-04 09:15:00` of an RFC 3339 time in JST.
+pub(crate) fn short_time(time: &str) -> String {
+    time.get(..19)
+        .map(|t| t.replace('T', " "))
+        .unwrap_or_default()
+}

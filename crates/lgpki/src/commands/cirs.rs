@@ -1,0 +1,379 @@
+//! `lgpki cirs`: the registration branch's front end.
+
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use lgpki_domain::ApplicationId;
+use lgpki_proto::{
+    convert::wire,
+    v1::{
+        self, application_service_client::ApplicationServiceClient,
+        certificate_service_client::CertificateServiceClient, submit_application_request::Content,
+    },
+};
+use lgpki_x509::pem;
+use tonic::transport::Channel;
+
+use super::{
+    application::{
+        ApplicationView, CertificateView, application_sheet, applications_table,
+        certificates_table, state,
+    },
+    submit,
+};
+use crate::{
+    cli::{CirsCommand, Examiner, OfficeArgs},
+    error::CommandError,
+    office::Office,
+    output::Output,
+};
+
+/// Runs one command of the front end.
+pub(crate) async fn run(
+    args: OfficeArgs,
+    command: CirsCommand,
+    output: Output,
+) -> Result<(), CommandError> {
+    let office = Office::open(&args).await?;
+    let mut client = ApplicationServiceClient::new(office.channel());
+    match command {
+        CirsCommand::Submit(args) => submit::run(&office, *args, output).await,
+        CirsCommand::Status { id } => show(&mut client, id, output).await,
+        CirsCommand::List { states, most } => list(&mut client, &states, most, output).await,
+        CirsCommand::Watch { ids, timeout } => {
+            watch(
+                &office,
+                ids.iter().map(ToString::to_string).collect(),
+                timeout,
+                output,
+            )
+            .await
+        }
+        CirsCommand::Download {
+            ids,
+            to,
+            no_confirm,
+        } => download(&mut client, &ids, &to, !no_confirm, output).await,
+        CirsCommand::Revoke {
+            serial,
+            reason,
+            examiner,
+        } => {
+            let content = v1::RevokeContent {
+                serial: serial.to_string(),
+                reason: wire(reason.0),
+            };
+            apply(&office, &examiner, Content::Revoke(content), output).await
+        }
+        CirsCommand::Abolish { serial, examiner } => {
+            let content = v1::AbolishContent {
+                serial: serial.to_string(),
+            };
+            apply(&office, &examiner, Content::Abolish(content), output).await
+        }
+        CirsCommand::Withdraw { id } => {
+            let request = v1::WithdrawApplicationRequest { id: id.to_string() };
+            let answer = client.withdraw_application(request).await?.into_inner();
+            one(answer.application, output)
+        }
+        CirsCommand::Certificates { most } => certificates(&office, None, most, output).await,
+    }
+}
+
+/// Shows one application.
+pub(crate) async fn show(
+    client: &mut ApplicationServiceClient<Channel>,
+    id: ApplicationId,
+    output: Output,
+) -> Result<(), CommandError> {
+    let request = v1::GetApplicationRequest {
+        id: id.to_string(),
+        ..Default::default()
+    };
+    one(
+        client
+            .get_application(request)
+            .await?
+            .into_inner()
+            .application,
+        output,
+    )
+}
+
+fn one(application: Option<v1::Application>, output: Output) -> Result<(), CommandError> {
+    let application = application
+        .ok_or_else(|| CommandError::new("the server answered without an application"))?;
+    output.result(&ApplicationView::from(&application), || {
+        application_sheet(&application)
+    });
+    Ok(())
+}
+
+async fn apply(
+    office: &Office,
+    examiner: &Examiner,
+    content: Content,
+    output: Output,
+) -> Result<(), CommandError> {
+    let request = submit::build(office, examiner, content)?;
+    let answer = ApplicationServiceClient::new(office.channel())
+        .submit_application(request)
+        .await?;
+    let application = answer.into_inner().application;
+    let id = application
+        .as_ref()
+        .map(|a| a.id.clone())
+        .unwrap_or_default();
+    one(application, output)?;
+    output.say(format!("next: lgpki cirs watch {id}"));
+    Ok(())
+}
+
+async fn list(
+    client: &mut ApplicationServiceClient<Channel>,
+    states: &[String],
+    most: usize,
+    output: Output,
+) -> Result<(), CommandError> {
+    let states = states
+        .iter()
+        .map(|s| parse_state(s))
+        .collect::<Result<Vec<_>, _>>()?;
+    let filter = Some(v1::ApplicationFilter {
+        states,
+        ..Default::default()
+    });
+    let mut found = Vec::new();
+    let mut page_token = String::new();
+    while found.len() < most {
+        let request = v1::ListApplicationsRequest {
+            filter: filter.clone(),
+            page_size: page_size(most - found.len()),
+            page_token,
+        };
+        let page = client.list_applications(request).await?.into_inner();
+        found.extend(page.applications);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let views: Vec<_> = found.iter().map(ApplicationView::from).collect();
+    output.result(&views, || applications_table(&found));
+    if !page_token.is_empty() {
+        output.say(format!(
+            "there are more; use --most to see more than {most}"
+        ));
+    }
+    Ok(())
+}
+
+fn parse_state(text: &str) -> Result<i32, CommandError> {
+    let name = format!(
+        "APPLICATION_STATE_{}",
+        text.to_uppercase().replace('-', "_")
+    );
+    v1::ApplicationState::from_str_name(&name)
+        .filter(|s| *s != v1::ApplicationState::Unspecified)
+        .map(i32::from)
+        .ok_or_else(|| {
+            CommandError::new(format!("{text:?} is not a state")).hint(
+                "the states are received, examining, approved, queued, issuing, issued, delivered, \
+                 rejected, withdrawn, failed, completed",
+            )
+        })
+}
+
+/// The size of the next page when `wanted` are still wanted.
+pub(crate) fn page_size(wanted: usize) -> u32 {
+    u32::try_from(wanted.min(1000)).unwrap_or(1000)
+}
+
+/// Follows applications until the named ones are issued or have ended.
+pub(crate) async fn watch(
+    office: &Office,
+    ids: Vec<String>,
+    timeout: Option<u64>,
+    output: Output,
+) -> Result<(), CommandError> {
+    let mut waiting: BTreeSet<_> = ids.iter().cloned().collect();
+    let named = !waiting.is_empty();
+    let request = v1::WatchApplicationsRequest { filter: None, ids };
+    let mut client = ApplicationServiceClient::new(office.channel());
+    let mut changes = client.watch_applications(request).await?.into_inner();
+    let follow = async {
+        let mut failed = Vec::new();
+        while let Some(change) = changes.message().await? {
+            let Some(application) = change.application else {
+                continue;
+            };
+            output.item(&ApplicationView::from(&application), || line(&application));
+            if ended(&application) && waiting.remove(&application.id) {
+                if !succeeded(&application) {
+                    failed.push(format!(
+                        "{} is {}: {}",
+                        application.id,
+                        state(&application),
+                        application.reason
+                    ));
+                }
+                if named && waiting.is_empty() {
+                    return Ok(failed);
+                }
+            }
+        }
+        Err(CommandError::new("the server ended the stream")
+            .hint("run the command again to go on watching"))
+    };
+    let failed = match timeout {
+        None => follow.await?,
+        Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), follow)
+            .await
+            .map_err(|_| {
+                CommandError::new(format!("not everything ended within {seconds} seconds"))
+                    .hint("see `lgpki cirs status` for where an application stands")
+            })??,
+    };
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(CommandError::new(failed.join("\n")))
+    }
+}
+
+fn line(application: &v1::Application) -> String {
+    let since = super::application::short_time(&application.state_since);
+    format!(
+        "{since}  {}  {} {}",
+        application.id,
+        state(application),
+        application.reason
+    )
+}
+
+fn ended(application: &v1::Application) -> bool {
+    use v1::ApplicationState as S;
+    matches!(
+        application.state(),
+        S::Issued | S::Delivered | S::Rejected | S::Withdrawn | S::Failed | S::Completed
+    )
+}
+
+fn succeeded(application: &v1::Application) -> bool {
+    use v1::ApplicationState as S;
+    matches!(application.state(), S::Issued | S::Delivered | S::Completed)
+}
+
+async fn download(
+    client: &mut ApplicationServiceClient<Channel>,
+    ids: &[ApplicationId],
+    to: &Path,
+    confirm: bool,
+    output: Output,
+) -> Result<(), CommandError> {
+    fs::create_dir_all(to).map_err(|e| CommandError::file("make", to, &e))?;
+    let bar = output.progress(ids.len() as u64, "downloading");
+    let (mut stored, mut refused) = (Vec::new(), Vec::new());
+    for chunk in ids.chunks(1000) {
+        let ids = chunk.iter().map(ToString::to_string).collect();
+        let mut answers = client
+            .download_certificates(v1::DownloadCertificatesRequest { ids })
+            .await?
+            .into_inner();
+        while let Some(answer) = answers.message().await? {
+            bar.inc(1);
+            match answer.outcome {
+                Some(v1::download_certificates_response::Outcome::Certificate(c)) => {
+                    stored.push((c.id.clone(), write(to, &c)?));
+                }
+                Some(v1::download_certificates_response::Outcome::Refused(r)) => {
+                    refused.push(refusal(&answer.id, &r));
+                }
+                None => refused.push(format!("{}: the server gave no answer", answer.id)),
+            }
+        }
+    }
+    bar.finish_and_clear();
+    if confirm && !stored.is_empty() {
+        let ids = stored.iter().map(|(id, _)| id.clone()).collect();
+        let answer = client
+            .confirm_delivery(v1::ConfirmDeliveryRequest { ids })
+            .await?
+            .into_inner();
+        for refused_one in answer.refused {
+            let why = refused_one.refusal.unwrap_or_default();
+            refused.push(refusal(&refused_one.id, &why));
+        }
+    }
+    let files: Vec<_> = stored.iter().map(|(_, file)| file.clone()).collect();
+    output.result(
+        &serde_json::json!({ "stored": files, "refused": refused }),
+        || files.join("\n"),
+    );
+    if refused.is_empty() {
+        output.say("next: store each on the medium that made its key, with `lgpki kit store`");
+        return Ok(());
+    }
+    Err(CommandError::new(refused.join("\n")))
+}
+
+/// Writes a certificate and, where it came along, its CA certificate.
+fn write(to: &Path, certificate: &v1::DownloadCertificateResponse) -> Result<String, CommandError> {
+    let path = to.join(format!("{}.pem", certificate.id));
+    put(&path, &certificate.certificate)?;
+    if !certificate.ca_certificate.is_empty() {
+        let ca = lgpki_x509::certificate::Certificate::parse(&certificate.ca_certificate)
+            .map_err(|e| CommandError::from_error("the CA certificate cannot be read", &e))?;
+        if let Some(authority) = ca.authority() {
+            put(
+                &to.join(format!("{authority}.pem")),
+                &certificate.ca_certificate,
+            )?;
+        }
+    }
+    Ok(path.display().to_string())
+}
+
+fn put(path: &Path, der: &[u8]) -> Result<(), CommandError> {
+    let text = pem::encode(pem::Label::Certificate, der)
+        .map_err(|e| CommandError::from_error("a certificate cannot be written as PEM", &e))?;
+    fs::write(path, text).map_err(|e| CommandError::file("write", path, &e))
+}
+
+/// Lists certificates by expiry.
+pub(crate) async fn certificates(
+    office: &Office,
+    branch: Option<String>,
+    most: usize,
+    output: Output,
+) -> Result<(), CommandError> {
+    let mut client = CertificateServiceClient::new(office.channel());
+    let mut found = Vec::new();
+    let mut page_token = String::new();
+    while found.len() < most {
+        let request = v1::ListCertificatesRequest {
+            branch: branch.clone().unwrap_or_default(),
+            page_size: page_size(most - found.len()),
+            page_token,
+            ..Default::default()
+        };
+        let page = client.list_certificates(request).await?.into_inner();
+        found.extend(page.certificates);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let views: Vec<_> = found.iter().map(CertificateView::from).collect();
+    output.result(&views, || certificates_table(&found));
+    Ok(())
+}
+
+/// One item's refusal in one line, with every fault.
+pub(crate) fn refusal(what: &str, refusal: &v1::Refusal) -> String {
+    let faults: String = refusal
+        .faults
+        .iter()
+        .map(|f| format!("\n    {}: {} [{}]", f.field, f.message, f.reason))
+        .collect();
+    format!("{what}: {} [{}]{faults}", refusal.message, refusal.reason)
+}

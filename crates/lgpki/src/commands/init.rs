@@ -1,0 +1,211 @@
+//! `lgpki init`: makes a certificate authority from nothing.
+//!
+//! Keys and certificates of the service CA and the services' TLS identities; the LGPKI CAs and the
+//! first login certificates, by a key ceremony that the issuer's log records; the synthetic body name
+//! list in intake's store; the configuration. A directory that is not empty is refused, and one that
+//! could not be finished is left as it is, to be looked at and removed.
+
+mod files;
+mod offices;
+mod services;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use lgpki_domain::{Authority, Clock, prefecture::synthetic_bodies};
+use lgpki_intake::store::EngineStore;
+use lgpki_issuer::{Ceremony, IssuerConfig, Ports, Settings};
+use lgpki_keys::{Passphrase, PassphraseSource};
+use lgpki_runtime::{clock::SystemClock, random::SystemRandomness};
+use lgpki_x509::pem;
+
+use crate::{
+    cli::{InitArgs, PassphraseArgs},
+    config::{Template, render},
+    error::CommandError,
+    output::{Output, sheet},
+};
+
+/// The name in every service's TLS certificate, beside the hosts given.
+pub(crate) const SERVER_NAME: &str = "localhost";
+
+/// What was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// The directories of the offices, under `offices/`.
+    pub(crate) offices: Vec<String>,
+    /// Where the CRLs are published.
+    pub(crate) publication_url: String,
+}
+
+/// Makes a certificate authority and says what was made.
+pub(crate) async fn run(args: InitArgs, output: Output) -> Result<(), CommandError> {
+    let passphrase = match source(&args.passphrase) {
+        Some(source) => source.read(),
+        None => PassphraseSource::Prompt(String::from("New passphrase of the CA keys")).read(),
+    }
+    .map_err(|e| CommandError::from_error("cannot read the passphrase", &e))?;
+    let dir = args.dir.clone();
+    let bar = output.progress(5, "making the CA");
+    let made = make(&args, passphrase, || bar.inc(1)).await?;
+    bar.finish_and_clear();
+    let json = serde_json::json!({
+        "directory": dir, "configuration": dir.join("lgpki.toml"), "offices": made.offices,
+        "publication_url": made.publication_url,
+    });
+    output.result(&json, || {
+        sheet(&[
+            (
+                "configuration",
+                dir.join("lgpki.toml").display().to_string(),
+            ),
+            ("CA certificates", dir.join("ca").display().to_string()),
+            (
+                "login cards",
+                made.offices
+                    .iter()
+                    .map(|o| format!("{}/offices/{o}\n", dir.display()))
+                    .collect(),
+            ),
+            ("CRLs", made.publication_url.clone()),
+        ])
+    });
+    output.say("\nEach login card's PIN lies beside it in `pin`; hand card and PIN over apart, and delete the file.");
+    output.say(
+        "The service CA's key lies in `service-ca/`; keep it apart from the running services.",
+    );
+    output.say(format!(
+        "next: lgpki serve --config {}",
+        dir.join("lgpki.toml").display()
+    ));
+    Ok(())
+}
+
+/// Where the passphrase of the CA keys comes from, if it was said.
+pub(crate) fn source(args: &PassphraseArgs) -> Option<PassphraseSource> {
+    match (&args.passphrase_file, args.passphrase_fd) {
+        (Some(path), _) => Some(PassphraseSource::File(path.clone())),
+        (None, Some(fd)) => Some(PassphraseSource::Fd(fd)),
+        (None, None) => None,
+    }
+}
+
+/// Makes everything; `step` is called after each of the five parts.
+pub(crate) async fn make(
+    args: &InitArgs,
+    passphrase: Passphrase,
+    step: impl Fn(),
+) -> Result<Made, CommandError> {
+    let dir = args.dir.as_path();
+    files::empty_directory(dir)?;
+    let wanted = offices::wanted(args)?;
+    let randomness = Arc::new(SystemRandomness::new());
+    services::make(dir, &args.hosts, &passphrase, randomness.as_ref())?;
+    step();
+
+    let settings = Settings::try_new(
+        "issuer-1",
+        dir.join("data/issuer"),
+        &IssuerConfig::default(),
+    )
+    .map_err(|e| CommandError::from_error("settings", &e))?;
+    let ports = Ports {
+        clock: Arc::new(SystemClock),
+        randomness: randomness.clone(),
+    };
+    let ceremony = Ceremony::open(&settings, ports, passphrase)
+        .await
+        .map_err(|e| CommandError::from_error("the key ceremony cannot begin", &e))?;
+    let url = publication_url(args);
+    authorities(args, &ceremony, &url).await?;
+    step();
+    let cards = offices::issue(&ceremony, wanted).await?;
+    ceremony
+        .close()
+        .await
+        .map_err(|e| CommandError::from_error("the key ceremony cannot end", &e))?;
+    step();
+    offices::hand_out(args, &cards, randomness.as_ref())?;
+    step();
+
+    directory(dir).await?;
+    let host = if args.hosts.is_empty() {
+        "127.0.0.1"
+    } else {
+        "0.0.0.0"
+    };
+    let text = render(&Template {
+        first_port: args.first_port,
+        public_host: host,
+        publication_url: &url,
+        server_name: SERVER_NAME,
+    });
+    files::public(&dir.join("lgpki.toml"), text.as_bytes())?;
+    step();
+    Ok(Made {
+        offices: cards.into_iter().map(|card| card.name).collect(),
+        publication_url: url,
+    })
+}
+
+fn publication_url(args: &InitArgs) -> String {
+    args.publication_url.clone().map_or_else(
+        || {
+            let host = args.hosts.first().map_or("127.0.0.1", String::as_str);
+            format!("http://{host}:{}", args.first_port + 6)
+        },
+        |url| url.trim_end_matches('/').to_owned(),
+    )
+}
+
+/// Creates both CAs and writes their certificates for people and services to read.
+async fn authorities(args: &InitArgs, ceremony: &Ceremony, url: &str) -> Result<(), CommandError> {
+    let today = SystemClock.now().jst_date();
+    for authority in Authority::ALL {
+        let algorithm = match authority {
+            Authority::Organization => args.organization_key.0,
+            Authority::Application => args.application_key.0,
+        };
+        let record = ceremony
+            .create_authority(authority, algorithm, today, &[url.to_owned()])
+            .await
+            .map_err(|e| {
+                CommandError::from_error(&format!("cannot create the {authority} CA"), &e)
+            })?;
+        files::certificate(&ca_file(&args.dir, authority), &record.certificate)?;
+    }
+    Ok(())
+}
+
+/// Where a CA's certificate lies.
+pub(crate) fn ca_file(dir: &Path, authority: Authority) -> PathBuf {
+    dir.join("ca").join(format!("{authority}.pem"))
+}
+
+/// Writes the synthetic body name list into intake's store.
+async fn directory(dir: &Path) -> Result<(), CommandError> {
+    use lgpki_intake::ports::IntakeStore;
+    let failed = |e: lgpki_intake::error::StoreError| {
+        CommandError::from_error("cannot write the directory", &e)
+    };
+    let data = dir.join("data/intake");
+    let options = lgpki_store::Options::new("intake-1");
+    let opened = tokio::task::spawn_blocking(move || EngineStore::open_embedded(&data, options))
+        .await
+        .map_err(|e| CommandError::from_error("cannot write the directory", &e))?;
+    let (store, _report) = opened.map_err(failed)?;
+    store
+        .import_bodies(synthetic_bodies(), String::from("init"), SystemClock.now())
+        .await
+        .map_err(failed)?;
+    store.close().await;
+    Ok(())
+}
+
+/// A certificate as PEM text.
+fn to_pem(der: &[u8]) -> Result<String, CommandError> {
+    pem::encode(pem::Label::Certificate, der)
+        .map_err(|e| CommandError::from_error("a certificate cannot be written as PEM", &e))
+}

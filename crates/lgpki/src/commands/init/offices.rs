@@ -1,0 +1,243 @@
+//! The first offices: operators, auditors, and the officers of some branches, with login cards or
+//! login data.
+
+use std::{path::Path, path::PathBuf};
+
+use lgpki_domain::{
+    Authority, BodyCode, KeyAlgorithm, KeyMedium, Names, OfficerRole, Randomness, Subject,
+    directory::Body, prefecture::synthetic_bodies,
+};
+use lgpki_issuer::{Ceremony, ceremony::Login};
+use lgpki_keys::{Passphrase, Signer, SoftwareKey};
+use lgpki_kit::{Pin, Provision};
+use lgpki_runtime::clock::SystemClock;
+
+use super::{SERVER_NAME, ca_file, files, to_pem};
+use crate::{
+    cli::{InitArgs, LoginForm},
+    error::CommandError,
+    office::{FILE, OfficeFile},
+};
+
+/// An office that is to get a login.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    name: String,
+    subject: Subject,
+    role: OfficerRole,
+    body: Option<BodyCode>,
+    key: SoftwareKey,
+}
+
+/// An office's login, issued.
+#[derive(Debug)]
+pub(super) struct Card {
+    pub(super) name: String,
+    key: SoftwareKey,
+    certificate: Vec<u8>,
+}
+
+/// The offices that `args` asks for; a branch that does not exist is refused before anything is made.
+pub(super) fn wanted(args: &InitArgs) -> Result<Vec<Wanted>, CommandError> {
+    let bodies = synthetic_bodies();
+    let mut wanted = Vec::new();
+    for number in 1..=args.operators {
+        wanted.push(central(
+            OfficerRole::Operator,
+            number,
+            "Operator",
+            "審査担当",
+        )?);
+    }
+    for number in 1..=args.auditors {
+        wanted.push(central(
+            OfficerRole::Auditor,
+            number,
+            "Auditor",
+            "監査担当",
+        )?);
+    }
+    for code in &args.branches {
+        let body = bodies.iter().find(|b| b.code == *code).ok_or_else(|| {
+            CommandError::new(format!("there is no body {code}"))
+                .hint("codes run from 01001 within each prefecture; see crates/domain/data/prefectures.csv")
+        })?;
+        body.may_apply()
+            .map_err(|fault| CommandError::new(fault.message))?;
+        wanted.push(officer(
+            body,
+            OfficerRole::BranchOfficer,
+            "Branch Officer",
+            "登録分局責任者",
+        )?);
+        wanted.push(officer(
+            body,
+            OfficerRole::LgwanOfficer,
+            "LGWAN Officer",
+            "LGWAN責任者",
+        )?);
+    }
+    Ok(wanted)
+}
+
+fn central(role: OfficerRole, number: u8, en: &str, ja: &str) -> Result<Wanted, CommandError> {
+    let subject = Subject {
+        body: names("LGWAN Operator", "LGWAN運営主体")?,
+        unit: None,
+        name: names(&format!("{en} {number}"), &format!("{ja}{number}"))?,
+    };
+    Ok(Wanted {
+        name: format!("{role}-{number}"),
+        subject,
+        role,
+        body: None,
+        key: generate()?,
+    })
+}
+
+fn officer(body: &Body, role: OfficerRole, en: &str, ja: &str) -> Result<Wanted, CommandError> {
+    let subject = Subject {
+        body: body.names.clone(),
+        unit: None,
+        name: names(en, ja)?,
+    };
+    let code = body.code;
+    Ok(Wanted {
+        name: format!("{role}-{code}"),
+        subject,
+        role,
+        body: Some(code),
+        key: generate()?,
+    })
+}
+
+fn names(en: &str, ja: &str) -> Result<Names, CommandError> {
+    Names::try_new("name", en, ja).map_err(|faults| {
+        CommandError::new(
+            faults
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
+        )
+    })
+}
+
+fn generate() -> Result<SoftwareKey, CommandError> {
+    SoftwareKey::generate(KeyAlgorithm::P256)
+        .map_err(|e| CommandError::from_error("cannot make a key", &e))
+}
+
+/// Issues the login certificates, as ceremony applications with intents like any others.
+pub(super) async fn issue(
+    ceremony: &Ceremony,
+    wanted: Vec<Wanted>,
+) -> Result<Vec<Card>, CommandError> {
+    let logins = wanted
+        .iter()
+        .map(|w| Login {
+            subject: w.subject.clone(),
+            role: w.role,
+            body: w.body,
+            public_key: w.key.public_key().der().to_vec(),
+        })
+        .collect();
+    let issued = ceremony.issue_logins(logins).await.map_err(|e| {
+        CommandError::from_error("the first login certificates were not issued", &e)
+    })?;
+    let cards = wanted.into_iter().zip(issued);
+    Ok(cards
+        .map(|(w, login)| Card {
+            name: w.name,
+            key: w.key,
+            certificate: login.certificate.der,
+        })
+        .collect())
+}
+
+/// Writes each office's directory: the card or the login data, its PIN, and the way to intake.
+pub(super) fn hand_out(
+    args: &InitArgs,
+    cards: &[Card],
+    randomness: &dyn Randomness,
+) -> Result<(), CommandError> {
+    let ca = std::fs::read_to_string(ca_file(&args.dir, Authority::Organization))
+        .map_err(|e| CommandError::file("read", &args.dir, &e))?;
+    for card in cards {
+        let dir = args.dir.join("offices").join(&card.name);
+        let chain = to_pem(&card.certificate)? + &ca;
+        files::public(&dir.join("login.pem"), chain.as_bytes())?;
+        let pin = draw_pin(&dir, randomness)?;
+        let office = match args.login_form {
+            LoginForm::Card => on_card(&dir, card, &pin, &chain, randomness)?,
+            LoginForm::Data => as_data(&dir, card, &pin)?,
+        };
+        let office = OfficeFile {
+            server: format!("{SERVER_NAME}:{}", args.first_port),
+            ..office
+        };
+        let text = toml::to_string(&office)
+            .map_err(|e| CommandError::from_error("office.toml cannot be written", &e))?;
+        files::public(&dir.join(FILE), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn office() -> OfficeFile {
+    OfficeFile {
+        server: String::new(),
+        server_name: SERVER_NAME.to_owned(),
+        service_ca: PathBuf::from("../../tls/service-ca.pem"),
+        card: None,
+        certificate: None,
+        key: None,
+        pin_file: Some(PathBuf::from("pin")),
+    }
+}
+
+fn on_card(
+    dir: &Path,
+    card: &Card,
+    pin: &Pin,
+    chain: &str,
+    randomness: &dyn Randomness,
+) -> Result<OfficeFile, CommandError> {
+    let provision = Provision {
+        medium: KeyMedium::IcCard,
+        pin,
+        key: &card.key,
+        certificate: chain.as_bytes(),
+    };
+    provision
+        .write(&dir.join("card"), &SystemClock, randomness)
+        .map_err(|e| CommandError::from_error("a login card cannot be written", &e))?;
+    Ok(OfficeFile {
+        card: Some(PathBuf::from("card")),
+        ..office()
+    })
+}
+
+fn as_data(dir: &Path, card: &Card, pin: &Pin) -> Result<OfficeFile, CommandError> {
+    let passphrase: &Passphrase = pin.as_passphrase();
+    let pem = card
+        .key
+        .to_encrypted_pkcs8_pem(passphrase)
+        .map_err(|e| CommandError::from_error("login data cannot be encrypted", &e))?;
+    files::private(&dir.join("login.key.pem"), pem.as_bytes())?;
+    Ok(OfficeFile {
+        certificate: Some(PathBuf::from("login.pem")),
+        key: Some(PathBuf::from("login.key.pem")),
+        ..office()
+    })
+}
+
+/// Draws a PIN of twelve digits and writes it beside the card.
+fn draw_pin(dir: &Path, randomness: &dyn Randomness) -> Result<Pin, CommandError> {
+    let mut bytes = [0; 8];
+    randomness
+        .fill(&mut bytes)
+        .map_err(|e| CommandError::from_error("PIN", &e))?;
+    let text = format!("{:012}", u64::from_be_bytes(bytes) % 1_000_000_000_000);
+    files::private(&dir.join("pin"), text.as_bytes())?;
+    Pin::try_new(&text).map_err(|e| CommandError::from_error("PIN", &e))
+}

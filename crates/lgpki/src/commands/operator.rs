@@ -1,0 +1,313 @@
+//! `lgpki operator`: examination, certificates, CRLs.
+
+use lgpki_domain::ApplicationId;
+use lgpki_proto::{
+    convert::wire,
+    v1::{
+        self, application_service_client::ApplicationServiceClient,
+        certificate_service_client::CertificateServiceClient, examination_outcome::Outcome,
+        examination_service_client::ExaminationServiceClient,
+    },
+};
+use serde::Serialize;
+use tonic::transport::Channel;
+
+use super::{
+    application::{
+        ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
+    },
+    cirs, directory,
+};
+use crate::{
+    cli::{OfficeArgs, OperatorCommand},
+    error::CommandError,
+    office::Office,
+    output::{Output, table},
+};
+
+/// Runs one command of the operator's desk.
+pub(crate) async fn run(
+    args: OfficeArgs,
+    command: OperatorCommand,
+    output: Output,
+) -> Result<(), CommandError> {
+    let office = Office::open(&args).await?;
+    let mut desk = ExaminationServiceClient::new(office.channel());
+    match command {
+        OperatorCommand::List { most } => list(&mut desk, most, output).await,
+        OperatorCommand::Show { id } => {
+            cirs::show(
+                &mut ApplicationServiceClient::new(office.channel()),
+                id,
+                output,
+            )
+            .await
+        }
+        OperatorCommand::Approve { ids, all } => {
+            let ids = if all {
+                waiting(&mut desk, usize::MAX).await?.0
+            } else {
+                texts(&ids)
+            };
+            approve(&mut desk, &ids, output).await
+        }
+        OperatorCommand::Reject { ids, reason } => {
+            let mut outcomes = Vec::new();
+            for ids in texts(&ids).chunks(1000) {
+                let request = v1::RejectApplicationsRequest {
+                    ids: ids.to_vec(),
+                    reason: reason.clone(),
+                };
+                outcomes.extend(
+                    desk.reject_applications(request)
+                        .await?
+                        .into_inner()
+                        .outcomes,
+                );
+            }
+            report(outcomes, output)
+        }
+        OperatorCommand::Crl { ca } => {
+            let authority = ca.map(|ca| wire(ca.0)).unwrap_or_default();
+            let answer = desk
+                .publish_crl_now(v1::PublishCrlNowRequest { authority })
+                .await?;
+            show_crls(&answer.into_inner().published, output);
+            Ok(())
+        }
+        OperatorCommand::Certificates { branch, most } => {
+            cirs::certificates(&office, branch.map(|b| b.to_string()), most, output).await
+        }
+        OperatorCommand::Certificate { serial } => {
+            let request = v1::GetCertificateRequest {
+                serial: serial.to_string(),
+            };
+            let answer = CertificateServiceClient::new(office.channel())
+                .get_certificate(request)
+                .await?;
+            let certificate = answer.into_inner().certificate.unwrap_or_default();
+            output.result(&CertificateView::from(&certificate), || {
+                certificate_sheet(&certificate)
+            });
+            Ok(())
+        }
+        OperatorCommand::Authorities => authorities(&office, output).await,
+        OperatorCommand::EraseExaminerName { id } => {
+            let request = v1::EraseExaminerNameRequest { id: id.to_string() };
+            let erased = desk.erase_examiner_name(request).await?.into_inner().erased;
+            output.result(&serde_json::json!({ "erased": erased }), || {
+                String::from(if erased {
+                    "the name is erased"
+                } else {
+                    "there was no name to erase"
+                })
+            });
+            Ok(())
+        }
+        OperatorCommand::Directory(command) => directory::run(&office, command, output).await,
+    }
+}
+
+fn texts(ids: &[ApplicationId]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+async fn list(
+    desk: &mut ExaminationServiceClient<Channel>,
+    most: usize,
+    output: Output,
+) -> Result<(), CommandError> {
+    let mut found = Vec::new();
+    let mut page_token = String::new();
+    let waiting = loop {
+        let page_size = cirs::page_size(most.saturating_sub(found.len()).max(1));
+        let page = desk
+            .list_examinations(v1::ListExaminationsRequest {
+                page_size,
+                page_token,
+            })
+            .await?
+            .into_inner();
+        found.extend(page.applications);
+        page_token = page.next_page_token;
+        if page_token.is_empty() || found.len() >= most {
+            break page.waiting;
+        }
+    };
+    let views: Vec<_> = found.iter().map(ApplicationView::from).collect();
+    output.result(
+        &serde_json::json!({ "waiting": waiting, "applications": views }),
+        || applications_table(&found),
+    );
+    output.say(format!(
+        "{waiting} waiting; next: lgpki operator approve ID… or reject ID… --reason …"
+    ));
+    Ok(())
+}
+
+/// The numbers of what waits for examination.
+async fn waiting(
+    desk: &mut ExaminationServiceClient<Channel>,
+    most: usize,
+) -> Result<(Vec<String>, u64), CommandError> {
+    let mut ids = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = v1::ListExaminationsRequest {
+            page_size: 1000,
+            page_token,
+        };
+        let page = desk.list_examinations(request).await?.into_inner();
+        ids.extend(page.applications.into_iter().map(|a| a.id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() || ids.len() >= most {
+            return Ok((ids, page.waiting));
+        }
+    }
+}
+
+async fn approve(
+    desk: &mut ExaminationServiceClient<Channel>,
+    ids: &[String],
+    output: Output,
+) -> Result<(), CommandError> {
+    let bar = output.progress(ids.len() as u64, "approving");
+    let mut outcomes = Vec::new();
+    for chunk in ids.chunks(500) {
+        let request = v1::ApproveApplicationsRequest {
+            ids: chunk.to_vec(),
+        };
+        outcomes.extend(
+            desk.approve_applications(request)
+                .await?
+                .into_inner()
+                .outcomes,
+        );
+        bar.inc(chunk.len() as u64);
+    }
+    bar.finish_and_clear();
+    report(outcomes, output)
+}
+
+/// Shows what became of each application; an error if something was not done.
+fn report(outcomes: Vec<v1::ExaminationOutcome>, output: Output) -> Result<(), CommandError> {
+    let (mut done, mut refused) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome.outcome {
+            Some(Outcome::Application(application)) => done.push(application),
+            Some(Outcome::Refused(why)) => refused.push(cirs::refusal(&outcome.id, &why)),
+            None => refused.push(format!("{}: the server gave no answer", outcome.id)),
+        }
+    }
+    let views: Vec<_> = done.iter().map(ApplicationView::from).collect();
+    output.result(
+        &serde_json::json!({ "done": views, "refused": refused }),
+        || applications_table(&done),
+    );
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(CommandError::new(refused.join("\n")))
+    }
+}
+
+/// A published CRL in JSON results.
+#[derive(Serialize)]
+pub(crate) struct CrlView {
+    authority: String,
+    number: u64,
+    this_update: String,
+    next_update: String,
+    entries: u64,
+    digest: String,
+    url: String,
+}
+
+impl From<&v1::PublishedCrl> for CrlView {
+    fn from(crl: &v1::PublishedCrl) -> Self {
+        let authority = crl
+            .authority()
+            .as_str_name()
+            .trim_start_matches("AUTHORITY_")
+            .to_lowercase();
+        Self {
+            authority,
+            number: crl.number,
+            this_update: crl.this_update.clone(),
+            next_update: crl.next_update.clone(),
+            entries: crl.entries,
+            digest: crl.digest.clone(),
+            url: crl.url.clone(),
+        }
+    }
+}
+
+fn show_crls(published: &[v1::PublishedCrl], output: Output) {
+    let views: Vec<_> = published.iter().map(CrlView::from).collect();
+    output.result(&views, || {
+        table(
+            &[
+                "CA",
+                "number",
+                "entries",
+                "this update",
+                "next update",
+                "address",
+            ],
+            views.iter().map(|c| {
+                vec![
+                    c.authority.clone(),
+                    c.number.to_string(),
+                    c.entries.to_string(),
+                    short_time(&c.this_update),
+                    short_time(&c.next_update),
+                    c.url.clone(),
+                ]
+            }),
+        )
+    });
+}
+
+async fn authorities(office: &Office, output: Output) -> Result<(), CommandError> {
+    let answer = CertificateServiceClient::new(office.channel())
+        .list_authorities(v1::ListAuthoritiesRequest {})
+        .await?
+        .into_inner();
+    let rows: Vec<_> = answer
+        .authorities
+        .iter()
+        .map(|a| {
+            let name = a
+                .authority()
+                .as_str_name()
+                .trim_start_matches("AUTHORITY_")
+                .to_lowercase();
+            (
+                name,
+                a.crl_number,
+                a.crl_next_update.clone(),
+                a.crl_url.clone(),
+            )
+        })
+        .collect();
+    let views: Vec<_> = rows
+        .iter()
+        .map(|(ca, number, next, url)| {
+            serde_json::json!({ "authority": ca, "crl_number": number, "crl_next_update": next, "crl_url": url })
+        })
+        .collect();
+    output.result(&views, || {
+        table(
+            &["CA", "CRL number", "next update", "address"],
+            rows.iter().map(|(ca, number, next, url)| {
+                vec![
+                    ca.clone(),
+                    number.to_string(),
+                    short_time(next),
+                    url.clone(),
+                ]
+            }),
+        )
+    });
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! Puts each service together from the configuration.
+
+use std::{fs, path::Path, sync::Arc};
+
+use lgpki_intake::store::EngineStore;
+use lgpki_keys::{Passphrase, PassphraseSource, SoftwareKey};
+use lgpki_proto::ServiceName;
+use lgpki_runtime::{
+    Door, GrpcServer, Identity, Readiness, Shutdown, Supervisor, TrustAnchors,
+    client::{self, Dial},
+    clock::SystemClock,
+    config::Target,
+    error::chain,
+    random::SystemRandomness,
+};
+use lgpki_store::OpeningStore;
+use lgpki_x509::pem;
+use tonic::transport::Channel;
+
+use super::bind;
+use crate::{
+    config::{Config, Shared},
+    error::CommandError,
+};
+
+/// What all services of a process share.
+#[derive(Debug)]
+pub(super) struct Parts {
+    anchors: TrustAnchors,
+    tls_passphrase: Passphrase,
+    clock: Arc<SystemClock>,
+    randomness: Arc<SystemRandomness>,
+}
+
+impl Parts {
+    pub(super) fn new(config: &Config) -> Result<Self, CommandError> {
+        let tls_passphrase = PassphraseSource::File(config.tls.passphrase_file.clone())
+            .read()
+            .map_err(|e| CommandError::from_error("cannot read tls.passphrase_file", &e))?;
+        Ok(Self {
+            anchors: anchors(&config.tls.service_ca)?,
+            tls_passphrase,
+            clock: Arc::new(SystemClock),
+            randomness: Arc::new(SystemRandomness::new()),
+        })
+    }
+
+    /// A service's TLS identity, its key decrypted.
+    pub(super) fn identity(&self, shared: &Shared) -> Result<Identity, CommandError> {
+        let chain = certificates(&shared.certificate)?;
+        let wrong = |what: &str, e: &dyn std::error::Error| CommandError::from_error(what, e);
+        let key = SoftwareKey::load(&shared.key, &self.tls_passphrase)
+            .map_err(|e| wrong("the TLS key cannot be opened", &e))?;
+        let key = key
+            .to_pkcs8_der()
+            .map_err(|e| wrong("the TLS key cannot be used", &e))?;
+        Identity::try_new(chain, key).map_err(|e| wrong("the TLS identity cannot be used", &e))
+    }
+
+    fn server(&self, service: ServiceName, shared: &Shared) -> Result<GrpcServer, CommandError> {
+        GrpcServer::try_new(Door {
+            service,
+            identity: self.identity(shared)?,
+            services: self.anchors.clone(),
+            officers: None,
+            clock: self.clock.clone(),
+            randomness: self.randomness.clone(),
+            limits: shared.limits.clone(),
+        })
+        .map_err(|e| CommandError::new(chain(&e)))
+    }
+
+    fn dial(
+        &self,
+        shared: &Shared,
+        target: &Target,
+        service: ServiceName,
+    ) -> Result<Channel, CommandError> {
+        client::connect(Dial {
+            target: target.clone().with_service(service),
+            identity: Some(self.identity(shared)?),
+            anchors: self.anchors.clone(),
+            clock: self.clock.clone(),
+        })
+        .map_err(|e| CommandError::new(chain(&e)))
+    }
+
+    pub(super) async fn issuer(
+        &self,
+        config: &Config,
+        passphrase: Passphrase,
+        tasks: &mut Supervisor,
+        until: &Shutdown,
+    ) -> Result<Readiness, CommandError> {
+        let section = config
+            .issuer
+            .as_ref()
+            .ok_or_else(|| missing(ServiceName::Issuer))?;
+        let shared = &section.shared;
+        let listener = bind("issuer.listen", &shared.listen).await?;
+        let settings =
+            lgpki_issuer::Settings::try_new(&shared.node, &shared.data, &section.settings)
+                .map_err(|e| CommandError::new(chain(&e)))?;
+        let server = self.server(ServiceName::Issuer, shared)?;
+        let readiness = server.readiness();
+        let ports = lgpki_issuer::Ports {
+            clock: self.clock.clone(),
+            randomness: self.randomness.clone(),
+        };
+        let deps = lgpki_issuer::Deps {
+            ports,
+            passphrase,
+            server,
+        };
+        tasks.spawn(
+            "issuer",
+            lgpki_issuer::run(settings, deps, listener, until.clone()),
+        );
+        Ok(readiness)
+    }
+
+    pub(super) async fn lifecycle(
+        &self,
+        config: &Config,
+        tasks: &mut Supervisor,
+        until: &Shutdown,
+    ) -> Result<Readiness, CommandError> {
+        let section = config
+            .lifecycle
+            .as_ref()
+            .ok_or_else(|| missing(ServiceName::Lifecycle))?;
+        let shared = &section.shared;
+        let listeners = lgpki_lifecycle::Listeners {
+            grpc: bind("lifecycle.listen", &shared.listen).await?,
+            publication: bind("lifecycle.publication", &section.own.publication).await?,
+        };
+        let own = lgpki_lifecycle::LifecycleConfig {
+            node: shared.node.clone(),
+            ..section.settings.clone()
+        };
+        let settings = lgpki_lifecycle::Settings::try_new(&own, shared.data.clone())
+            .map_err(|e| CommandError::new(chain(&e)))?;
+        let server = self.server(ServiceName::Lifecycle, shared)?;
+        let readiness = server.readiness();
+        let deps = lgpki_lifecycle::Deps {
+            clock: self.clock.clone(),
+            randomness: self.randomness.clone(),
+            issuer: self.dial(shared, &section.own.issuer, ServiceName::Issuer)?,
+            server,
+        };
+        tasks.spawn(
+            "lifecycle",
+            lgpki_lifecycle::run(settings, deps, listeners, until.clone()),
+        );
+        Ok(readiness)
+    }
+
+    pub(super) async fn intake(
+        &self,
+        config: &Config,
+        tasks: &mut Supervisor,
+        until: &Shutdown,
+    ) -> Result<(Readiness, Arc<EngineStore>), CommandError> {
+        let section = config
+            .intake
+            .as_ref()
+            .ok_or_else(|| missing(ServiceName::Intake))?;
+        let shared = &section.shared;
+        let listener = bind("intake.listen", &shared.listen).await?;
+        let settings = lgpki_intake::Settings::try_from(section.settings.clone())
+            .map_err(|e| CommandError::new(chain(&e)))?;
+        let (store, openings) = open_intake(shared).await?;
+        let deps = lgpki_intake::Deps {
+            store: store.clone(),
+            openings: Arc::new(openings),
+            issuer: self.dial(shared, &section.own.issuer, ServiceName::Issuer)?,
+            lifecycle: self.dial(shared, &section.own.lifecycle, ServiceName::Lifecycle)?,
+            identity: self.identity(shared)?,
+            services: self.anchors.clone(),
+            officers: anchors(&section.own.organization_ca)?,
+            limits: shared.limits.clone(),
+            clock: self.clock.clone(),
+            random: self.randomness.clone(),
+        };
+        let service = lgpki_intake::Service::try_new(settings, deps)
+            .await
+            .map_err(|e| CommandError::new(chain(&e)))?;
+        let readiness = service.readiness();
+        let (watched, until) = (store.clone(), until.clone());
+        tasks.spawn("intake", async move {
+            tokio::select! {
+                outcome = service.run(listener, until) => outcome,
+                error = watched.failed() => Err(error.into()),
+            }
+        });
+        Ok((readiness, store))
+    }
+}
+
+async fn open_intake(shared: &Shared) -> Result<(Arc<EngineStore>, OpeningStore), CommandError> {
+    let (data, node) = (shared.data.clone(), shared.node.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let (store, report) = EngineStore::open_embedded(&data, lgpki_store::Options::new(node))
+            .map_err(|e| CommandError::new(chain(&e)))?;
+        tracing::info!(
+            entries = report.entries,
+            replayed = report.replayed,
+            torn_bytes = report.torn_bytes,
+            rebuilt = report.rebuilt,
+            "intake's log is open"
+        );
+        let openings = OpeningStore::open(&data.join("openings"), Arc::new(lgpki_ledger::OsDisk))
+            .map_err(|e| CommandError::new(chain(&e)))?;
+        Ok::<_, CommandError>((Arc::new(store), openings))
+    });
+    opened
+        .await
+        .map_err(|e| CommandError::from_error("intake's store cannot be opened", &e))?
+}
+
+fn missing(service: ServiceName) -> CommandError {
+    CommandError::new(format!("the configuration has no section [{service}]"))
+}
+
+/// The certificates of a PEM file.
+pub(super) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
+    let text = fs::read(path).map_err(|e| CommandError::file("read", path, &e))?;
+    pem::decode_all(pem::Label::Certificate, &text)
+        .map_err(|e| CommandError::from_error(&path.display().to_string(), &e))
+}
+
+/// The trust anchors of a PEM file.
+pub(super) fn anchors(path: &Path) -> Result<TrustAnchors, CommandError> {
+    TrustAnchors::try_new(&certificates(path)?)
+        .map_err(|e| CommandError::from_error(&path.display().to_string(), &e))
+}

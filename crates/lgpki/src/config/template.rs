@@ -1,0 +1,91 @@
+//! The configuration file as `init` writes it, with comments.
+
+/// What `init` fills in.
+#[derive(Debug)]
+pub(crate) struct Template<'a> {
+    /// The first of the seven ports.
+    pub(crate) first_port: u16,
+    /// The address that intake and publication listen on.
+    pub(crate) public_host: &'a str,
+    /// Where relying parties fetch CRLs and CA certificates.
+    pub(crate) publication_url: &'a str,
+    /// The name that the services' certificates carry.
+    pub(crate) server_name: &'a str,
+}
+
+/// The file's text.
+pub(crate) fn render(t: &Template<'_>) -> String {
+    let port = |n: u16| t.first_port + n;
+    let (host, name, url) = (t.public_host, t.server_name, t.publication_url);
+    let (intake, issuer, lifecycle) = (port(0), port(1), port(2));
+    let (intake_admin, issuer_admin, lifecycle_admin, publication) =
+        (port(3), port(4), port(5), port(6));
+    format!(
+        r#"# Configuration of the LGPKI certificate authority, written by `lgpki init`.
+# A relative path is relative to this file. Unknown keys are refused.
+# Check a change with:  lgpki serve --config lgpki.toml --check
+
+[telemetry]
+level = "info"                  # error, warn, info, debug, trace, off; or per part: "info,lgpki_intake=debug"
+format = "text"                 # "text" for people, "json" for machines
+
+[tls]
+# The service CA signs the three services' TLS identities and nothing else.
+service_ca = "tls/service-ca.pem"
+passphrase_file = "secrets/tls-passphrase"    # of the services' TLS keys
+
+# ---- issuer: the only holder of the CA keys -------------------------------------------------------
+[issuer]
+listen = "127.0.0.1:{issuer}"
+admin = "127.0.0.1:{issuer_admin}"      # /metrics, /livez, /readyz
+data = "data/issuer"
+certificate = "tls/issuer.pem"
+key = "tls/issuer.key.pem"
+# passphrase_file = "secrets/ca-passphrase"   # of the CA keys; better given with --passphrase-file or --passphrase-fd
+node = "issuer-1"               # stands in every log entry
+# Where relying parties fetch CRLs and CA certificates ({url}) is fixed in the CA's
+# record and in every certificate; it cannot be changed here.
+
+# ---- lifecycle: inventory, revocation, publication ------------------------------------------------
+[lifecycle]
+listen = "127.0.0.1:{lifecycle}"
+admin = "127.0.0.1:{lifecycle_admin}"
+publication = "{host}:{publication}"    # HTTP: /crl/…, /ca/…
+data = "data/lifecycle"
+certificate = "tls/lifecycle.pem"
+key = "tls/lifecycle.key.pem"
+node = "lifecycle-1"
+crl_daily_at = "09:15"          # JST
+crl_validity_hours = 48
+issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}
+
+# ---- intake: what front ends, operators and auditors reach ----------------------------------------
+[intake]
+listen = "{host}:{intake}"
+admin = "127.0.0.1:{intake_admin}"
+data = "data/intake"
+certificate = "tls/intake.pem"
+key = "tls/intake.key.pem"
+node = "intake-1"
+organization_ca = "ca/organization.pem"       # whose login certificates log in
+issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}
+lifecycle = {{ address = "127.0.0.1:{lifecycle}", server_name = "{name}" }}
+administrative_domains = []     # domains for services to the public, under which no mail certificate is issued
+presume_delivery_days = 30      # after which a certificate never confirmed counts as delivered
+
+# How the operator examines each kind: mode = "manual", "automatic" or
+# "automatic-for-unchanged-renewals"; two_person = true takes two operators' approval.
+[intake.examination]
+official-duty = {{ mode = "manual", two_person = true }}
+user = {{ mode = "automatic" }}
+login = {{ mode = "manual" }}
+web-server = {{ mode = "manual" }}
+code-signing = {{ mode = "manual", two_person = true }}
+mail = {{ mode = "automatic" }}
+
+[intake.dispatch]
+batch = 64                      # orders in one batch to the issuer, 1 to 500
+parallel = 2                    # batches under way at the same time
+"#
+    )
+}

@@ -1,0 +1,53 @@
+use super::*;
+
+fn template() -> String {
+    render(&Template {
+        first_port: 7440,
+        public_host: "127.0.0.1",
+        publication_url: "http://127.0.0.1:7446",
+        server_name: "localhost",
+    })
+}
+
+#[test]
+fn what_init_writes_can_be_read_and_its_paths_are_resolved() {
+    let config = Config::parse(&template(), Path::new("/srv/ca")).unwrap();
+    let intake = config.intake.as_ref().unwrap();
+    assert_eq!(intake.shared.data, Path::new("/srv/ca/data/intake"));
+    assert_eq!(
+        intake.own.organization_ca,
+        Path::new("/srv/ca/ca/organization.pem")
+    );
+    assert!(lgpki_intake::config::Settings::try_from(intake.settings.clone()).is_ok());
+    assert_eq!(
+        config.tls.service_ca,
+        Path::new("/srv/ca/tls/service-ca.pem")
+    );
+}
+
+#[test]
+fn an_unknown_key_or_section_is_refused_by_name() {
+    for (from, to, named) in [
+        ("[telemetry]", "[telemtry]", "telemtry"),
+        ("crl_daily_at", "crl_daily", "crl_daily"),
+        ("batch = 64", "bach = 64", "bach"),
+        (
+            "passphrase_file = \"secrets/tls",
+            "passphrase = \"secrets/tls",
+            "passphrase",
+        ),
+        ("127.0.0.1:7443", "localhost", "localhost"),
+    ] {
+        let why = Config::parse(&template().replacen(from, to, 1), Path::new("/")).unwrap_err();
+        assert!(why.contains(named), "{why}");
+    }
+}
+
+#[test]
+fn a_service_may_be_left_out() {
+    let text = template();
+    let (head, _) = text.split_once("# ---- lifecycle").unwrap();
+    let config = Config::parse(head, Path::new("/")).unwrap();
+    assert!(config.shared(ServiceName::Issuer).is_some());
+    assert!(config.shared(ServiceName::Intake).is_none());
+}

@@ -1,0 +1,161 @@
+//! How a command speaks: tables and sentences for people, JSON for machines.
+//!
+//! Results go to standard output, everything else (progress, next steps, errors) to standard error,
+//! so that a pipe carries results alone. Widths count full-width Japanese characters as two.
+
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::error::CommandError;
+
+/// How to speak.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) const fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+
+    /// A result: `value` for machines, `human` for people.
+    pub(crate) fn result(self, value: &impl Serialize, human: impl FnOnce() -> String) {
+        let text = if self.json {
+            serde_json::to_string_pretty(value).unwrap_or_else(|_| String::from("null"))
+        } else {
+            human()
+        };
+        self.line(&text);
+    }
+
+    /// One result of a stream: one line of JSON each, or a sentence.
+    pub(crate) fn item(self, value: &impl Serialize, human: impl FnOnce() -> String) {
+        let text = if self.json {
+            serde_json::to_string(value).unwrap_or_else(|_| String::from("null"))
+        } else {
+            human()
+        };
+        self.line(&text);
+    }
+
+    fn line(self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        // A reader that has gone away (`| head`) wants no more, and there is nobody left to tell.
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    }
+
+    /// What is going on; for people, on standard error.
+    pub(crate) fn say(self, text: impl AsRef<str>) {
+        if !self.json && !self.quiet {
+            let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+        }
+    }
+
+    /// An error, and what to do next.
+    pub(crate) fn error(self, error: &CommandError) {
+        let mut err = std::io::stderr().lock();
+        if self.json {
+            let remote = error.remote();
+            let value = serde_json::json!({
+                "error": error.to_string(),
+                "reason": remote.map(|r| r.reason.clone()),
+                "hint": error.next_step(),
+            });
+            let _ = writeln!(err, "{value}");
+            return;
+        }
+        let _ = writeln!(err, "error: {error}");
+        if let Some(hint) = error.next_step() {
+            let _ = writeln!(err, "  → {hint}");
+        }
+    }
+
+    /// A progress bar over `total` things; hidden where nobody watches.
+    pub(crate) fn progress(self, total: u64, what: &'static str) -> ProgressBar {
+        let shown = !self.json && !self.quiet && std::io::stderr().is_terminal();
+        let target = if shown {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} ({per_sec}, {eta} left)")
+        {
+            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+        }
+        bar.set_message(what);
+        bar
+    }
+}
+
+/// A table of `rows` under `header`, aligned for full-width text.
+pub(crate) fn table<R>(header: &[&str], rows: R) -> String
+where
+    R: IntoIterator<Item = Vec<String>>,
+{
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    if table.is_empty() {
+        String::from("(none)")
+    } else {
+        table.to_string()
+    }
+}
+
+/// Two columns without a header: what, and its value; empty values are left out.
+pub(crate) fn sheet(rows: &[(&str, String)]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    for (what, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        table.add_row(vec![format!("{what}:"), value.clone()]);
+    }
+    table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_under_full_width_text() {
+        let text = table(
+            &["団体", "n"],
+            [
+                vec!["北海道".into(), "1".into()],
+                vec!["ab".into(), "2".into()],
+            ],
+        );
+        let column = |line: &str, c| line.split(c).next().map(unicode_columns);
+        let rows: Vec<_> = text
+            .lines()
+            .filter(|l| l.contains('1') || l.contains('2'))
+            .collect();
+        assert_eq!(column(rows[0], '1'), column(rows[1], '2'));
+    }
+
+    fn unicode_columns(text: &str) -> usize {
+        text.chars()
+            .map(|c| if u32::from(c) > 0x2fff { 2 } else { 1 })
+            .sum()
+    }
+
+    #[test]
+    fn an_empty_table_says_so() {
+        assert_eq!(table(&["a"], []), "(none)");
+    }
+}

@@ -1,0 +1,173 @@
+//! A certificate authority in a throw-away directory.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Process, Service, run};
+
+/// How to make it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Both CAs' key algorithm.
+    pub ca_key: &'static str,
+    /// `card` or `data`.
+    pub login_form: &'static str,
+    /// Branches whose officers get a login.
+    pub branches: &'static [&'static str],
+    /// Changes to the configuration file, each a text and its replacement.
+    pub configuration: &'static [(&'static str, &'static str)],
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ca_key: "p-256",
+            login_form: "card",
+            branches: &["01001", "13001"],
+            configuration: &[],
+        }
+    }
+}
+
+/// An installation; its directory goes when it is dropped.
+#[derive(Debug)]
+pub struct Installation {
+    program: PathBuf,
+    directory: tempfile::TempDir,
+    first_port: u16,
+}
+
+impl Installation {
+    /// Runs `init` with `program`, the command under test.
+    ///
+    /// # Panics
+    /// If `init` fails; there is nothing to test then.
+    #[must_use]
+    pub fn new(program: &str, options: &Options) -> Self {
+        let directory = tempfile::tempdir().expect("a throw-away directory");
+        let installation = Self {
+            program: program.into(),
+            first_port: free_ports(7),
+            directory,
+        };
+        let passphrase = installation.passphrase();
+        fs::write(&passphrase, "correct horse battery staple\n").expect("the passphrase's file");
+        fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).expect("its mode");
+        let mut init = installation.command();
+        init.arg("init")
+            .arg(installation.ca())
+            .arg("--passphrase-file")
+            .arg(&passphrase);
+        init.args([
+            "--organization-key",
+            options.ca_key,
+            "--application-key",
+            options.ca_key,
+        ]);
+        init.args(["--login-form", options.login_form]);
+        init.args(["--first-port", &installation.first_port.to_string()]);
+        for branch in options.branches {
+            init.args(["--branch", branch]);
+        }
+        run(&mut init).expect("init");
+        let file = installation.configuration();
+        let mut text = fs::read_to_string(&file).expect("the configuration");
+        for (from, to) in options.configuration {
+            assert!(text.contains(from), "{from} is not in the configuration");
+            text = text.replace(from, to);
+        }
+        fs::write(&file, text).expect("the configuration");
+        installation
+    }
+
+    /// The command under test.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        Command::new(&self.program)
+    }
+
+    /// The directory that `init` made.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.directory.path().join("ca")
+    }
+
+    /// A place for the test's own files.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.ca().join("lgpki.toml")
+    }
+
+    /// The file with the passphrase of the CA keys.
+    #[must_use]
+    pub fn passphrase(&self) -> PathBuf {
+        self.directory.path().join("passphrase")
+    }
+
+    /// Intake's address.
+    #[must_use]
+    pub fn intake(&self) -> String {
+        format!("localhost:{}", self.first_port)
+    }
+
+    /// The admin port of a service.
+    #[must_use]
+    pub const fn admin_port(&self, service: Service) -> u16 {
+        self.first_port
+            + match service {
+                Service::Intake => 3,
+                Service::Issuer => 4,
+                Service::Lifecycle => 5,
+            }
+    }
+
+    /// Starts all services in one process, and waits until they are ready.
+    #[must_use]
+    pub fn serve(&self) -> Process {
+        let process = Process::start(self, None);
+        process.wait_until_ready();
+        process
+    }
+
+    /// Starts one service alone; it may not be ready before the others are there.
+    #[must_use]
+    pub fn serve_only(&self, service: Service) -> Process {
+        Process::start(self, Some(service))
+    }
+
+    /// Runs a command as an office, such as `branch-officer-01001`, with `--json`.
+    pub fn office(
+        &self,
+        office: &str,
+        group: &str,
+        args: &[&str],
+    ) -> Result<serde_json::Value, String> {
+        let mut command = self.command();
+        command
+            .args(["--json", group, "--as"])
+            .arg(self.ca().join("offices").join(office))
+            .args(args);
+        run(&mut command).map(|text| crate::json(&text))
+    }
+}
+
+/// The first of `count` ports in a row that are free now.
+fn free_ports(count: u16) -> u16 {
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let start = 20_000 + u16::try_from(std::process::id() % 30_000).unwrap_or(0);
+    (0..2_000)
+        .map(|step| 20_000 + (start - 20_000 + step * count) % 40_000)
+        .find(|first| (0..count).all(|n| free(first + n)))
+        .expect("seven free ports in a row")
+}

@@ -15,6 +15,7 @@ pub mod status;
     clippy::pedantic,
     missing_docs,
     unreachable_pub,
+    rustdoc::all,
     reason = "generated code; every field is commented in the contract"
 )]
 pub mod v1 {

@@ -19,6 +19,8 @@ pub use remote::RemoteError;
 pub const DOMAIN: &str = "lgpki";
 /// The key in ErrorInfo's metadata under which a correlation id stands.
 pub const CORRELATION_ID: &str = "correlation_id";
+/// The reason of a status that carries none: it was not made by a service of ours.
+pub const TRANSPORT: &str = "TRANSPORT";
 
 /// The gRPC code of a class of failure.
 #[must_use]

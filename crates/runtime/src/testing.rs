@@ -47,7 +47,11 @@ pub(crate) fn serial(number: u8) -> Serial {
 }
 
 fn key() -> SoftwareKey {
-    SoftwareKey::generate(KeyAlgorithm::P256).unwrap()
+    key_of(KeyAlgorithm::P256)
+}
+
+fn key_of(algorithm: KeyAlgorithm) -> SoftwareKey {
+    SoftwareKey::generate(algorithm).unwrap()
 }
 
 fn public(key: &SoftwareKey) -> SubjectPublicKey {
@@ -73,7 +77,12 @@ pub(crate) struct Pki {
 
 impl Pki {
     pub(crate) fn make() -> Self {
-        let (service_key, organization_key) = (key(), key());
+        Self::with(KeyAlgorithm::P256)
+    }
+
+    /// With CA keys of `algorithm`.
+    pub(crate) fn with(algorithm: KeyAlgorithm) -> Self {
+        let (service_key, organization_key) = (key_of(algorithm), key_of(algorithm));
         let ca_validity = Validity::for_ca(OPENING.parse().unwrap());
         let tbs = service::build_ca(&ServiceCaBlueprint {
             public_key: &public(&service_key),
@@ -136,13 +145,23 @@ impl Pki {
 
     /// A login certificate's identity with serial number `number`.
     pub(crate) fn login(&self, role: OfficerRole, number: u8) -> Identity {
+        self.login_with(role, number, KeyAlgorithm::P256)
+    }
+
+    /// The same with a key of `algorithm`.
+    pub(crate) fn login_with(
+        &self,
+        role: OfficerRole,
+        number: u8,
+        algorithm: KeyAlgorithm,
+    ) -> Identity {
         let body = role.belongs_to_a_body().then(body);
         let requested = Requested {
             dns_names: &[],
             mail: None,
             login: Some((role, body)),
         };
-        self.subscriber(CertificateKind::Login, &requested, number)
+        self.subscriber(CertificateKind::Login, &requested, number, algorithm)
     }
 
     /// An official-duty certificate's identity: the right CA, the wrong kind.
@@ -152,11 +171,22 @@ impl Pki {
             mail: None,
             login: None,
         };
-        self.subscriber(CertificateKind::OfficialDuty, &requested, 99)
+        self.subscriber(
+            CertificateKind::OfficialDuty,
+            &requested,
+            99,
+            KeyAlgorithm::P256,
+        )
     }
 
-    fn subscriber(&self, kind: CertificateKind, requested: &Requested<'_>, number: u8) -> Identity {
-        let key = key();
+    fn subscriber(
+        &self,
+        kind: CertificateKind,
+        requested: &Requested<'_>,
+        number: u8,
+        algorithm: KeyAlgorithm,
+    ) -> Identity {
+        let key = key_of(algorithm);
         let names = |en, ja| Names::try_new("names", en, ja).unwrap();
         let tbs = tbs::build(
             &self.organization,

@@ -17,6 +17,9 @@ const STATUS_BYTES: usize = 3500;
 /// Characters of a status message at most, which are percent-encoded.
 const MESSAGE_CHARACTERS: usize = 300;
 
+/// When to try again while another service is away.
+const AWAY: Duration = Duration::from_secs(2);
+
 /// Why a call fails: everything that its status will say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -240,16 +243,27 @@ impl From<Faults> for Failure {
     }
 }
 
-/// Passes a refusal of another service on as our own answer.
+/// Passes what another service answered on as our own answer. That it is away or did not let us in is
+/// our trouble, not our caller's: the text of such failures is for the log.
 impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Self {
-        Self {
-            class: error.class(),
-            reason: error.reason.into(),
-            message: error.message,
-            faults: error.faults,
-            retry_after: error.retry_after,
-            correlation_id: error.correlation_id,
+        match error.class() {
+            ErrorClass::Unavailable if error.reason == super::TRANSPORT => Self::unavailable(
+                "SERVICE_AWAY",
+                "a service that is needed for this is away; try again",
+                error.retry_after.unwrap_or(AWAY),
+            ),
+            ErrorClass::Unauthenticated | ErrorClass::Forbidden => {
+                Self::internal(format!("another service refused this one: {error}"))
+            }
+            class => Self {
+                class,
+                reason: error.reason.into(),
+                message: error.message,
+                faults: error.faults,
+                retry_after: error.retry_after,
+                correlation_id: error.correlation_id,
+            },
         }
     }
 }

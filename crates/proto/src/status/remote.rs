@@ -6,11 +6,8 @@ use lgpki_domain::ErrorClass;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{CORRELATION_ID, DOMAIN, class};
+use super::{CORRELATION_ID, DOMAIN, TRANSPORT, class};
 use crate::v1;
-
-/// The reason of a status that carries none: it was not made by a service of ours.
-const TRANSPORT: &str = "TRANSPORT";
 
 /// A failed call as the caller sees it; prints itself for people, one fault a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -106,6 +106,26 @@ fn a_foreign_status_is_a_transport_failure() {
 }
 
 #[test]
+fn another_services_trouble_is_not_told_as_the_callers() {
+    let away = RemoteError::from(Status::unavailable("connect to 10.0.0.7: refused"));
+    let relayed = Failure::from(away);
+    assert_eq!(relayed.reason, "SERVICE_AWAY");
+    assert!(relayed.retry_after.is_some());
+    assert!(!relayed.message.contains("10.0.0.7"));
+    let expired = Failure::new(
+        ErrorClass::Unauthenticated,
+        "CLIENT_CERTIFICATE_EXPIRED",
+        "expired",
+    );
+    let relayed = Failure::from(RemoteError::from(expired.into_status()));
+    assert!(relayed.is_ours());
+    assert!(relayed.message.contains("CLIENT_CERTIFICATE_EXPIRED"));
+    let lost = Failure::new(ErrorClass::LostRace, "CRL_NUMBER_TAKEN", "taken");
+    let relayed = Failure::from(RemoteError::from(lost.clone().into_status()));
+    assert_eq!(relayed, lost);
+}
+
+#[test]
 fn people_read_one_fault_a_line() {
     let text = RemoteError::from(refused().into_status()).to_string();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Who is let in, and with which reason everybody else is not.
 
-use lgpki_domain::{ErrorClass, OfficerRole, Role};
+use lgpki_domain::{ErrorClass, KeyAlgorithm, OfficerRole, Role};
 use lgpki_proto::{ServiceName, access};
 use lgpki_testkit::ManualClock;
 use parking_lot::Mutex;
@@ -104,6 +104,30 @@ fn a_login_certificate_makes_an_officer_of_its_body() {
     );
     assert_eq!(*bench.standings.asked.lock(), [(serial(9), Some(body()))]);
     assert!(bench.noted.0.lock().is_empty());
+}
+
+#[test]
+fn logins_under_every_kind_of_ca_key_are_verified() {
+    for algorithm in [
+        KeyAlgorithm::Rsa2048,
+        KeyAlgorithm::Rsa3072,
+        KeyAlgorithm::P384,
+    ] {
+        let pki = Pki::with(algorithm);
+        let mut bench = Bench::new();
+        bench.judge.services = pki.service_anchors();
+        if let Some(door) = &mut bench.judge.officers {
+            door.anchors = pki.officer_anchors();
+        }
+        let officer = shown(&pki.login(OfficerRole::Operator, 9));
+        assert!(bench.judge(&officer, LIST_BODIES).is_ok(), "{algorithm}");
+        let service = shown(&pki.service(Role::Intake));
+        assert_eq!(
+            bench.reason(&service, LIST_BODIES),
+            forbidden("ROLE_NOT_ALLOWED"),
+            "{algorithm}"
+        );
+    }
 }
 
 #[test]

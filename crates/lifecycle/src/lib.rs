@@ -1,1 +1,32 @@
 //! The lifecycle service: inventory, revocation, CRL publication.
+//!
+//! It answers "what is this certificate's state today?". Its inventory is a projection of the
+//! issuer's feed plus the revocations that intake orders, kept in its own log from which everything
+//! can be rebuilt. It publishes a full CRL per CA daily, on demand, and at once after a key
+//! compromise, over plain HTTP together with the CA certificates. It calls the issuer and nobody
+//! else, holds no key, and never publishes a CRL whose number or time goes back.
+
+mod app;
+pub mod config;
+mod crl;
+pub mod error;
+mod grpc;
+mod http;
+mod issuer;
+mod metrics;
+pub mod ports;
+mod publication;
+mod service;
+mod store;
+#[cfg(test)]
+mod testing;
+mod worker;
+
+pub use config::{LifecycleConfig, Schedule, Settings};
+pub use error::{LifecycleError, StoreError};
+pub use issuer::GrpcIssuer;
+pub use service::{Deps, Listeners, run};
+pub use store::{
+    CertificateAbandoned, CertificateRegistered, CertificateRevoked, CrlPublished, EngineStore,
+    LifecycleEvent,
+};

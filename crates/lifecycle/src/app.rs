@@ -1,0 +1,118 @@
+//! What lifecycle is asked to do, free of transport.
+
+use std::{sync::Arc, time::Duration};
+
+use lgpki_domain::{Authority, Clock, Serial};
+use lgpki_proto::Failure;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::{
+    error::LifecycleError,
+    metrics,
+    ports::{
+        Certificate, Cursor, Filter, IssuerInfo, LifecycleStore, Publication, RevocationOrder,
+        RevocationOutcome,
+    },
+    worker::publish::{Demand, Issuers},
+};
+
+/// Certificates on a page unless told otherwise.
+const PAGE: usize = 100;
+/// Certificates on a page at most.
+const LONGEST_PAGE: usize = 1000;
+
+/// The use cases.
+#[derive(Clone, Debug)]
+pub(crate) struct App<S> {
+    pub(crate) store: S,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The CAs as last heard of.
+    pub(crate) issuers: watch::Receiver<Issuers>,
+    /// Everything of the issuer's log below this index stands in the inventory.
+    pub(crate) position: watch::Receiver<u64>,
+    pub(crate) demands: mpsc::Sender<Demand>,
+    pub(crate) bell: Arc<Notify>,
+}
+
+impl<S: LifecycleStore> App<S> {
+    /// Revokes, and has an urgent revocation published. Goes on to its end even if the caller
+    /// leaves meanwhile.
+    pub(crate) async fn revoke(
+        &self,
+        orders: Vec<RevocationOrder>,
+    ) -> Result<Vec<RevocationOutcome>, Failure> {
+        let store = self.store.clone();
+        let bell = Arc::clone(&self.bell);
+        let now = self.clock.now();
+        let work = tokio::spawn(async move {
+            let reasons: Vec<_> = orders.iter().map(|order| order.reason).collect();
+            let outcomes = store.revoke(orders, now).await?;
+            let done = reasons.into_iter().zip(&outcomes);
+            for (reason, _) in done.filter(|(_, outcome)| outcome.is_ok()) {
+                metrics::revoked(reason);
+                if reason.is_urgent() {
+                    bell.notify_one();
+                }
+            }
+            Ok::<_, LifecycleError>(outcomes)
+        });
+        match work.await {
+            Ok(outcomes) => Ok(outcomes?),
+            Err(_) => Err(Failure::internal("revoking ended before its end")),
+        }
+    }
+
+    /// Publishes now; returns when it is done.
+    pub(crate) async fn publish(
+        &self,
+        authority: Option<Authority>,
+    ) -> Result<Vec<Publication>, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let demand = Demand { authority, answer };
+        let gone = || Failure::from(LifecycleError::ShuttingDown);
+        self.demands.send(demand).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// One certificate.
+    pub(crate) async fn certificate(&self, serial: Serial) -> Result<Certificate, Failure> {
+        self.store.certificate(serial).await?.ok_or_else(|| {
+            Failure::not_found(
+                "CERTIFICATE_UNKNOWN",
+                format!("no certificate with the serial number {serial} is known here"),
+            )
+        })
+    }
+
+    /// A page of certificates; 0 stands for the usual size.
+    pub(crate) async fn page(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        size: u32,
+    ) -> Result<(Vec<Certificate>, Option<Cursor>), Failure> {
+        let size = match usize::try_from(size) {
+            Ok(0) => PAGE,
+            Ok(size) => size.min(LONGEST_PAGE),
+            Err(_) => LONGEST_PAGE,
+        };
+        Ok(self.store.page(filter, after, size).await?)
+    }
+
+    /// The CAs with their newest CRLs.
+    pub(crate) async fn authorities(
+        &self,
+    ) -> Result<Vec<(IssuerInfo, Option<Publication>)>, Failure> {
+        let infos = Arc::clone(&self.issuers.borrow());
+        if infos.is_empty() {
+            let failure = Failure::from(LifecycleError::NoIssuer);
+            return Err(failure.retry_after(Duration::from_secs(1)));
+        }
+        let mut authorities = Vec::with_capacity(infos.len());
+        for info in infos.iter() {
+            let standing = self.store.publication(info.authority).await?;
+            authorities.push((info.clone(), standing.newest));
+        }
+        Ok(authorities)
+    }
+}

@@ -1,0 +1,166 @@
+//! Lifecycle's settings: as they stand in the configuration file, and validated.
+//!
+//! Where to listen, TLS and the issuer's address are the same for every service and not read here.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::error::LifecycleError;
+
+/// Hours between two daily CRLs.
+const DAY: i64 = 24;
+/// The longest time for which a CRL may stand, in hours: relying parties keep it that long.
+const LONGEST: i64 = 240;
+
+/// Section `[lifecycle]`, as far as lifecycle itself reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LifecycleConfig {
+    /// The node's name, as it stands in every entry of the log.
+    pub node: String,
+    /// When the daily CRLs are published, JST, such as `09:15`.
+    pub crl_daily_at: String,
+    /// For how many hours a CRL stands: nextUpdate less thisUpdate. More than 24, so that it has
+    /// not run out when the next one comes late.
+    pub crl_validity_hours: i64,
+}
+
+impl Default for LifecycleConfig {
+    fn default() -> Self {
+        Self {
+            node: "lifecycle-1".to_owned(),
+            crl_daily_at: "09:15".to_owned(),
+            crl_validity_hours: 48,
+        }
+    }
+}
+
+/// Validated settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where log, index and published files lie.
+    pub data: PathBuf,
+    /// The node's name.
+    pub node: String,
+    /// When CRLs are due.
+    pub schedule: Schedule,
+}
+
+/// When CRLs are due and how long they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    daily_at_seconds: i64,
+    validity_seconds: i64,
+}
+
+impl Schedule {
+    /// Daily at `hour`:`minute` JST, standing for `validity_hours`.
+    pub fn try_new(hour: u8, minute: u8, validity_hours: i64) -> Result<Self, LifecycleError> {
+        if hour > 23 || minute > 59 {
+            return Err(LifecycleError::Settings(format!(
+                "crl_daily_at: {hour:02}:{minute:02} is no time of day; write one such as 09:15"
+            )));
+        }
+        if !(DAY + 1..=LONGEST).contains(&validity_hours) {
+            return Err(LifecycleError::Settings(format!(
+                "crl_validity_hours: {validity_hours} is not between 25 and {LONGEST}; a daily CRL \
+                 must outlast a day, and relying parties must not keep one for too long"
+            )));
+        }
+        Ok(Self {
+            daily_at_seconds: i64::from(hour) * 3600 + i64::from(minute) * 60,
+            validity_seconds: validity_hours * 3600,
+        })
+    }
+
+    /// Seconds after 00:00:00 JST at which the daily CRLs are due.
+    #[must_use]
+    pub const fn daily_at_seconds(self) -> i64 {
+        self.daily_at_seconds
+    }
+
+    /// nextUpdate less thisUpdate, in seconds.
+    #[must_use]
+    pub const fn validity_seconds(self) -> i64 {
+        self.validity_seconds
+    }
+}
+
+impl Settings {
+    /// Checks a section; `data` is lifecycle's own data directory.
+    pub fn try_new(config: &LifecycleConfig, data: PathBuf) -> Result<Self, LifecycleError> {
+        let node = config.node.trim();
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if node.is_empty() || node.len() > 64 || !node.chars().all(fits) {
+            return Err(LifecycleError::Settings(
+                "node: write 1 to 64 characters of A-Z a-z 0-9 - and .".to_owned(),
+            ));
+        }
+        let time = config
+            .crl_daily_at
+            .split_once(':')
+            .and_then(|(hour, minute)| {
+                let part = |text: &str| (text.len() == 2).then(|| text.parse().ok()).flatten();
+                Some((part(hour)?, part(minute)?))
+            });
+        let (hour, minute) = time.ok_or_else(|| {
+            LifecycleError::Settings(format!(
+                "crl_daily_at: {:?} is no time of day; write one such as 09:15",
+                config.crl_daily_at
+            ))
+        })?;
+        Ok(Self {
+            data,
+            node: node.to_owned(),
+            schedule: Schedule::try_new(hour, minute, config.crl_validity_hours)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_practice_of_the_time() {
+        let settings = Settings::try_new(&LifecycleConfig::default(), "x".into()).unwrap();
+        assert_eq!(settings.schedule, Schedule::try_new(9, 15, 48).unwrap());
+    }
+
+    #[test]
+    fn what_would_let_a_crl_run_out_is_refused() {
+        let base = LifecycleConfig::default();
+        for config in [
+            LifecycleConfig {
+                crl_validity_hours: 24,
+                ..base.clone()
+            },
+            LifecycleConfig {
+                crl_validity_hours: 1000,
+                ..base.clone()
+            },
+            LifecycleConfig {
+                crl_daily_at: "9:15".to_owned(),
+                ..base.clone()
+            },
+            LifecycleConfig {
+                crl_daily_at: "24:00".to_owned(),
+                ..base.clone()
+            },
+            LifecycleConfig {
+                crl_daily_at: "0915".to_owned(),
+                ..base.clone()
+            },
+            LifecycleConfig {
+                node: "a b".to_owned(),
+                ..base.clone()
+            },
+        ] {
+            assert!(
+                Settings::try_new(&config, "x".into()).is_err(),
+                "{config:?}"
+            );
+        }
+    }
+}

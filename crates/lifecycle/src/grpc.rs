@@ -1,0 +1,30 @@
+//! The services over gRPC: decode, call, encode. Nothing is decided here.
+
+mod certificates;
+mod encode;
+mod revocations;
+mod standings;
+
+use lgpki_proto::v1::{
+    certificate_service_server::CertificateServiceServer,
+    lifecycle_service_server::LifecycleServiceServer,
+};
+use lgpki_runtime::shutdown::Shutdown;
+use tonic::service::Routes;
+
+use crate::{app::App, ports::LifecycleStore};
+
+/// The handlers.
+#[derive(Clone, Debug)]
+pub(crate) struct Handlers<S> {
+    pub(crate) app: App<S>,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl<S: LifecycleStore> Handlers<S> {
+    /// Both services.
+    pub(crate) fn routes(self) -> Routes {
+        Routes::new(LifecycleServiceServer::new(self.clone()))
+            .add_service(CertificateServiceServer::new(self))
+    }
+}

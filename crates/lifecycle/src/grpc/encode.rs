@@ -1,0 +1,96 @@
+//! Domain to wire.
+
+use lgpki_domain::Timestamp;
+use lgpki_proto::{
+    convert::{wire, wire_or_unset},
+    v1,
+};
+
+use crate::ports::{Certificate, CertificateState, IssuerInfo, Publication, RevocationOutcome};
+
+fn text_or_empty<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// The number of a state.
+pub(super) const fn state(state: CertificateState) -> v1::CertificateState {
+    match state {
+        CertificateState::Valid => v1::CertificateState::Valid,
+        CertificateState::Revoked => v1::CertificateState::Revoked,
+        CertificateState::Expired => v1::CertificateState::Expired,
+    }
+}
+
+/// A certificate with its state at `now`.
+pub(super) fn certificate(certificate: Certificate, now: Timestamp) -> v1::Certificate {
+    let Certificate { issued, revocation } = certificate;
+    let state_now = CertificateState::at(now, issued.not_after, revocation.is_some());
+    v1::Certificate {
+        serial: issued.serial.to_string(),
+        authority: wire(issued.authority),
+        kind: wire(issued.kind),
+        branch: text_or_empty(issued.branch),
+        subject: Some((&issued.subject).into()),
+        not_before: issued.not_before.to_string(),
+        not_after: issued.not_after.to_string(),
+        state: state(state_now).into(),
+        revoked_at: text_or_empty(revocation.map(|revocation| revocation.at)),
+        revocation_reason: wire_or_unset(revocation.map(|revocation| revocation.reason)),
+        application_id: issued.application.to_string(),
+        key_digest: issued.key_digest.to_string(),
+        der: issued.der,
+    }
+}
+
+/// A certificate's standing.
+pub(super) fn standing(certificate: Certificate) -> v1::Standing {
+    let Certificate { issued, revocation } = certificate;
+    v1::Standing {
+        serial: issued.serial.to_string(),
+        branch: text_or_empty(issued.branch),
+        kind: wire(issued.kind),
+        subject: Some((&issued.subject).into()),
+        key_digest: issued.key_digest.to_string(),
+        not_before: issued.not_before.to_string(),
+        not_after: issued.not_after.to_string(),
+        revoked_at: text_or_empty(revocation.map(|revocation| revocation.at)),
+        application_id: issued.application.to_string(),
+    }
+}
+
+/// What became of an order.
+pub(super) fn revocation(command_id: String, outcome: RevocationOutcome) -> v1::RevocationResult {
+    let (revoked_at, refused) = match outcome {
+        Ok(at) => (at.to_string(), None),
+        Err(fault) => (String::new(), Some(fault.into())),
+    };
+    v1::RevocationResult {
+        command_id,
+        revoked_at,
+        refused,
+    }
+}
+
+/// A published CRL; `url` is where it is fetched.
+pub(super) fn publication(publication: &Publication, url: String) -> v1::PublishedCrl {
+    v1::PublishedCrl {
+        authority: wire(publication.authority),
+        number: publication.number.0,
+        this_update: publication.this_update.to_string(),
+        next_update: publication.next_update.to_string(),
+        entries: publication.entries,
+        digest: publication.digest.to_string(),
+        url,
+    }
+}
+
+/// A CA with its newest CRL.
+pub(super) fn authority(info: &IssuerInfo, newest: Option<&Publication>) -> v1::AuthorityInfo {
+    v1::AuthorityInfo {
+        authority: wire(info.authority),
+        certificate: info.certificate.to_vec(),
+        crl_number: newest.map_or(0, |newest| newest.number.0),
+        crl_next_update: text_or_empty(newest.map(|newest| newest.next_update)),
+        crl_url: info.crl_urls.first().cloned().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,209 @@
+//! The issuer over gRPC.
+//!
+//! Decodes what the issuer says in one place. A peer of ours that says something unreadable is a
+//! fault to be looked at, never to be passed over: the feed stops there.
+
+use std::{sync::Arc, time::Duration};
+
+use lgpki_domain::{ApplicationId, Authority, BodyCode, CertificateKind, CrlNumber, Faults};
+use lgpki_proto::{
+    RemoteError,
+    convert::{optional_text, required, required_text, subject, wire},
+    v1::{self, issuer_service_client::IssuerServiceClient},
+};
+use tokio::sync::mpsc;
+use tonic::{Code, transport::Channel};
+
+use crate::ports::{
+    AbandonedSerial, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
+    IssuerInfo,
+};
+
+/// Bytes of a tbsCertList per message.
+const CHUNK: usize = 1024 * 1024;
+/// How long the issuer may take to list its CAs.
+const SHORT: Duration = Duration::from_secs(10);
+/// How long it may take to read, lint and sign a CRL.
+const LONG: Duration = Duration::from_mins(2);
+
+/// The issuer behind a channel.
+#[derive(Clone, Debug)]
+pub struct GrpcIssuer {
+    client: IssuerServiceClient<Channel>,
+}
+
+impl GrpcIssuer {
+    /// Speaks over `channel`, which connects again by itself.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self {
+            client: IssuerServiceClient::new(channel),
+        }
+    }
+}
+
+impl Issuer for GrpcIssuer {
+    async fn issuers(&self) -> Result<Vec<IssuerInfo>, RemoteError> {
+        let request = within(SHORT, v1::ListIssuersRequest {});
+        let answer = self
+            .client
+            .clone()
+            .list_issuers(request)
+            .await?
+            .into_inner();
+        answer.issuers.into_iter().map(info).collect()
+    }
+
+    async fn sign_crl(&self, crl: CrlToSign) -> Result<Vec<u8>, RemoteError> {
+        let header = v1::SignCrlHeader {
+            authority: wire(crl.authority),
+            number: crl.number.0,
+            tbs_digest: crl.digest.to_string(),
+            length: crl.tbs.len() as u64,
+        };
+        let part = |part| v1::SignCrlRequest { part: Some(part) };
+        let header = part(v1::sign_crl_request::Part::Header(header));
+        let chunks = (0..crl.tbs.len()).step_by(CHUNK).map(move |start| {
+            let end = crl.tbs.len().min(start + CHUNK);
+            part(v1::sign_crl_request::Part::Chunk(
+                crl.tbs[start..end].to_vec(),
+            ))
+        });
+        let parts = tokio_stream::iter(std::iter::once(header).chain(chunks));
+        let answer = self.client.clone().sign_crl(within(LONG, parts)).await?;
+        Ok(answer.into_inner().signature)
+    }
+
+    async fn follow(&self, from: u64, into: mpsc::Sender<FeedBatch>) -> Result<(), RemoteError> {
+        let request = v1::FollowIssuanceRequest { from_index: from };
+        let mut feed = self
+            .client
+            .clone()
+            .follow_issuance(request)
+            .await?
+            .into_inner();
+        while let Some(message) = feed.message().await? {
+            if into.send(batch(message)?).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn within<T>(limit: Duration, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.set_timeout(limit);
+    request
+}
+
+/// What the issuer said cannot be read.
+fn unreadable(what: &str, why: impl std::fmt::Display) -> RemoteError {
+    RemoteError {
+        code: Code::Internal,
+        reason: "ISSUER_UNREADABLE".to_owned(),
+        message: format!("{what}: {why}"),
+        faults: Vec::new(),
+        retry_after: None,
+        correlation_id: None,
+    }
+}
+
+fn info(info: v1::IssuerInfo) -> Result<IssuerInfo, RemoteError> {
+    let mut faults = Faults::new();
+    let authority = required::<Authority>(&mut faults, "authority", info.authority);
+    if info.crl_urls.is_empty() || info.key_generation == 0 {
+        faults.push(
+            "crl_urls",
+            "FIELD_MISSING",
+            "generation or CRL addresses are missing",
+        );
+    }
+    match authority.filter(|_| faults.is_empty()) {
+        Some(authority) => Ok(IssuerInfo {
+            authority,
+            certificate: Arc::from(info.certificate),
+            generation: info.key_generation,
+            crl_urls: info.crl_urls,
+            crl_number: CrlNumber(info.crl_number),
+        }),
+        None => Err(unreadable("the issuer's list of CAs", faults)),
+    }
+}
+
+/// Reads a message of the feed.
+pub(crate) fn batch(message: v1::FollowIssuanceResponse) -> Result<FeedBatch, RemoteError> {
+    let items = message.events.into_iter().map(item);
+    Ok(FeedBatch {
+        items: items.collect::<Result<_, _>>()?,
+        next: message.next_index,
+    })
+}
+
+fn item(event: v1::IssuanceEvent) -> Result<FeedItem, RemoteError> {
+    let index = event.log_index;
+    let mut faults = Faults::new();
+    let read = match event.event {
+        Some(v1::issuance_event::Event::Issued(issued)) => {
+            read_issued(&mut faults, &event.time, issued)
+        }
+        Some(v1::issuance_event::Event::Abandoned(abandoned)) => {
+            read_abandoned(&mut faults, &event.time, &abandoned)
+        }
+        None => None,
+    };
+    match read.filter(|_| faults.is_empty()) {
+        Some(event) => Ok(FeedItem { index, event }),
+        None => Err(unreadable(
+            &format!("entry {index} of the issuer's feed"),
+            faults,
+        )),
+    }
+}
+
+fn read_issued(f: &mut Faults, time: &str, issued: v1::IssuedEvent) -> Option<FeedEvent> {
+    let application = required_text::<ApplicationId>(f, "application_id", &issued.application_id);
+    let authority = required::<Authority>(f, "authority", issued.authority);
+    let branch = optional_text::<BodyCode>(f, "branch", &issued.branch);
+    let issued_at = required_text(f, "time", time);
+    let key_digest = required_text(f, "key_digest", &issued.key_digest);
+    let kind = required::<CertificateKind>(f, "kind", issued.kind);
+    let not_after = required_text(f, "not_after", &issued.not_after);
+    let not_before = required_text(f, "not_before", &issued.not_before);
+    let serial = required_text(f, "serial", &issued.serial);
+    let subject = subject(f, "subject", issued.subject.as_ref());
+    if issued.certificate.is_empty() {
+        f.push("certificate", "FIELD_MISSING", "the certificate is missing");
+    }
+    Some(FeedEvent::Issued(Box::new(IssuedCertificate {
+        application: application?,
+        authority: authority?,
+        branch,
+        der: issued.certificate,
+        issued_at: issued_at?,
+        key_digest: key_digest?,
+        kind: kind?,
+        not_after: not_after?,
+        not_before: not_before?,
+        serial: serial?,
+        subject: subject?,
+    })))
+}
+
+fn read_abandoned(f: &mut Faults, time: &str, gone: &v1::AbandonedEvent) -> Option<FeedEvent> {
+    let abandoned_at = required_text(f, "time", time);
+    let application = required_text::<ApplicationId>(f, "application_id", &gone.application_id);
+    let authority = required::<Authority>(f, "authority", gone.authority);
+    let not_after = required_text(f, "not_after", &gone.not_after);
+    let serial = required_text(f, "serial", &gone.serial);
+    Some(FeedEvent::Abandoned(AbandonedSerial {
+        abandoned_at: abandoned_at?,
+        application: application?,
+        authority: authority?,
+        not_after: not_after?,
+        serial: serial?,
+    }))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

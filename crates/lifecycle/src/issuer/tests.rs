@@ -1,0 +1,289 @@
+//! The adapter against an issuer over a real socket, and what it makes of unreadable answers.
+
+use std::{pin::Pin, sync::Arc};
+
+use lgpki_domain::{RevocationReason, Timestamp};
+use lgpki_proto::{
+    status::RemoteError as Remote,
+    v1::issuer_service_server::{IssuerService, IssuerServiceServer},
+};
+use lgpki_x509::{crl::CrlHeader, key::sha256};
+use tokio::net::TcpListener;
+use tokio_stream::{Stream, StreamExt as _, wrappers::TcpListenerStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::*;
+use crate::{
+    crl::{compose, seal},
+    ports::{Listed, Snapshot},
+    testing::{FakeIssuer, abandoned_item, at, issued_item, serial},
+};
+
+/// The fake issuer behind the generated trait.
+struct Served(FakeIssuer);
+
+fn status(error: &Remote) -> Status {
+    Status::new(error.code, error.message.clone())
+}
+
+fn event(item: FeedItem) -> v1::IssuanceEvent {
+    let time: Timestamp;
+    let event = match item.event {
+        FeedEvent::Issued(issued) => {
+            time = issued.issued_at;
+            v1::issuance_event::Event::Issued(v1::IssuedEvent {
+                application_id: issued.application.to_string(),
+                branch: issued
+                    .branch
+                    .map_or_else(String::new, |branch| branch.to_string()),
+                authority: wire(issued.authority),
+                kind: wire(issued.kind),
+                subject: Some((&issued.subject).into()),
+                certificate: issued.der,
+                serial: issued.serial.to_string(),
+                key_digest: issued.key_digest.to_string(),
+                not_before: issued.not_before.to_string(),
+                not_after: issued.not_after.to_string(),
+            })
+        }
+        FeedEvent::Abandoned(abandoned) => {
+            time = abandoned.abandoned_at;
+            v1::issuance_event::Event::Abandoned(v1::AbandonedEvent {
+                application_id: abandoned.application.to_string(),
+                authority: wire(abandoned.authority),
+                serial: abandoned.serial.to_string(),
+                not_after: abandoned.not_after.to_string(),
+            })
+        }
+    };
+    v1::IssuanceEvent {
+        log_index: item.index,
+        time: time.to_string(),
+        event: Some(event),
+    }
+}
+
+#[tonic::async_trait]
+impl IssuerService for Served {
+    type FollowIssuanceStream =
+        Pin<Box<dyn Stream<Item = Result<v1::FollowIssuanceResponse, Status>> + Send>>;
+
+    async fn issue_certificates(
+        &self,
+        _: Request<v1::IssueCertificatesRequest>,
+    ) -> Result<Response<v1::IssueCertificatesResponse>, Status> {
+        Err(Status::unimplemented("lifecycle never asks"))
+    }
+
+    async fn get_issuances(
+        &self,
+        _: Request<v1::GetIssuancesRequest>,
+    ) -> Result<Response<v1::GetIssuancesResponse>, Status> {
+        Err(Status::unimplemented("lifecycle never asks"))
+    }
+
+    async fn follow_issuance(
+        &self,
+        request: Request<v1::FollowIssuanceRequest>,
+    ) -> Result<Response<Self::FollowIssuanceStream>, Status> {
+        let (into, mut batches) = mpsc::channel(8);
+        let fake = self.0.clone();
+        let from = request.into_inner().from_index;
+        tokio::spawn(async move { fake.follow(from, into).await });
+        // Breaks off after three messages, so that the follower must come back.
+        let messages = async_stream(move |sender| async move {
+            for _ in 0..3 {
+                let Some(batch) = batches.recv().await else {
+                    break;
+                };
+                let message = v1::FollowIssuanceResponse {
+                    events: batch.items.into_iter().map(event).collect(),
+                    next_index: batch.next,
+                };
+                if sender.send(Ok(message)).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Response::new(messages))
+    }
+
+    async fn list_issuers(
+        &self,
+        _: Request<v1::ListIssuersRequest>,
+    ) -> Result<Response<v1::ListIssuersResponse>, Status> {
+        let infos = self.0.issuers().await.map_err(|e| status(&e))?;
+        let issuers = infos.into_iter().map(|info| v1::IssuerInfo {
+            authority: wire(info.authority),
+            certificate: info.certificate.to_vec(),
+            key_generation: info.generation,
+            crl_urls: info.crl_urls,
+            crl_number: info.crl_number.0,
+        });
+        Ok(Response::new(v1::ListIssuersResponse {
+            issuers: issuers.collect(),
+        }))
+    }
+
+    async fn sign_crl(
+        &self,
+        request: Request<Streaming<v1::SignCrlRequest>>,
+    ) -> Result<Response<v1::SignCrlResponse>, Status> {
+        let mut parts = request.into_inner();
+        let mut header = None;
+        let mut tbs = Vec::new();
+        while let Some(part) = parts.next().await {
+            match part?.part {
+                Some(v1::sign_crl_request::Part::Header(first)) if header.is_none() => {
+                    header = Some(first);
+                }
+                Some(v1::sign_crl_request::Part::Chunk(chunk)) if chunk.len() <= 1024 * 1024 => {
+                    tbs.extend(chunk);
+                }
+                _ => return Err(Status::invalid_argument("a part out of place or too long")),
+            }
+        }
+        let header = header.ok_or_else(|| Status::invalid_argument("no header"))?;
+        assert_eq!(header.length, tbs.len() as u64);
+        let crl = CrlToSign {
+            authority: required(&mut Faults::new(), "authority", header.authority).unwrap(),
+            number: CrlNumber(header.number),
+            digest: header.tbs_digest.parse().unwrap(),
+            tbs: Arc::from(tbs),
+        };
+        assert_eq!(crl.digest, sha256(&crl.tbs));
+        let signature = self.0.sign_crl(crl).await.map_err(|e| status(&e))?;
+        Ok(Response::new(v1::SignCrlResponse {
+            signature,
+            signature_algorithm: String::new(),
+            log_index: 0,
+        }))
+    }
+}
+
+/// A stream of what a task sends.
+fn async_stream<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+    task: impl FnOnce(mpsc::Sender<T>) -> F,
+) -> Pin<Box<dyn Stream<Item = T> + Send>> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(task(sender));
+    Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver))
+}
+
+/// A channel to `fake`, over a socket without TLS.
+pub(crate) async fn channel_to(fake: FakeIssuer) -> Channel {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tonic::transport::Server::builder()
+        .add_service(IssuerServiceServer::new(Served(fake)))
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    tokio::spawn(server);
+    Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy()
+}
+
+#[tokio::test]
+async fn the_cas_and_the_feed_arrive_as_they_were_told() {
+    let fake = FakeIssuer::new();
+    let issuer = GrpcIssuer::new(channel_to(fake.clone()).await);
+    assert_eq!(
+        issuer.issuers().await.unwrap(),
+        fake.issuers().await.unwrap()
+    );
+    let items = vec![issued_item(1), abandoned_item(2), issued_item(3)];
+    fake.tell(items.clone());
+    let (into, mut batches) = mpsc::channel(8);
+    let following = tokio::spawn(async move { issuer.follow(20, into).await });
+    let batch = batches.recv().await.unwrap();
+    assert_eq!(
+        batch,
+        FeedBatch {
+            items: items[1..].to_vec(),
+            next: 35
+        }
+    );
+    drop(batches);
+    // The next message finds nobody to take it.
+    fake.tell([issued_item(4)]);
+    following.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_crl_of_several_pieces_is_signed() {
+    let fake = FakeIssuer::new();
+    let issuer = GrpcIssuer::new(channel_to(fake.clone()).await);
+    let entries = (0..30_000).map(|n| Listed {
+        serial: serial(n),
+        at: at("2008-02-05T10:00:00"),
+        reason: RevocationReason::Superseded,
+        not_after: at("2011-02-03T23:59:59"),
+    });
+    let snapshot = Snapshot {
+        reflects: 0,
+        entries: entries.collect(),
+    };
+    let this_update = at("2008-02-05T10:00:00");
+    let header = CrlHeader {
+        number: CrlNumber(1),
+        this_update,
+        next_update: this_update.plus_seconds(172_800),
+    };
+    let info = issuer.issuers().await.unwrap().remove(0);
+    let composed = compose(&info, header, &snapshot).unwrap();
+    assert!(composed.to_sign.tbs.len() > CHUNK);
+    let signature = issuer.sign_crl(composed.to_sign.clone()).await.unwrap();
+    assert_eq!(
+        seal(&composed, &signature).unwrap().summary().entries,
+        30_000
+    );
+    fake.refuse(&[Code::Aborted]);
+    let refused = issuer.sign_crl(composed.to_sign).await.unwrap_err();
+    assert_eq!(refused.code, Code::Aborted);
+}
+
+#[test]
+fn an_unreadable_feed_stops_there_and_says_where() {
+    let good = event(issued_item(4));
+    let spoil = |spoil: fn(&mut v1::IssuedEvent)| {
+        let mut event = good.clone();
+        let Some(v1::issuance_event::Event::Issued(issued)) = &mut event.event else {
+            unreachable!()
+        };
+        spoil(issued);
+        event
+    };
+    let message = |event| v1::FollowIssuanceResponse {
+        events: vec![event],
+        next_index: 41,
+    };
+    assert_eq!(
+        batch(message(good.clone())).unwrap().items,
+        [issued_item(4)]
+    );
+    for (event, field) in [
+        (spoil(|issued| issued.serial.clear()), "serial"),
+        (spoil(|issued| issued.authority = 9), "authority"),
+        (spoil(|issued| issued.subject = None), "subject"),
+        (spoil(|issued| issued.certificate.clear()), "certificate"),
+        (
+            spoil(|issued| issued.not_after = "tomorrow".to_owned()),
+            "not_after",
+        ),
+        (
+            v1::IssuanceEvent {
+                event: None,
+                ..good.clone()
+            },
+            "entry 40",
+        ),
+    ] {
+        let error = batch(message(event)).unwrap_err();
+        assert_eq!(error.reason, "ISSUER_UNREADABLE");
+        assert!(
+            error.message.contains("entry 40") && error.message.contains(field),
+            "{error}"
+        );
+        assert!(!error.may_be_tried_again());
+    }
+}

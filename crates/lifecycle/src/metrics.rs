@@ -1,0 +1,72 @@
+//! What lifecycle counts and measures. Labels come from closed lists, never from serial numbers.
+
+use lgpki_domain::{Authority, RevocationReason};
+use metrics::{counter, gauge};
+
+use crate::{ports::Publication, worker::plan::Due};
+
+/// Certificates entered the inventory.
+pub(crate) fn registered(count: usize, position: u64) {
+    counter!("lgpki_lifecycle_registrations_total").increment(count as u64);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a log has far fewer than 2^52 entries"
+    )]
+    gauge!("lgpki_lifecycle_issuance_position").set(position as f64);
+}
+
+/// Whether the issuer's feed is connected.
+pub(crate) fn following(connected: bool) {
+    gauge!("lgpki_lifecycle_feed_connected").set(if connected { 1.0 } else { 0.0 });
+}
+
+/// A certificate was revoked.
+pub(crate) fn revoked(reason: RevocationReason) {
+    counter!("lgpki_lifecycle_revocations_total", "reason" => reason.name()).increment(1);
+}
+
+/// A CRL was published.
+pub(crate) fn published(publication: &Publication, due: Due) {
+    let authority = publication.authority.name();
+    counter!("lgpki_lifecycle_crls_total", "authority" => authority, "due" => due.name())
+        .increment(1);
+    standing(publication);
+}
+
+/// The newest CRL of a CA, whether made now or before the start.
+pub(crate) fn standing(publication: &Publication) {
+    let authority = publication.authority.name();
+    let set = |name: &'static str, value: i64| {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds and counts are below 2^52"
+        )]
+        gauge!(name, "authority" => authority).set(value as f64);
+    };
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    set("lgpki_lifecycle_crl_number", signed(publication.number.0));
+    set("lgpki_lifecycle_crl_entries", signed(publication.entries));
+    set(
+        "lgpki_lifecycle_crl_this_update_seconds",
+        publication.this_update.as_seconds(),
+    );
+    set(
+        "lgpki_lifecycle_crl_next_update_seconds",
+        publication.next_update.as_seconds(),
+    );
+}
+
+/// An attempt to publish a CRL failed.
+pub(crate) fn publication_failed(authority: Authority) {
+    counter!("lgpki_lifecycle_crl_failures_total", "authority" => authority.name()).increment(1);
+}
+
+/// A relying party asked for a file.
+pub(crate) fn fetched(status: u16) {
+    let status = match status {
+        200 => "200",
+        304 => "304",
+        _ => "404",
+    };
+    counter!("lgpki_lifecycle_fetches_total", "status" => status).increment(1);
+}

@@ -1,0 +1,380 @@
+//! What lifecycle needs from outside: its store and the issuer.
+//!
+//! The store speaks in slices of commands; each call is one atomic durable unit, and its answer
+//! comes after the sync. It decides what only it can decide without a race: whether a feed item is
+//! new, whether a certificate may be revoked, whether a CRL follows the one before it. The issuer
+//! is asked for its feed, its CAs and signatures under CRLs, and for nothing else.
+
+use std::{future::Future, sync::Arc};
+
+use lgpki_domain::{
+    ApplicationId, Authority, BodyCode, CertificateKind, CrlNumber, Digest, Fault,
+    RevocationReason, Serial, Subject, Timestamp,
+};
+use lgpki_proto::RemoteError;
+use tokio::sync::{mpsc, watch};
+
+use crate::error::StoreError;
+
+/// A certificate as the issuer's feed tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedCertificate {
+    /// The application, or the ceremony's.
+    pub application: ApplicationId,
+    /// The CA.
+    pub authority: Authority,
+    /// The branch; none for operators and auditors.
+    pub branch: Option<BodyCode>,
+    /// The certificate, DER.
+    pub der: Vec<u8>,
+    /// When the issuer recorded it.
+    pub issued_at: Timestamp,
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_digest: Digest,
+    /// The kind.
+    pub kind: CertificateKind,
+    /// notAfter.
+    pub not_after: Timestamp,
+    /// notBefore.
+    pub not_before: Timestamp,
+    /// Its serial number.
+    pub serial: Serial,
+    /// Whom it names.
+    pub subject: Subject,
+}
+
+/// An attempt without a certificate: its serial number must be listed as revoked, for nobody can
+/// know whether the signature exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbandonedSerial {
+    /// When the issuer recorded it.
+    pub abandoned_at: Timestamp,
+    /// The application.
+    pub application: ApplicationId,
+    /// The CA.
+    pub authority: Authority,
+    /// notAfter of the tbsCertificate.
+    pub not_after: Timestamp,
+    /// The serial number that must never be trusted.
+    pub serial: Serial,
+}
+
+/// What an item of the feed says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedEvent {
+    /// A certificate exists.
+    Issued(Box<IssuedCertificate>),
+    /// An attempt was abandoned.
+    Abandoned(AbandonedSerial),
+}
+
+/// An item of the issuer's feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedItem {
+    /// Its index in the issuer's log.
+    pub index: u64,
+    /// What it says.
+    pub event: FeedEvent,
+}
+
+/// What became of a slice of the feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// How many items were new and are recorded now.
+    pub recorded: usize,
+    /// Serial numbers that the feed told of twice with different content; nothing was recorded.
+    pub conflicts: Vec<Serial>,
+    /// Everything of the issuer's log below this index stands in the inventory.
+    pub position: u64,
+}
+
+/// An order to revoke one certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationOrder {
+    /// The application that asked for it: the name of this order for ever.
+    pub command: ApplicationId,
+    /// The certificate.
+    pub serial: Serial,
+    /// Why.
+    pub reason: RevocationReason,
+    /// The branch that must own it; none means any.
+    pub branch: Option<BodyCode>,
+    /// Who ordered it.
+    pub actor: String,
+    /// The entry of intake's log that ordered it.
+    pub answers_index: u64,
+}
+
+/// When a certificate was revoked, or why it cannot be.
+pub type RevocationOutcome = Result<Timestamp, Fault>;
+
+/// A revocation that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RevocationReason,
+}
+
+/// A certificate of the inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// As issued; the DER is empty in lists.
+    pub issued: IssuedCertificate,
+    /// Its revocation, if any.
+    pub revocation: Option<Revocation>,
+}
+
+/// State of a certificate at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CertificateState {
+    /// Not revoked, and not past its validity.
+    Valid,
+    /// Revoked, whether or not it would have expired since.
+    Revoked,
+    /// Past its validity and never revoked.
+    Expired,
+}
+
+impl CertificateState {
+    /// The state at `now`.
+    #[must_use]
+    pub fn at(now: Timestamp, not_after: Timestamp, revoked: bool) -> Self {
+        if revoked {
+            Self::Revoked
+        } else if is_over(not_after, now) {
+            Self::Expired
+        } else {
+            Self::Valid
+        }
+    }
+}
+
+/// Whether a validity that ends with `not_after` is over at `now`; the whole last second counts as
+/// valid (RFC 5280 §4.1.2.5).
+#[must_use]
+pub fn is_over(not_after: Timestamp, now: Timestamp) -> bool {
+    now.as_seconds() > not_after.as_seconds()
+}
+
+/// Where a page begins: after this certificate in the order of expiry and serial number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// notAfter of the last one seen.
+    pub not_after: Timestamp,
+    /// Its serial number.
+    pub serial: Serial,
+}
+
+/// Which certificates a page shall hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only of this branch.
+    pub branch: Option<BodyCode>,
+    /// Only of these kinds; empty means all.
+    pub kinds: Vec<CertificateKind>,
+    /// Only in this state at this time.
+    pub state: Option<(CertificateState, Timestamp)>,
+    /// Only those whose notAfter is this or later.
+    pub expires_from: Option<Timestamp>,
+    /// Only those whose notAfter is this or earlier.
+    pub expires_to: Option<Timestamp>,
+}
+
+/// A CRL that was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The CA.
+    pub authority: Authority,
+    /// Generation of its key.
+    pub generation: u32,
+    /// CRLNumber.
+    pub number: CrlNumber,
+    /// SHA-256 of the CRL's DER.
+    pub digest: Digest,
+    /// How many revoked certificates it lists.
+    pub entries: u64,
+    /// thisUpdate.
+    pub this_update: Timestamp,
+    /// nextUpdate.
+    pub next_update: Timestamp,
+    /// Every revocation below this index of lifecycle's log was taken into account.
+    pub reflects: u64,
+}
+
+/// What became of the attempt to record a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// Recorded.
+    Recorded,
+    /// It does not follow the newest: its number or time is not above that one's.
+    OutOfOrder,
+}
+
+/// Where a CA's publication stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicationStanding {
+    /// The newest CRL.
+    pub newest: Option<Publication>,
+    /// Whether a key compromise waits to be published.
+    pub urgent: bool,
+}
+
+/// An entry for the next CRL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The certificate.
+    pub serial: Serial,
+    /// When it was revoked.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RevocationReason,
+    /// Its notAfter.
+    pub not_after: Timestamp,
+}
+
+/// All that the next CRL of a CA must list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Every revocation below this index of the log is in it.
+    pub reflects: u64,
+    /// In ascending order of serial number.
+    pub entries: Vec<Listed>,
+}
+
+/// A piece of the inventory's history, for those who keep a copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standings {
+    /// In order; a later one of the same certificate replaces an earlier one.
+    pub certificates: Vec<Certificate>,
+    /// Where to go on.
+    pub next: u64,
+    /// Everything of the issuer's log below this index is told of by what was read so far, if what
+    /// was read says anything about it.
+    pub issuance_position: Option<u64>,
+}
+
+/// The inventory with its history.
+pub trait LifecycleStore: Clone + Send + Sync + 'static {
+    /// Records a slice of the feed; items that stand in the inventory already are passed over.
+    fn follow(
+        &self,
+        items: Vec<FeedItem>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Followed, StoreError>> + Send;
+
+    /// Everything of the issuer's log below this index stands in the inventory.
+    fn position(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Revokes; each order is decided by itself, and all are durable together.
+    fn revoke(
+        &self,
+        orders: Vec<RevocationOrder>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Vec<RevocationOutcome>, StoreError>> + Send;
+
+    /// One certificate, with its DER.
+    fn certificate(
+        &self,
+        serial: Serial,
+    ) -> impl Future<Output = Result<Option<Certificate>, StoreError>> + Send;
+
+    /// At most `limit` certificates after `after`, by expiry and serial number, without DER; the
+    /// cursor is that of the last one where there may be more.
+    fn page(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<(Vec<Certificate>, Option<Cursor>), StoreError>> + Send;
+
+    /// Where a CA's publication stands.
+    fn publication(
+        &self,
+        authority: Authority,
+    ) -> impl Future<Output = Result<PublicationStanding, StoreError>> + Send;
+
+    /// What the next CRL of a CA must list.
+    fn snapshot(
+        &self,
+        authority: Authority,
+    ) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+
+    /// notAfter of certificates and abandoned serial numbers, in the order asked for.
+    fn expiries(
+        &self,
+        serials: Vec<Serial>,
+    ) -> impl Future<Output = Result<Vec<Option<Timestamp>>, StoreError>> + Send;
+
+    /// Records that a CRL was published.
+    fn record(
+        &self,
+        publication: Publication,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Recording, StoreError>> + Send;
+
+    /// The history from `from` on, as far as one look reaches; empty at the durable end.
+    fn standings(&self, from: u64) -> impl Future<Output = Result<Standings, StoreError>> + Send;
+
+    /// The durable end of the history, and its changes.
+    fn durable(&self) -> watch::Receiver<u64>;
+
+    /// Keeps in mind that the history below `size` was shown to others, so that a store that was
+    /// set back below it is noticed.
+    fn shown(&self, size: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A CA as the issuer describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerInfo {
+    /// Which.
+    pub authority: Authority,
+    /// Its certificate, DER.
+    pub certificate: Arc<[u8]>,
+    /// Generation of its key, from 1.
+    pub generation: u32,
+    /// The addresses of its CRL, exactly as in its certificates' distribution point.
+    pub crl_urls: Vec<String>,
+    /// The highest CRL number signed; 0 before the first.
+    pub crl_number: CrlNumber,
+}
+
+/// A tbsCertList to be signed.
+#[derive(Clone, Debug)]
+pub struct CrlToSign {
+    /// The CA.
+    pub authority: Authority,
+    /// CRLNumber, as in the bytes.
+    pub number: CrlNumber,
+    /// SHA-256 of the bytes.
+    pub digest: Digest,
+    /// The tbsCertList, DER.
+    pub tbs: Arc<[u8]>,
+}
+
+/// A piece of the issuer's feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedBatch {
+    /// In log order.
+    pub items: Vec<FeedItem>,
+    /// Everything below this index has been streamed.
+    pub next: u64,
+}
+
+/// The issuer, as lifecycle may use it.
+pub trait Issuer: Clone + Send + Sync + 'static {
+    /// The CAs.
+    fn issuers(&self) -> impl Future<Output = Result<Vec<IssuerInfo>, RemoteError>> + Send;
+
+    /// The signature under a tbsCertList.
+    fn sign_crl(&self, crl: CrlToSign)
+    -> impl Future<Output = Result<Vec<u8>, RemoteError>> + Send;
+
+    /// Sends the feed from `from` on into `into` until it breaks off or nobody listens any more.
+    fn follow(
+        &self,
+        from: u64,
+        into: mpsc::Sender<FeedBatch>,
+    ) -> impl Future<Output = Result<(), RemoteError>> + Send;
+}

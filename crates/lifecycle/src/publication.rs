@@ -1,0 +1,208 @@
+//! The published files: CRLs and CA certificates, as relying parties fetch them.
+//!
+//! A file is written beside its place, synced and renamed, so that its place always holds a whole
+//! one; only then is it served. What is served is held in memory.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use axum::body::Bytes;
+use lgpki_domain::{Authority, Digest, Timestamp};
+use lgpki_x509::{
+    crl::RevocationList,
+    issuer::{certificate_file, crl_file},
+    key::sha256,
+};
+
+use crate::error::LifecycleError;
+
+/// Which file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Name {
+    /// The CRL of a CA key.
+    Crl(Authority, u32),
+    /// The certificate of a CA key.
+    Certificate(Authority, u32),
+}
+
+impl Name {
+    /// The path below the publication's root, such as `crl/organization-1.crl`.
+    #[must_use]
+    pub(crate) fn path(self) -> String {
+        match self {
+            Self::Crl(authority, generation) => format!("crl/{}", crl_file(authority, generation)),
+            Self::Certificate(authority, generation) => {
+                format!("ca/{}", certificate_file(authority, generation))
+            }
+        }
+    }
+
+    /// Its media type (RFC 2585 §4).
+    #[must_use]
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Crl(..) => "application/pkix-crl",
+            Self::Certificate(..) => "application/pkix-cert",
+        }
+    }
+
+    /// Reads a [`path`](Self::path) back.
+    #[must_use]
+    pub(crate) fn parse(path: &str) -> Option<Self> {
+        let (folder, file) = path.split_once('/')?;
+        let (stem, _) = file.split_once('.')?;
+        let (authority, generation) = stem.rsplit_once('-')?;
+        let authority = Authority::parse(authority)?;
+        let generation = generation.parse().ok()?;
+        let name = match folder {
+            "crl" => Self::Crl(authority, generation),
+            "ca" => Self::Certificate(authority, generation),
+            _ => return None,
+        };
+        // One spelling only.
+        (name.path() == path).then_some(name)
+    }
+}
+
+/// A published file.
+#[derive(Clone, Debug)]
+pub(crate) struct PublishedFile {
+    /// Its content.
+    pub(crate) bytes: Bytes,
+    /// SHA-256 of it.
+    pub(crate) digest: Digest,
+    /// Since when it stands: a CRL's thisUpdate.
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl PublishedFile {
+    fn new(name: Name, bytes: Vec<u8>) -> Self {
+        let since = match name {
+            Name::Crl(..) => RevocationList::parse(&bytes)
+                .ok()
+                .map(|list| list.summary().this_update),
+            Name::Certificate(..) => None,
+        };
+        Self {
+            digest: sha256(&bytes),
+            since,
+            bytes: bytes.into(),
+        }
+    }
+}
+
+/// The published files of this node.
+#[derive(Clone, Debug)]
+pub(crate) struct PublicationFiles {
+    root: PathBuf,
+    files: Arc<RwLock<HashMap<Name, PublishedFile>>>,
+}
+
+impl PublicationFiles {
+    /// Opens the directory, or makes it, and reads what is there. Blocks.
+    pub(crate) fn open(root: &Path) -> Result<Self, LifecycleError> {
+        let mut files = HashMap::new();
+        for folder in ["crl", "ca"] {
+            let dir = root.join(folder);
+            fs::create_dir_all(&dir).map_err(failed("create", &dir))?;
+            for found in fs::read_dir(&dir).map_err(failed("read", &dir))? {
+                let found = found.map_err(failed("read", &dir))?;
+                let file_name = found.file_name();
+                let name = file_name
+                    .to_str()
+                    .and_then(|file| Name::parse(&format!("{folder}/{file}")));
+                if let Some(name) = name {
+                    let path = found.path();
+                    let bytes = fs::read(&path).map_err(failed("read", &path))?;
+                    files.insert(name, PublishedFile::new(name, bytes));
+                }
+            }
+        }
+        Ok(Self {
+            root: root.to_owned(),
+            files: Arc::new(RwLock::new(files)),
+        })
+    }
+
+    /// A file as it is served.
+    #[must_use]
+    pub(crate) fn find(&self, name: Name) -> Option<PublishedFile> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        files.get(&name).cloned()
+    }
+
+    /// Puts a file in its place, durably, and serves it from now on. Blocks.
+    pub(crate) fn put(&self, name: Name, bytes: Vec<u8>) -> Result<(), LifecycleError> {
+        let path = self.root.join(name.path());
+        let new = path.with_extension("new");
+        let dir = path.parent().unwrap_or(&self.root);
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&new)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(dir)?.sync_all()
+        };
+        write().map_err(failed("write", &path))?;
+        let file = PublishedFile::new(name, bytes);
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        files.insert(name, file);
+        Ok(())
+    }
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LifecycleError {
+    let path = path.to_owned();
+    move |source| LifecycleError::File {
+        doing,
+        path,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_from_its_own_path_only() {
+        for name in [
+            Name::Crl(Authority::Organization, 1),
+            Name::Certificate(Authority::Application, 12),
+        ] {
+            assert_eq!(Name::parse(&name.path()), Some(name));
+        }
+        for path in [
+            "crl/organization-01.crl",
+            "crl/organization-1.cer",
+            "crl/organization-1.crl.new",
+            "ca/../organization-1.cer",
+            "crl/nobody-1.crl",
+            "organization-1.crl",
+            "",
+        ] {
+            assert_eq!(Name::parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_stands_after_reopening_and_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = Name::Certificate(Authority::Organization, 1);
+        let files = PublicationFiles::open(dir.path()).unwrap();
+        assert!(files.find(name).is_none());
+        files.put(name, vec![1, 2, 3]).unwrap();
+        files.put(name, vec![4, 5]).unwrap();
+        for files in [files, PublicationFiles::open(dir.path()).unwrap()] {
+            let file = files.find(name).unwrap();
+            assert_eq!(file.bytes, vec![4, 5]);
+            assert_eq!(file.digest, sha256(&[4, 5]));
+        }
+        assert!(!dir.path().join("ca/organization-1.new").exists());
+    }
+}

@@ -1,0 +1,208 @@
+//! Putting the service together: open, serve, follow, publish, and close in the right order.
+
+use std::{future::Future, sync::Arc};
+
+use lgpki_domain::{Clock, Randomness};
+use lgpki_runtime::{serve::GrpcServer, shutdown::Shutdown};
+use lgpki_store::Options;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc, watch},
+    task::{JoinSet, spawn_blocking},
+};
+use tonic::{service::Routes, transport::Channel};
+
+use crate::{
+    app::App,
+    config::Settings,
+    error::{LifecycleError, StoreError},
+    grpc::Handlers,
+    http,
+    issuer::GrpcIssuer,
+    ports::{Issuer, LifecycleStore},
+    publication::PublicationFiles,
+    store::EngineStore,
+    worker::{
+        follow::Follower,
+        publish::{Demand, Issuers, Publisher},
+    },
+};
+
+/// Demands that may wait to be taken on.
+const DEMANDS: usize = 64;
+
+/// What the service needs from its process.
+#[derive(Debug)]
+pub struct Deps {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for the delays between attempts.
+    pub randomness: Arc<dyn Randomness>,
+    /// The way to the issuer; it connects again by itself.
+    pub issuer: Channel,
+    /// The gRPC server, as yet without services.
+    pub server: GrpcServer,
+}
+
+/// Where the service listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For the other services: gRPC over mutual TLS.
+    pub grpc: TcpListener,
+    /// For relying parties: plain HTTP.
+    pub publication: TcpListener,
+}
+
+/// Runs the service until `shutdown`, or until it can no longer keep its promises.
+pub async fn run(
+    settings: Settings,
+    deps: Deps,
+    listeners: Listeners,
+    shutdown: Shutdown,
+) -> Result<(), LifecycleError> {
+    let (store, files) = open(&settings).await?;
+    let issuer = GrpcIssuer::new(deps.issuer);
+    let running = Running {
+        settings,
+        store: store.clone(),
+        files: files.clone(),
+        issuer,
+        clock: deps.clock,
+        randomness: deps.randomness,
+    };
+    let mut tasks = JoinSet::new();
+    let routes = running.start(&mut tasks, &shutdown);
+    let stop = shutdown.clone();
+    let stopped = async move { stop.requested().await };
+    tasks.spawn(http::serve(listeners.publication, files, stopped));
+    let readiness = deps.server.readiness();
+    tasks.spawn(serve(deps.server, listeners.grpc, routes, shutdown.clone()));
+    readiness.set_ready(true);
+    let ended = supervise(tasks, &store, &shutdown).await;
+    readiness.set_ready(false);
+    store.close().await;
+    ended
+}
+
+async fn open(settings: &Settings) -> Result<(EngineStore, PublicationFiles), LifecycleError> {
+    let data = settings.data.clone();
+    let options = Options::new(settings.node.clone());
+    let opened = spawn_blocking(move || {
+        let (store, report) = EngineStore::open(&data, options)?;
+        tracing::info!(?report, "opened the inventory");
+        if let Some(why) = &report.rebuilt {
+            tracing::warn!(why, "the index was rebuilt from the log");
+        }
+        Ok((store, PublicationFiles::open(&data.join("publication"))?))
+    });
+    opened.await.map_err(|_| StoreError::NoAnswer)?
+}
+
+async fn serve(
+    server: GrpcServer,
+    listener: TcpListener,
+    routes: Routes,
+    shutdown: Shutdown,
+) -> Result<(), LifecycleError> {
+    let ended = server.run(listener, routes, shutdown).await;
+    ended.map_err(|e| LifecycleError::Serving {
+        what: "gRPC",
+        why: e.to_string(),
+    })
+}
+
+/// Waits for all tasks. One that fails, panics, or ends before the shutdown ends the service.
+async fn supervise(
+    mut tasks: JoinSet<Result<(), LifecycleError>>,
+    store: &EngineStore,
+    shutdown: &Shutdown,
+) -> Result<(), LifecycleError> {
+    loop {
+        let ended = tokio::select! {
+            failed = store.failed() => return Err(failed.into()),
+            ended = tasks.join_next() => ended,
+        };
+        let why = match ended {
+            None => return Ok(()),
+            Some(Ok(Ok(()))) if shutdown.is_requested() => continue,
+            Some(Ok(Ok(()))) => "a part of it ended by itself".to_owned(),
+            Some(Ok(Err(error))) => return Err(error),
+            Some(Err(panic)) => panic.to_string(),
+        };
+        return Err(LifecycleError::Serving {
+            what: "the lifecycle service",
+            why,
+        });
+    }
+}
+
+/// What the workers and handlers are made from.
+pub(crate) struct Running<S, I> {
+    pub(crate) settings: Settings,
+    pub(crate) store: S,
+    pub(crate) files: PublicationFiles,
+    pub(crate) issuer: I,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+}
+
+impl<S: LifecycleStore, I: Issuer> Running<S, I> {
+    /// Starts the workers and returns the services to be served.
+    fn start(self, tasks: &mut JoinSet<Result<(), LifecycleError>>, shutdown: &Shutdown) -> Routes {
+        let (handlers, follower, publisher) = self.assemble(shutdown);
+        tasks.spawn(follower);
+        tasks.spawn(publisher);
+        handlers.routes()
+    }
+
+    /// The handlers, the follower and the publisher.
+    pub(crate) fn assemble(
+        self,
+        shutdown: &Shutdown,
+    ) -> (
+        Handlers<S>,
+        impl Future<Output = Result<(), LifecycleError>> + Send + use<S, I>,
+        impl Future<Output = Result<(), LifecycleError>> + Send + use<S, I>,
+    ) {
+        let (position, positions) = watch::channel(0);
+        let (issuers, known) = watch::channel(Issuers::default());
+        let (demands, demanded) = mpsc::channel::<Demand>(DEMANDS);
+        let bell = Arc::new(Notify::new());
+        let follower = Follower {
+            store: self.store.clone(),
+            issuer: self.issuer.clone(),
+            clock: Arc::clone(&self.clock),
+            randomness: self.randomness,
+            position,
+        };
+        let publisher = Publisher {
+            store: self.store.clone(),
+            issuer: self.issuer,
+            clock: Arc::clone(&self.clock),
+            schedule: self.settings.schedule,
+            files: self.files,
+            issuers,
+            bell: Arc::clone(&bell),
+        };
+        let handlers = Handlers {
+            app: App {
+                store: self.store,
+                clock: self.clock,
+                issuers: known,
+                position: positions,
+                demands,
+                bell,
+            },
+            shutdown: shutdown.clone(),
+        };
+        let follower = follower.run(shutdown.clone());
+        (
+            handlers,
+            follower,
+            publisher.run(demanded, shutdown.clone()),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

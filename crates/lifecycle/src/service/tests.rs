@@ -1,0 +1,212 @@
+//! The whole service, its clock moved by hand, against an issuer with real keys: in process, and
+//! once over real sockets with mutual TLS.
+
+mod feeds;
+mod publishing;
+mod rpcs;
+mod sockets;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use lgpki_domain::{Authority, Caller, RevocationReason, Role};
+use lgpki_proto::{
+    convert::wire,
+    v1::{self, lifecycle_service_server::LifecycleService as _},
+};
+use lgpki_runtime::{
+    Rpc,
+    shutdown::{self, ShutdownTrigger},
+};
+use lgpki_testkit::{ManualClock, SeededRandom};
+use lgpki_x509::crl::RevocationList;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tonic::{Request, Status};
+
+use super::*;
+use crate::{
+    config::{LifecycleConfig, Settings},
+    ports::Publication,
+    publication::Name,
+    testing::{FakeIssuer, application, at, serial},
+};
+
+/// The CA of the fixtures' certificates.
+const AUTHORITY: Authority = Authority::Application;
+/// Long enough for anything that happens at all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running service.
+struct World {
+    clock: ManualClock,
+    issuer: FakeIssuer,
+    store: EngineStore,
+    files: PublicationFiles,
+    handlers: Handlers<EngineStore>,
+    tasks: JoinSet<Result<(), LifecycleError>>,
+    trigger: ShutdownTrigger,
+    dir: TempDir,
+}
+
+/// What outlives a service.
+struct Left {
+    clock: ManualClock,
+    issuer: FakeIssuer,
+    dir: TempDir,
+}
+
+fn settings(dir: &Path) -> Settings {
+    Settings::try_new(&LifecycleConfig::default(), dir.to_owned()).unwrap()
+}
+
+impl World {
+    /// A new one, its clock at noon of the opening day.
+    async fn new() -> Self {
+        let left = Left {
+            clock: ManualClock::new(at("2008-02-04T12:00:00")),
+            issuer: FakeIssuer::new(),
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let world = left.start().await;
+        world.newest(1).await;
+        world
+    }
+
+    async fn stop(mut self) -> Left {
+        self.trigger.request();
+        while let Some(ended) = timeout(PATIENCE, self.tasks.join_next()).await.unwrap() {
+            ended.unwrap().unwrap();
+        }
+        self.store.close().await;
+        Left {
+            clock: self.clock,
+            issuer: self.issuer,
+            dir: self.dir,
+        }
+    }
+
+    /// Returns once `what` gives a value; it is tried again whenever something was recorded.
+    async fn eventually<T, F: Future<Output = Option<T>>>(&self, mut what: impl FnMut() -> F) -> T {
+        let mut durable = self.store.durable();
+        let mut position = self.handlers.app.position.clone();
+        let waiting = async {
+            loop {
+                durable.mark_unchanged();
+                position.mark_unchanged();
+                if let Some(value) = what().await {
+                    return value;
+                }
+                tokio::select! {
+                    changed = durable.changed() => changed.unwrap(),
+                    changed = position.changed() => changed.unwrap(),
+                }
+            }
+        };
+        timeout(PATIENCE, waiting).await.unwrap()
+    }
+
+    /// The newest CRLs, once both have this number at least; returns the Application CA's.
+    async fn newest(&self, number: u64) -> Publication {
+        self.eventually(|| async {
+            let organization = self
+                .store
+                .publication(Authority::Organization)
+                .await
+                .unwrap();
+            let reached = organization
+                .newest
+                .is_some_and(|newest| newest.number.0 >= number);
+            let newest = self.store.publication(AUTHORITY).await.unwrap().newest;
+            newest.filter(|newest| reached && newest.number.0 >= number)
+        })
+        .await
+    }
+
+    /// The CRL as relying parties fetch it.
+    fn crl(&self) -> RevocationList {
+        let file = self.files.find(Name::Crl(AUTHORITY, 1)).unwrap();
+        let list = RevocationList::parse(&file.bytes).unwrap();
+        assert!(list.is_signed_by(self.issuer.ca(AUTHORITY).public_key()));
+        list
+    }
+
+    /// Has the feed tell of certificates and waits until they are here.
+    async fn register(&self, items: Vec<crate::ports::FeedItem>) {
+        let last = items.iter().map(|item| item.index).max().unwrap();
+        self.issuer.tell(items);
+        let mut position = self.handlers.app.position.clone();
+        timeout(PATIENCE, position.wait_for(|reached| *reached > last))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    async fn revoke(&self, command: u32, n: u32, reason: RevocationReason) -> v1::RevocationResult {
+        let order = v1::RevocationOrder {
+            command_id: application(command).to_string(),
+            serial: serial(n).to_string(),
+            reason: wire(reason),
+            branch: "01001".to_owned(),
+            actor: "branch-officer/01001/41".to_owned(),
+            answers_index: 3,
+        };
+        let request = v1::RevokeCertificatesRequest {
+            orders: vec![order],
+        };
+        let answer = self
+            .handlers
+            .revoke_certificates(from_intake(request))
+            .await
+            .unwrap();
+        answer.into_inner().results.remove(0)
+    }
+
+    async fn publish(&self, authority: i32) -> Result<Vec<v1::PublishedCrl>, Status> {
+        let request = from_intake(v1::PublishCrlsRequest { authority });
+        let answer = timeout(PATIENCE, self.handlers.publish_crls(request))
+            .await
+            .unwrap();
+        answer.map(|answer| answer.into_inner().published)
+    }
+}
+
+impl Left {
+    async fn start(self) -> World {
+        let settings = settings(self.dir.path());
+        let (store, files) = open(&settings).await.unwrap();
+        let (trigger, shutdown) = shutdown::channel();
+        let running = Running {
+            settings,
+            store: store.clone(),
+            files: files.clone(),
+            issuer: self.issuer.clone(),
+            clock: Arc::new(self.clock.clone()),
+            randomness: Arc::new(SeededRandom::new(1)),
+        };
+        let (handlers, follower, publisher) = running.assemble(&shutdown);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follower);
+        tasks.spawn(publisher);
+        World {
+            clock: self.clock,
+            issuer: self.issuer,
+            store,
+            files,
+            handlers,
+            tasks,
+            trigger,
+            dir: self.dir,
+        }
+    }
+}
+
+fn from_intake<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let rpc = Rpc::new(
+        Caller::Service(Role::Intake),
+        "test".to_owned(),
+        "/test/Test",
+    );
+    request.extensions_mut().insert(rpc);
+    request
+}

@@ -1,0 +1,342 @@
+//! CRLs: when they come, what they list, and that their numbers never repeat or go back.
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{Method, StatusCode, header},
+    response::Response,
+};
+use lgpki_domain::RevocationReason::{KeyCompromise, Superseded};
+use tonic::Code;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::testing::{abandoned_item, issued_item};
+
+#[tokio::test]
+async fn the_first_crls_come_by_themselves_and_list_what_was_abandoned() {
+    let world = World::new().await;
+    let first = world.crl().summary();
+    assert_eq!((first.number.0, first.entries), (1, 0));
+    assert_eq!(first.this_update, at("2008-02-04T12:00:00"));
+    assert_eq!(first.next_update, at("2008-02-06T12:00:00"));
+    world
+        .register(vec![issued_item(1), abandoned_item(2)])
+        .await;
+    world.clock.advance_seconds(1);
+    world.publish(0).await.unwrap();
+    assert!(world.crl().find(serial(2)).is_some());
+    assert!(world.crl().find(serial(1)).is_none());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_daily_crl_comes_at_its_hour() {
+    let world = World::new().await;
+    for (day, number) in [("2008-02-05", 2), ("2008-02-06", 3)] {
+        world.clock.set(at(&format!("{day}T09:15:00")));
+        let newest = world.newest(number).await;
+        assert_eq!(newest.number.0, number);
+        assert_eq!(newest.this_update, at(&format!("{day}T09:15:00")));
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_compromise_is_published_at_once_and_takes_the_others_along() {
+    let world = World::new().await;
+    world.register(vec![issued_item(1), issued_item(2)]).await;
+    world.clock.advance_seconds(60);
+    assert_eq!(world.revoke(100, 1, Superseded).await.refused, None);
+    let revoked = world.revoke(101, 2, KeyCompromise).await;
+    assert_eq!(revoked.revoked_at, "2008-02-04T12:01:00.000+09:00");
+    world
+        .eventually(|| async {
+            let standing = world.store.publication(AUTHORITY).await.unwrap();
+            standing.newest.filter(|newest| newest.number.0 == 2)
+        })
+        .await;
+    let list = world.crl();
+    assert_eq!(list.find(serial(1)).unwrap().reason, Superseded);
+    let entry = list.find(serial(2)).unwrap();
+    assert_eq!(
+        (entry.reason, entry.revoked_at),
+        (KeyCompromise, at("2008-02-04T12:01:00"))
+    );
+    // The other CA had nothing to say.
+    let other = world
+        .store
+        .publication(Authority::Organization)
+        .await
+        .unwrap();
+    assert_eq!(other.newest.unwrap().number.0, 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_compromise_that_was_not_published_before_the_end_is_published_at_the_start() {
+    let world = World::new().await;
+    world.register(vec![issued_item(1)]).await;
+    world.issuer.refuse(&[Code::Unavailable; 50]);
+    world.clock.advance_seconds(60);
+    world.revoke(100, 1, KeyCompromise).await;
+    let left = world.stop().await;
+    left.issuer.forgive();
+    let world = left.start().await;
+    world
+        .eventually(|| async {
+            let standing = world.store.publication(AUTHORITY).await.unwrap();
+            standing.newest.filter(|newest| newest.entries == 1)
+        })
+        .await;
+    assert!(world.crl().find(serial(1)).is_some());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_pause_a_crl_comes_at_once() {
+    let left = World::new().await.stop().await;
+    left.clock.set(at("2008-02-09T03:00:00"));
+    let world = left.start().await;
+    let newest = world.newest(2).await;
+    assert_eq!(newest.this_update, at("2008-02-09T03:00:00"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_demand_publishes_the_cas_asked_for() {
+    let world = World::new().await;
+    world.clock.advance_seconds(5);
+    let one = world.publish(wire(AUTHORITY)).await.unwrap();
+    assert_eq!(one.len(), 1);
+    assert_eq!(
+        (one[0].number, one[0].url.as_str()),
+        (2, "http://crl.example/crl/application-1.crl")
+    );
+    assert_eq!(
+        one[0].digest,
+        world
+            .files
+            .find(Name::Crl(AUTHORITY, 1))
+            .unwrap()
+            .digest
+            .to_string()
+    );
+    world.clock.advance_seconds(5);
+    let all = world.publish(0).await.unwrap();
+    let numbers: Vec<_> = all.iter().map(|crl| (crl.authority, crl.number)).collect();
+    assert_eq!(numbers, [(1, 2), (2, 3)]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn demands_that_come_together_are_met_by_one_crl() {
+    let world = World::new().await;
+    world.clock.advance_seconds(5);
+    let demand = || world.publish(wire(AUTHORITY));
+    let (a, b, c) = tokio::join!(demand(), demand(), demand());
+    let numbers = [a, b, c].map(|answer| answer.unwrap()[0].number);
+    assert_eq!(numbers, [2; 3]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_lost_on_the_way_is_never_used_again() {
+    let world = World::new().await;
+    world.clock.advance_seconds(5);
+    // Signed and recorded by the issuer, but the answer does not arrive.
+    world.issuer.lose_answers(1);
+    let lost = world.publish(wire(AUTHORITY)).await.unwrap_err();
+    assert_eq!(lost.code(), Code::Unavailable);
+    assert_eq!(world.issuer.highest(AUTHORITY), 2);
+    let next = world.publish(wire(AUTHORITY)).await.unwrap();
+    assert_eq!(next[0].number, 3);
+    let left = world.stop().await;
+    left.clock.set(at("2008-02-05T09:15:00"));
+    let world = left.start().await;
+    let newest = world
+        .eventually(|| async {
+            let standing = world.store.publication(AUTHORITY).await.unwrap();
+            standing.newest.filter(|newest| newest.number.0 > 3)
+        })
+        .await;
+    assert_eq!(newest.number.0, 4);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_that_another_took_meanwhile_is_passed_over() {
+    let world = World::new().await;
+    world.clock.advance_seconds(5);
+    world.issuer.refuse(&[Code::Aborted]);
+    world.issuer.take_a_number(AUTHORITY);
+    let published = world.publish(wire(AUTHORITY)).await.unwrap();
+    assert_eq!(published[0].number, 3);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_crl_whose_publication_was_not_recorded_is_replaced_by_a_higher_one() {
+    let world = World::new().await;
+    let path = world.dir.path().join("publication/crl/application-1.crl");
+    let recorded = std::fs::read(&path).unwrap();
+    world.clock.advance_seconds(5);
+    world.publish(wire(AUTHORITY)).await.unwrap();
+    let left = world.stop().await;
+    // As after a crash between the file and the record, the other way round: the file is not the
+    // one that the log names.
+    std::fs::write(&path, recorded).unwrap();
+    left.clock.advance_seconds(5);
+    let world = left.start().await;
+    let newest = world
+        .eventually(|| async {
+            let standing = world.store.publication(AUTHORITY).await.unwrap();
+            standing.newest.filter(|newest| newest.number.0 > 2)
+        })
+        .await;
+    assert_eq!(newest.number.0, 3);
+    assert_eq!(world.crl().summary().number.0, 3);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_file_is_made_anew() {
+    let left = World::new().await.stop().await;
+    std::fs::remove_dir_all(left.dir.path().join("publication")).unwrap();
+    left.clock.advance_seconds(5);
+    let world = left.start().await;
+    world.newest(2).await;
+    assert_eq!(world.crl().summary().number.0, 2);
+    assert!(world.files.find(Name::Certificate(AUTHORITY, 1)).is_some());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_expired_certificate_stands_on_one_more_crl() {
+    let world = World::new().await;
+    world.register(vec![issued_item(1)]).await;
+    world.revoke(100, 1, Superseded).await;
+    for (now, number, listed) in [
+        ("2011-02-03T09:15:00", 2, true),
+        ("2011-02-04T09:15:00", 3, true),
+        ("2011-02-05T09:15:00", 4, false),
+    ] {
+        world.clock.set(at(now));
+        world.newest(number).await;
+        assert_eq!(world.crl().find(serial(1)).is_some(), listed, "{now}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_crl_that_lacks_what_the_published_one_lists_is_held_back() {
+    let world = World::new().await;
+    world.register(vec![issued_item(1)]).await;
+    world.revoke(100, 1, Superseded).await;
+    world.clock.advance_seconds(5);
+    world.publish(wire(AUTHORITY)).await.unwrap();
+    let listed = world.crl().der().to_vec();
+    let left = world.stop().await;
+    // The log of a service that never heard of the revocation, beside the files of one that did.
+    let other = World::new().await.stop().await;
+    let path = |left: &Left| left.dir.path().join("publication/crl/application-1.crl");
+    std::fs::write(path(&other), listed).unwrap();
+    other.clock.set(at("2008-02-05T12:00:00"));
+    let world = Left {
+        issuer: other.issuer,
+        clock: other.clock,
+        dir: other.dir,
+    }
+    .start()
+    .await;
+    let refused = world.publish(wire(AUTHORITY)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Internal);
+    let standing = world.store.publication(AUTHORITY).await.unwrap();
+    assert_eq!(standing.newest.unwrap().number.0, 1);
+    world.stop().await;
+    drop(left);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_holds_nothing_up() {
+    let world = World::new().await;
+    world.register(vec![issued_item(1)]).await;
+    world.clock.set(at("2008-02-04T13:00:00"));
+    world.revoke(100, 1, Superseded).await;
+    world.clock.set(at("2008-02-04T11:00:00"));
+    world.publish(wire(AUTHORITY)).await.unwrap();
+    let list = world.crl();
+    assert!(list.find(serial(1)).unwrap().revoked_at <= list.summary().this_update);
+    world.stop().await;
+}
+
+async fn fetch(world: &World, method: Method, path: &str, known: Option<&str>) -> Response {
+    let mut request = axum::http::Request::builder().method(method).uri(path);
+    if let Some(known) = known {
+        request = request.header(header::IF_NONE_MATCH, known);
+    }
+    let router = crate::http::router(world.files.clone());
+    router
+        .oneshot(request.body(Body::empty()).unwrap())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn relying_parties_fetch_crls_and_ca_certificates() {
+    let world = World::new().await;
+    let found = fetch(&world, Method::GET, "/crl/application-1.crl", None).await;
+    assert_eq!(found.status(), StatusCode::OK);
+    assert_eq!(
+        found.headers()[header::CONTENT_TYPE],
+        "application/pkix-crl"
+    );
+    assert_eq!(
+        found.headers()[header::LAST_MODIFIED],
+        "Mon, 04 Feb 2008 03:00:00 GMT"
+    );
+    let tag = found.headers()[header::ETAG].to_str().unwrap().to_owned();
+    let bytes = to_bytes(found.into_body(), 1 << 20).await.unwrap();
+    assert_eq!(bytes, world.crl().der());
+    let unchanged = fetch(&world, Method::GET, "/crl/application-1.crl", Some(&tag)).await;
+    assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED);
+    let head = fetch(
+        &world,
+        Method::HEAD,
+        "/crl/application-1.crl",
+        Some("\"other\""),
+    )
+    .await;
+    assert_eq!(head.status(), StatusCode::OK);
+    assert_eq!(
+        head.headers()[header::CONTENT_LENGTH],
+        bytes.len().to_string()
+    );
+    assert!(
+        to_bytes(head.into_body(), 1 << 20)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let certificate = fetch(&world, Method::GET, "/ca/organization-1.cer", None).await;
+    assert_eq!(
+        certificate.headers()[header::CONTENT_TYPE],
+        "application/pkix-cert"
+    );
+    let bytes = to_bytes(certificate.into_body(), 1 << 20).await.unwrap();
+    assert_eq!(
+        bytes,
+        world.issuer.ca(Authority::Organization).certificate()
+    );
+    for path in [
+        "/",
+        "/crl/organization-2.crl",
+        "/crl/..%2fca%2forganization-1.cer",
+        "/crl/x",
+    ] {
+        let missing = fetch(&world, Method::GET, path, None).await;
+        assert_eq!(missing.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    let posted = fetch(&world, Method::POST, "/crl/application-1.crl", None).await;
+    assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
+    world.stop().await;
+}

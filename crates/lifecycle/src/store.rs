@@ -1,0 +1,281 @@
+//! The inventory on lgpki-store's engine: the log as the truth, small records as its index.
+//!
+//! The same machine runs embedded (log and index on disk) and in memory. Certificates and names are
+//! read from the log where they are needed; whatever is returned was durable when it was read.
+
+mod event;
+mod inventory;
+mod machine;
+mod record;
+
+use std::path::Path;
+
+use lgpki_domain::{Authority, Serial, Timestamp};
+use lgpki_ledger::{Recorded, decode};
+use lgpki_store::{Engine, OpenReport, Options};
+use tokio::{sync::watch, task::spawn_blocking};
+
+pub use self::event::{
+    CertificateAbandoned, CertificateRegistered, CertificateRevoked, CrlPublished, LifecycleEvent,
+};
+use self::{
+    machine::{Command, LifecycleMachine, Outcome},
+    record::Held,
+};
+use crate::{
+    error::StoreError,
+    ports::{
+        Certificate, Cursor, FeedItem, Filter, Followed, LifecycleStore, Publication,
+        PublicationStanding, Recording, RevocationOrder, RevocationOutcome, Snapshot, Standings,
+    },
+};
+
+/// Entries that one look at the history takes at most.
+const LOOK_ENTRIES: usize = 512;
+/// Bytes that one look at the history takes at most.
+const LOOK_BYTES: usize = 2 * 1024 * 1024;
+
+/// The inventory of this process.
+#[derive(Clone, Debug)]
+pub struct EngineStore {
+    engine: Engine<LifecycleMachine>,
+}
+
+impl EngineStore {
+    /// Opens the data directory, or begins it. Blocks while it recovers.
+    pub fn open(dir: &Path, options: Options) -> Result<(Self, OpenReport), StoreError> {
+        let (engine, report) = Engine::open_embedded(dir, LifecycleMachine::default(), options)?;
+        Ok((Self { engine }, report))
+    }
+
+    /// Runs on a log alone, without an index on disk.
+    pub fn open_unindexed(dir: &Path, options: Options) -> Result<(Self, OpenReport), StoreError> {
+        let (engine, report) = Engine::open_unindexed(dir, LifecycleMachine::default(), options)?;
+        Ok((Self { engine }, report))
+    }
+
+    /// Runs in memory; nothing survives.
+    pub fn in_memory(node: &str) -> Result<Self, StoreError> {
+        let engine = Engine::open_memory(LifecycleMachine::default(), node)?;
+        Ok(Self { engine })
+    }
+
+    /// How many certificates there are.
+    pub async fn count(&self) -> Result<usize, StoreError> {
+        Ok(self
+            .engine
+            .read(|machine, _| machine.inventory.len())
+            .await?)
+    }
+
+    /// Resolves when the store has stopped because of an error.
+    pub async fn failed(&self) -> StoreError {
+        self.engine.failed().await.into()
+    }
+
+    /// Finishes what is queued and releases the directory.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    async fn submit_one(&self, command: Command) -> Result<Outcome, StoreError> {
+        match self.engine.submit(vec![command]).await?.pop() {
+            Some(Outcome::Unrecordable(e)) => Err(StoreError::Unrecordable(e)),
+            Some(outcome) => Ok(outcome),
+            None => Err(StoreError::NoAnswer),
+        }
+    }
+
+    /// The certificates behind places of the index.
+    async fn read_all(
+        &self,
+        found: Vec<Held>,
+        with_der: bool,
+    ) -> Result<Vec<Certificate>, StoreError> {
+        let log = self.engine.log();
+        let read = move || {
+            let read_one = |held| {
+                let mut certificate = read(&log, held)?;
+                if !with_der {
+                    certificate.issued.der = Vec::new();
+                }
+                Ok(certificate)
+            };
+            found.into_iter().map(read_one).collect()
+        };
+        spawn_blocking(read)
+            .await
+            .map_err(|_| StoreError::NoAnswer)?
+    }
+}
+
+/// Reads the certificate behind a record of the index.
+fn read(log: &lgpki_ledger::LogReader, held: Held) -> Result<Certificate, StoreError> {
+    let index = held.index;
+    let bytes = log.entry(index).map_err(lgpki_store::StoreError::from)?;
+    match entry(index, &bytes)?.event {
+        LifecycleEvent::Registered(body) => Ok(Certificate {
+            issued: body.into(),
+            revocation: held.revoked.map(|revoked| revoked.revocation),
+        }),
+        _ => Err(StoreError::Misplaced { index }),
+    }
+}
+
+fn entry(index: u64, bytes: &[u8]) -> Result<Recorded<LifecycleEvent>, StoreError> {
+    let decoded = decode(index, bytes);
+    Ok(decoded.map_err(|source| lgpki_store::StoreError::Entry { index, source })?)
+}
+
+impl LifecycleStore for EngineStore {
+    async fn follow(&self, items: Vec<FeedItem>, at: Timestamp) -> Result<Followed, StoreError> {
+        match self.submit_one(Command::Follow(items, at)).await? {
+            Outcome::Followed(followed) => Ok(followed),
+            _ => Err(StoreError::NoAnswer),
+        }
+    }
+
+    async fn position(&self) -> Result<u64, StoreError> {
+        Ok(self
+            .engine
+            .read(|machine, _| machine.inventory.position())
+            .await?)
+    }
+
+    async fn revoke(
+        &self,
+        orders: Vec<RevocationOrder>,
+        at: Timestamp,
+    ) -> Result<Vec<RevocationOutcome>, StoreError> {
+        let commands = orders.into_iter().map(|order| Command::Revoke(order, at));
+        let outcomes = self.engine.submit(commands.collect()).await?;
+        let outcomes = outcomes.into_iter().map(|outcome| match outcome {
+            Outcome::Revoked(outcome) => Ok(outcome),
+            Outcome::Unrecordable(e) => Err(StoreError::Unrecordable(e)),
+            _ => Err(StoreError::NoAnswer),
+        });
+        outcomes.collect()
+    }
+
+    async fn certificate(&self, serial: Serial) -> Result<Option<Certificate>, StoreError> {
+        let held = self
+            .engine
+            .read(|machine, _| machine.inventory.held(serial).copied());
+        match held.await?.filter(|held| held.kind.is_some()) {
+            Some(held) => Ok(Some(read(&self.engine.log(), held)?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn page(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Certificate>, Option<Cursor>), StoreError> {
+        // One more than asked for tells whether there is a next page.
+        let found = self.engine.read(|machine, _| {
+            machine
+                .inventory
+                .page(&filter, after, limit.saturating_add(1))
+        });
+        let mut found = found.await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(cursor, _)| *cursor);
+        let held = found.into_iter().map(|(_, held)| held).collect();
+        Ok((self.read_all(held, false).await?, next))
+    }
+
+    async fn publication(&self, authority: Authority) -> Result<PublicationStanding, StoreError> {
+        let standing = self
+            .engine
+            .read(|machine, _| machine.inventory.standing(authority));
+        Ok(standing.await?)
+    }
+
+    async fn snapshot(&self, authority: Authority) -> Result<Snapshot, StoreError> {
+        let snapshot = self
+            .engine
+            .read(|machine, view| machine.inventory.snapshot(authority, view.next_index()));
+        Ok(snapshot.await?)
+    }
+
+    async fn expiries(&self, serials: Vec<Serial>) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let expiries = self.engine.read(|machine, _| {
+            let expiry = |serial| machine.inventory.held(serial).map(|held| held.not_after);
+            serials.into_iter().map(expiry).collect()
+        });
+        Ok(expiries.await?)
+    }
+
+    async fn record(
+        &self,
+        publication: Publication,
+        at: Timestamp,
+    ) -> Result<Recording, StoreError> {
+        match self.submit_one(Command::Publish(publication, at)).await? {
+            Outcome::Recorded(recording) => Ok(recording),
+            _ => Err(StoreError::NoAnswer),
+        }
+    }
+
+    async fn standings(&self, from: u64) -> Result<Standings, StoreError> {
+        let log = self.engine.log();
+        let look = spawn_blocking(
+            move || -> Result<Vec<Recorded<LifecycleEvent>>, StoreError> {
+                log.read(from, LOOK_ENTRIES, LOOK_BYTES)
+                    .map_err(lgpki_store::StoreError::from)?
+                    .into_iter()
+                    .map(|(index, bytes)| entry(index, &bytes))
+                    .collect()
+            },
+        );
+        let recorded = look.await.map_err(|_| StoreError::NoAnswer)??;
+        let mut standings = Standings {
+            next: recorded.last().map_or(from, |last| last.index + 1),
+            ..Standings::default()
+        };
+        let mut revoked = Vec::new();
+        for recorded in recorded {
+            match recorded.event {
+                LifecycleEvent::Registered(body) => {
+                    standings.issuance_position =
+                        recorded.stamp.answers.map(|entry| entry.index + 1);
+                    let mut issued = crate::ports::IssuedCertificate::from(body);
+                    issued.der = Vec::new();
+                    standings.certificates.push(Certificate {
+                        issued,
+                        revocation: None,
+                    });
+                }
+                LifecycleEvent::Abandoned(_) => {
+                    standings.issuance_position =
+                        recorded.stamp.answers.map(|entry| entry.index + 1);
+                }
+                LifecycleEvent::Revoked(body) => revoked.push(body.serial),
+                LifecycleEvent::Published(_) => {}
+            }
+        }
+        if !revoked.is_empty() {
+            let held = self.engine.read(|machine, _| {
+                let held = |serial| machine.inventory.held(serial).copied();
+                revoked.into_iter().filter_map(held).collect()
+            });
+            let certificates = self.read_all(held.await?, false).await?;
+            standings.certificates.extend(certificates);
+        }
+        Ok(standings)
+    }
+
+    fn durable(&self) -> watch::Receiver<u64> {
+        self.engine.watch()
+    }
+
+    async fn shown(&self, size: u64) -> Result<(), StoreError> {
+        Ok(self.engine.publish_mark(size).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

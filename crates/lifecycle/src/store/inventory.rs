@@ -1,0 +1,184 @@
+//! The inventory in memory: every serial number, in the orders in which it is asked for, and what
+//! each CA must list as revoked.
+//!
+//! Some 150 bytes a certificate. All of it follows from the records of the index, so that it is
+//! restored by one walk over them. Nothing here decides or records; the machine does.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
+};
+
+use lgpki_domain::{ApplicationId, Authority, BodyCode, Serial, Timestamp};
+
+use super::{event::CrlPublished, record::Held};
+use crate::ports::{CertificateState, Cursor, Filter, Listed, PublicationStanding, Snapshot};
+
+/// A place in the order of expiry: notAfter and serial number.
+type Place = (Timestamp, [u8; 16]);
+
+/// Before every serial number.
+const LOWEST: [u8; 16] = [0; 16];
+
+/// Every certificate and what became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    held: HashMap<Serial, Held>,
+    by_expiry: BTreeSet<Place>,
+    by_branch: BTreeSet<(BodyCode, Place)>,
+    by_command: HashMap<ApplicationId, Serial>,
+    books: BTreeMap<Authority, Book>,
+    position: u64,
+}
+
+/// What one CA must publish.
+#[derive(Debug, Default)]
+struct Book {
+    /// Every revocation that the next CRL must list, with the index of its entry.
+    listed: BTreeMap<Serial, (Listed, u64)>,
+    /// The entry of the last key compromise.
+    last_urgent: Option<u64>,
+    newest: Option<CrlPublished>,
+}
+
+impl Book {
+    /// RFC 5280 §3.3: an entry may leave once it has stood on one CRL issued after the
+    /// certificate's validity. The newest CRL alone tells, since both its time and what it reflects
+    /// only ever rise.
+    fn may_leave(newest: Option<&CrlPublished>, entry: &Listed, index: u64) -> bool {
+        newest.is_some_and(|crl| index < crl.reflects && entry.not_after < crl.this_update)
+    }
+}
+
+impl Inventory {
+    /// What is held of a serial number.
+    pub(crate) fn held(&self, serial: Serial) -> Option<&Held> {
+        self.held.get(&serial)
+    }
+
+    /// Everything of the issuer's log below this index is here.
+    pub(crate) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// What a command revoked.
+    pub(crate) fn revoked_by(&self, command: ApplicationId) -> Option<Serial> {
+        self.by_command.get(&command).copied()
+    }
+
+    /// Takes in a serial number, or what has changed about it.
+    pub(crate) fn put(&mut self, serial: Serial, held: Held) {
+        self.position = self.position.max(held.issuer_index.saturating_add(1));
+        if held.kind.is_some() {
+            let place = (held.not_after, *serial.as_bytes());
+            self.by_expiry.insert(place);
+            if let Some(branch) = held.branch {
+                self.by_branch.insert((branch, place));
+            }
+        }
+        if let Some(revoked) = held.revoked {
+            if let Some(command) = revoked.command {
+                self.by_command.insert(command, serial);
+            }
+            let entry = Listed {
+                serial,
+                at: revoked.revocation.at,
+                reason: revoked.revocation.reason,
+                not_after: held.not_after,
+            };
+            let book = self.books.entry(held.authority).or_default();
+            if !Book::may_leave(book.newest.as_ref(), &entry, revoked.index) {
+                book.listed.insert(serial, (entry, revoked.index));
+            }
+            if entry.reason.is_urgent() {
+                book.last_urgent = book.last_urgent.max(Some(revoked.index));
+            }
+        }
+        self.held.insert(serial, held);
+    }
+
+    /// Takes note of a published CRL; what need not be listed any longer leaves.
+    pub(crate) fn published(&mut self, crl: CrlPublished) {
+        let book = self.books.entry(crl.authority).or_default();
+        book.listed
+            .retain(|_, (entry, index)| !Book::may_leave(Some(&crl), entry, *index));
+        book.newest = Some(crl);
+    }
+
+    /// The newest CRL of a CA.
+    pub(crate) fn newest(&self, authority: Authority) -> Option<&CrlPublished> {
+        self.books.get(&authority)?.newest.as_ref()
+    }
+
+    /// Where a CA's publication stands.
+    pub(crate) fn standing(&self, authority: Authority) -> PublicationStanding {
+        let Some(book) = self.books.get(&authority) else {
+            return PublicationStanding::default();
+        };
+        let reflected = book.newest.as_ref().map_or(0, |crl| crl.reflects);
+        PublicationStanding {
+            newest: book.newest.as_ref().map(Into::into),
+            urgent: book.last_urgent.is_some_and(|index| index >= reflected),
+        }
+    }
+
+    /// What the next CRL of a CA must list; `next` is the index of the next entry of the log.
+    pub(crate) fn snapshot(&self, authority: Authority, next: u64) -> Snapshot {
+        let listed = self.books.get(&authority).map(|book| &book.listed);
+        Snapshot {
+            reflects: next,
+            entries: listed
+                .into_iter()
+                .flat_map(|listed| listed.values().map(|(entry, _)| *entry))
+                .collect(),
+        }
+    }
+
+    /// At most `limit` places after `after` that fit the filter, in order.
+    pub(crate) fn page(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Vec<(Cursor, Held)> {
+        let first = filter
+            .expires_from
+            .unwrap_or(Timestamp::from_millis(i64::MIN));
+        let after = after.map(|cursor| (cursor.not_after, *cursor.serial.as_bytes()));
+        let low = match after.filter(|(expiry, _)| *expiry >= first) {
+            Some(place) => Bound::Excluded(place),
+            None => Bound::Included((first, LOWEST)),
+        };
+        let places: Box<dyn Iterator<Item = Place>> = match filter.branch {
+            Some(branch) => Box::new(
+                self.by_branch
+                    .range((low.map(|place| (branch, place)), Bound::Unbounded))
+                    .take_while(move |(of, _)| *of == branch)
+                    .map(|(_, place)| *place),
+            ),
+            None => Box::new(self.by_expiry.range((low, Bound::Unbounded)).copied()),
+        };
+        places
+            .take_while(|(expiry, _)| filter.expires_to.is_none_or(|to| *expiry <= to))
+            .filter_map(|(not_after, serial)| {
+                let serial = Serial::from_bytes(&serial)?;
+                let held = self.held.get(&serial)?;
+                fits(filter, held).then_some((Cursor { not_after, serial }, *held))
+            })
+            .take(limit)
+            .collect()
+    }
+
+    /// How many certificates there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_expiry.len()
+    }
+}
+
+fn fits(filter: &Filter, held: &Held) -> bool {
+    let kind =
+        filter.kinds.is_empty() || held.kind.is_some_and(|kind| filter.kinds.contains(&kind));
+    kind && filter.state.is_none_or(|(state, now)| {
+        CertificateState::at(now, held.not_after, held.revoked.is_some()) == state
+    })
+}

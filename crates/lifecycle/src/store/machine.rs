@@ -1,0 +1,322 @@
+//! Decides lifecycle's commands and applies its events.
+//!
+//! One small record per certificate goes to the index, written once when it is registered and once
+//! more if it is revoked; all else that is needed lies in memory. A revocation is idempotent by its
+//! command, a feed item by its index in the issuer's log.
+
+use std::collections::HashSet;
+
+use lgpki_domain::{ApplicationId, Fault, RevocationReason, Serial, Timestamp};
+use lgpki_ledger::{EntryError, EntryRef, Recorded, Stamp};
+use lgpki_store::{Decision, Machine, Span, StoreError, Tables, View};
+
+use super::{
+    event::{CertificateRevoked, CrlPublished, LifecycleEvent},
+    inventory::Inventory,
+    record::{Held, Revoked},
+};
+use crate::ports::{
+    FeedEvent, FeedItem, Followed, Publication, Recording, Revocation, RevocationOrder,
+    RevocationOutcome, is_over,
+};
+
+/// serial number → [`Held`].
+const CERTIFICATES: &str = "certificate";
+/// CA → the body of its newest `crl.published`.
+const CRLS: &str = "crl";
+/// The actor of what lifecycle does by itself.
+const ACTOR: &str = "lifecycle";
+/// The reason listed for a serial number whose certificate was never handed out.
+const ABANDONED: RevocationReason = RevocationReason::CessationOfOperation;
+
+/// What the machine is asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Record a slice of the issuer's feed.
+    Follow(Vec<FeedItem>, Timestamp),
+    /// Revoke a certificate.
+    Revoke(RevocationOrder, Timestamp),
+    /// Record a publication.
+    Publish(Publication, Timestamp),
+}
+
+/// What the machine answers.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The feed was taken in.
+    Followed(Followed),
+    /// The revocation stands, or is refused.
+    Revoked(RevocationOutcome),
+    /// What became of the publication.
+    Recorded(Recording),
+    /// An entry would have been too large.
+    Unrecordable(EntryError),
+}
+
+/// The machine.
+#[derive(Debug, Default)]
+pub(crate) struct LifecycleMachine {
+    pub(crate) inventory: Inventory,
+}
+
+type Decided = Decision<LifecycleEvent, Outcome>;
+
+impl LifecycleMachine {
+    fn follow(&self, items: Vec<FeedItem>, at: Timestamp) -> Decided {
+        let mut events = Vec::with_capacity(items.len());
+        let mut followed = Followed {
+            position: self.inventory.position(),
+            ..Followed::default()
+        };
+        let mut seen = HashSet::with_capacity(items.len());
+        for item in items {
+            if item.index < followed.position {
+                continue;
+            }
+            followed.position = item.index + 1;
+            let (serial, event) = match item.event {
+                FeedEvent::Issued(issued) => {
+                    (issued.serial, LifecycleEvent::Registered((*issued).into()))
+                }
+                FeedEvent::Abandoned(abandoned) => (
+                    abandoned.serial,
+                    LifecycleEvent::Abandoned(abandoned.into()),
+                ),
+            };
+            if self.inventory.held(serial).is_some() || !seen.insert(serial) {
+                followed.conflicts.push(serial);
+                continue;
+            }
+            events.push((answering(at, ACTOR, "issuer", item.index), event));
+        }
+        followed.recorded = events.len();
+        Decision::record_all(events, Outcome::Followed(followed))
+    }
+
+    fn revoke(&self, order: RevocationOrder, at: Timestamp) -> Decided {
+        match self.judge(&order, at) {
+            Err(fault) => Decision::answer(Outcome::Revoked(Err(fault))),
+            Ok(Some(revoked_before)) => Decision::answer(Outcome::Revoked(Ok(revoked_before))),
+            Ok(None) => Decision::record(
+                answering(at, order.actor, "intake", order.answers_index),
+                CertificateRevoked {
+                    command: order.command,
+                    reason: order.reason,
+                    revoked_at: at,
+                    serial: order.serial,
+                },
+                Outcome::Revoked(Ok(at)),
+            ),
+        }
+    }
+
+    /// Whether the order may be carried out; `Some` tells when it was already.
+    fn judge(&self, order: &RevocationOrder, at: Timestamp) -> Result<Option<Timestamp>, Fault> {
+        let serial = order.serial;
+        if let Some(known) = self.inventory.revoked_by(order.command) {
+            return self.repeated(order, known);
+        }
+        let Some(held) = self
+            .inventory
+            .held(serial)
+            .filter(|held| held.kind.is_some())
+        else {
+            return Err(Fault::new(
+                "serial",
+                "CERTIFICATE_UNKNOWN",
+                format!(
+                    "no certificate with the serial number {serial} was issued; check the number"
+                ),
+            ));
+        };
+        if let Some(branch) = order.branch.filter(|branch| held.branch != Some(*branch)) {
+            return Err(Fault::new(
+                "branch",
+                "CERTIFICATE_OF_ANOTHER_BRANCH",
+                format!("the certificate {serial} was not issued to the branch {branch}"),
+            ));
+        }
+        if let Some(revoked) = held.revoked {
+            return Err(Fault::new(
+                "serial",
+                "CERTIFICATE_REVOKED_BEFORE",
+                format!(
+                    "the certificate {serial} was revoked at {} already; nothing is left to do",
+                    revoked.revocation.at
+                ),
+            ));
+        }
+        if is_over(held.not_after, at) {
+            return Err(Fault::new(
+                "serial",
+                "CERTIFICATE_EXPIRED",
+                format!(
+                    "the certificate {serial} expired at {}; an expired certificate needs no revocation",
+                    held.not_after
+                ),
+            ));
+        }
+        Ok(None)
+    }
+
+    fn repeated(&self, order: &RevocationOrder, known: Serial) -> Result<Option<Timestamp>, Fault> {
+        let revoked = self.inventory.held(known).and_then(|held| held.revoked);
+        match revoked {
+            Some(revoked) if known == order.serial && revoked.revocation.reason == order.reason => {
+                Ok(Some(revoked.revocation.at))
+            }
+            _ => Err(Fault::new(
+                "command_id",
+                "COMMAND_OF_OTHER_CONTENT",
+                format!(
+                    "the command {} revoked the certificate {known}; another order needs another \
+                     command id",
+                    order.command
+                ),
+            )),
+        }
+    }
+
+    fn publish(&self, publication: Publication, at: Timestamp) -> Decided {
+        let follows = self
+            .inventory
+            .newest(publication.authority)
+            .is_none_or(|newest| {
+                newest.number < publication.number.0
+                    && newest.this_update < publication.this_update
+                    && newest.reflects <= publication.reflects
+            });
+        if !follows {
+            return Decision::answer(Outcome::Recorded(Recording::OutOfOrder));
+        }
+        Decision::record(
+            Stamp::new(at, ACTOR),
+            CrlPublished::from(publication),
+            Outcome::Recorded(Recording::Recorded),
+        )
+    }
+
+    fn put(&mut self, tables: &mut Tables<'_>, serial: Serial, held: Held) {
+        tables.put(CERTIFICATES, serial.as_bytes(), held.to_bytes());
+        self.inventory.put(serial, held);
+    }
+}
+
+impl Machine for LifecycleMachine {
+    type Command = Command;
+    type Outcome = Outcome;
+    type Event = LifecycleEvent;
+
+    const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS];
+    const STATE_VERSION: u32 = 1;
+
+    fn decide(&self, _view: &View<'_>, command: Command) -> Decided {
+        match command {
+            Command::Follow(items, at) => self.follow(items, at),
+            Command::Revoke(order, at) => self.revoke(order, at),
+            Command::Publish(publication, at) => self.publish(publication, at),
+        }
+    }
+
+    fn unrecordable(error: EntryError) -> Outcome {
+        Outcome::Unrecordable(error)
+    }
+
+    fn apply(&mut self, tables: &mut Tables<'_>, recorded: &Recorded<LifecycleEvent>) {
+        let index = recorded.index;
+        let issuer_index = recorded
+            .stamp
+            .answers
+            .as_ref()
+            .map_or(0, |entry| entry.index);
+        match &recorded.event {
+            LifecycleEvent::Registered(body) => {
+                let held = Held {
+                    authority: body.authority,
+                    kind: Some(body.kind),
+                    branch: body.branch,
+                    not_after: body.not_after,
+                    index,
+                    issuer_index,
+                    revoked: None,
+                };
+                self.put(tables, body.serial, held);
+            }
+            LifecycleEvent::Abandoned(body) => {
+                // The issuer's clock may be ahead of ours, and a CRL lists nothing from the future.
+                let at = body.abandoned_at.min(recorded.stamp.time);
+                let held = Held {
+                    authority: body.authority,
+                    kind: None,
+                    branch: None,
+                    not_after: body.not_after,
+                    index,
+                    issuer_index,
+                    revoked: Some(revoked(at, ABANDONED, None, index)),
+                };
+                self.put(tables, body.serial, held);
+            }
+            LifecycleEvent::Revoked(body) => {
+                // A revocation is only ever recorded of a certificate that is held.
+                if let Some(held) = self.inventory.held(body.serial).copied() {
+                    let command = Some(body.command);
+                    let revoked = revoked(body.revoked_at, body.reason, command, index);
+                    self.put(
+                        tables,
+                        body.serial,
+                        Held {
+                            revoked: Some(revoked),
+                            ..held
+                        },
+                    );
+                }
+            }
+            LifecycleEvent::Published(body) => {
+                // A struct of plain fields always has a JSON form.
+                let bytes = serde_json::to_vec(body).unwrap_or_default();
+                tables.put(CRLS, body.authority.name().as_bytes(), bytes);
+                self.inventory.published(body.clone());
+            }
+        }
+    }
+
+    fn load(&mut self, view: &View<'_>) -> Result<(), StoreError> {
+        let mut inventory = Inventory::default();
+        for (_, bytes) in view.scan(CRLS, &Span::all()) {
+            let body = serde_json::from_slice(&bytes)
+                .map_err(|e| StoreError::Corrupt(format!("a record of a published CRL: {e}")))?;
+            inventory.published(body);
+        }
+        for (key, bytes) in view.scan(CERTIFICATES, &Span::all()) {
+            let record = Serial::from_bytes(&key).zip(Held::from_bytes(&bytes));
+            let (serial, held) = record
+                .ok_or_else(|| StoreError::Corrupt("a record of a certificate".to_owned()))?;
+            inventory.put(serial, held);
+        }
+        self.inventory = inventory;
+        Ok(())
+    }
+}
+
+fn revoked(
+    at: Timestamp,
+    reason: RevocationReason,
+    command: Option<ApplicationId>,
+    index: u64,
+) -> Revoked {
+    Revoked {
+        revocation: Revocation { at, reason },
+        command,
+        index,
+    }
+}
+
+fn answering(at: Timestamp, actor: impl Into<String>, log: &str, index: u64) -> Stamp {
+    Stamp {
+        answers: Some(EntryRef {
+            index,
+            log: log.to_owned(),
+        }),
+        ..Stamp::new(at, actor)
+    }
+}

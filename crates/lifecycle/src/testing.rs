@@ -1,0 +1,293 @@
+//! Fixtures: certificates as the feed tells of them, and an issuer that signs CRLs for real.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use lgpki_domain::{
+    ApplicationId, Authority, CertificateKind, CrlNumber, Digest, KeyAlgorithm, Names,
+    RevocationReason, Serial, Subject, Timestamp, Validity,
+};
+use lgpki_keys::{Signer as _, SoftwareKey};
+use lgpki_proto::RemoteError;
+use lgpki_testkit::SeededRandom;
+use lgpki_x509::{
+    Addresses, Issuer as CaKey, SubjectPublicKey, authority,
+    lint::{lint_authority, lint_crl},
+};
+use tokio::sync::{mpsc, watch};
+use tonic::Code;
+
+use crate::ports::{
+    AbandonedSerial, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
+    IssuerInfo, RevocationOrder,
+};
+
+/// A time in Japan, such as `2008-02-04T09:15:00`.
+pub(crate) fn at(text: &str) -> Timestamp {
+    format!("{text}+09:00").parse().unwrap()
+}
+
+/// The serial number of the `n`th certificate; they ascend.
+pub(crate) fn serial(n: u32) -> Serial {
+    let mut bytes = [0x41; 16];
+    bytes[1..5].copy_from_slice(&n.to_be_bytes());
+    Serial::from_bytes(&bytes).unwrap()
+}
+
+/// The number of the `n`th application.
+pub(crate) fn application(n: u32) -> ApplicationId {
+    ApplicationId::from_bytes((u128::from(n) + 1).to_be_bytes())
+}
+
+/// The `n`th certificate: a mail certificate of the branch 01001, first valid on `day`.
+pub(crate) fn issued_on(n: u32, day: &str) -> IssuedCertificate {
+    let names = |en: &str, ja: &str| Names::try_new("name", en, ja).unwrap();
+    let validity = Validity::for_subscriber(day.parse().unwrap());
+    IssuedCertificate {
+        application: application(n),
+        authority: Authority::Application,
+        branch: "01001".parse().ok(),
+        der: vec![0x30; 900],
+        issued_at: validity.not_before().plus_seconds(40_000),
+        key_digest: Digest([u8::try_from(n % 251).unwrap(); 32]),
+        kind: CertificateKind::Mail,
+        not_after: validity.not_after(),
+        not_before: validity.not_before(),
+        serial: serial(n),
+        subject: Subject {
+            body: names("Hokkaido Body 1", "北海道第一団体"),
+            unit: Some(names("General Affairs", "総務部")),
+            name: names("Chief", "総務部長"),
+        },
+    }
+}
+
+/// The `n`th certificate of the opening day.
+pub(crate) fn issued(n: u32) -> IssuedCertificate {
+    issued_on(n, "2008-02-04")
+}
+
+/// The feed's word on it; its index in the issuer's log is ten times `n`.
+pub(crate) fn item(issued: IssuedCertificate, n: u32) -> FeedItem {
+    FeedItem {
+        index: u64::from(n) * 10,
+        event: FeedEvent::Issued(Box::new(issued)),
+    }
+}
+
+/// The feed's word on the `n`th certificate of the opening day.
+pub(crate) fn issued_item(n: u32) -> FeedItem {
+    item(issued(n), n)
+}
+
+/// The feed's word on an attempt that was abandoned.
+pub(crate) fn abandoned_item(n: u32) -> FeedItem {
+    let of = issued(n);
+    FeedItem {
+        index: u64::from(n) * 10,
+        event: FeedEvent::Abandoned(AbandonedSerial {
+            abandoned_at: of.issued_at,
+            application: of.application,
+            authority: of.authority,
+            not_after: of.not_after,
+            serial: of.serial,
+        }),
+    }
+}
+
+/// The order of the application `command` to revoke the `n`th certificate.
+pub(crate) fn order(command: u32, n: u32, reason: RevocationReason) -> RevocationOrder {
+    RevocationOrder {
+        command: application(command),
+        serial: serial(n),
+        reason,
+        branch: "01001".parse().ok(),
+        actor: "branch-officer/01001/41".to_owned(),
+        answers_index: u64::from(command),
+    }
+}
+
+/// An issuer in this process: real keys, real signatures, the real lint, no log. Clones are the
+/// same issuer.
+#[derive(Clone)]
+pub(crate) struct FakeIssuer(Arc<Inner>);
+
+struct Inner {
+    cas: Vec<Ca>,
+    state: Mutex<State>,
+    feed: watch::Sender<Vec<FeedItem>>,
+}
+
+struct Ca {
+    key: SoftwareKey,
+    x509: CaKey,
+}
+
+#[derive(Default)]
+struct State {
+    highest: HashMap<Authority, u64>,
+    signed: HashMap<(Authority, u64), (Digest, Vec<u8>)>,
+    refusals: Vec<Code>,
+    lose_answers: usize,
+    away: bool,
+}
+
+impl FakeIssuer {
+    /// Two CAs that opened with LGPKI.
+    pub(crate) fn new() -> Self {
+        let random = SeededRandom::new(7);
+        let ca = |authority| {
+            let key = SoftwareKey::generate(KeyAlgorithm::P256).unwrap();
+            let public = SubjectPublicKey::parse("key", key.public_key().der()).unwrap();
+            let blueprint = authority::CaBlueprint {
+                authority,
+                public_key: &public,
+                serial: Serial::draw(&random).unwrap(),
+                validity: Validity::for_ca("2008-02-04".parse().unwrap()),
+            };
+            let tbs = authority::build(&blueprint).unwrap();
+            let linted = lint_authority(&blueprint, tbs).unwrap();
+            let signature = key.sign(linted.tbs()).unwrap();
+            let certificate = linted.into_certificate(&signature);
+            let addresses = Addresses::at(&["http://crl.example".to_owned()], authority, 1);
+            let x509 = CaKey::try_new(authority, 1, &certificate, addresses).unwrap();
+            Ca { key, x509 }
+        };
+        Self(Arc::new(Inner {
+            cas: Authority::ALL.map(ca).into(),
+            state: Mutex::default(),
+            feed: watch::Sender::new(Vec::new()),
+        }))
+    }
+
+    /// The CA's key and certificate.
+    pub(crate) fn ca(&self, authority: Authority) -> &CaKey {
+        &self
+            .0
+            .cas
+            .iter()
+            .find(|ca| ca.x509.authority() == authority)
+            .unwrap()
+            .x509
+    }
+
+    /// Adds to the feed.
+    pub(crate) fn tell(&self, items: impl IntoIterator<Item = FeedItem>) {
+        self.0.feed.send_modify(|feed| feed.extend(items));
+    }
+
+    /// Refuses the next calls for a signature.
+    pub(crate) fn refuse(&self, codes: &[Code]) {
+        self.state().refusals.extend(codes);
+    }
+
+    /// Refuses no longer.
+    pub(crate) fn forgive(&self) {
+        self.state().refusals.clear();
+    }
+
+    /// Whether it can be reached.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.state().away = away;
+    }
+
+    /// Signs and records, but the next answers are lost on the way.
+    pub(crate) fn lose_answers(&self, count: usize) {
+        self.state().lose_answers = count;
+    }
+
+    /// The highest number signed.
+    pub(crate) fn highest(&self, authority: Authority) -> u64 {
+        self.state().highest.get(&authority).copied().unwrap_or(0)
+    }
+
+    /// Has another one take the next number.
+    pub(crate) fn take_a_number(&self, authority: Authority) {
+        *self.state().highest.entry(authority).or_default() += 1;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A refusal.
+pub(crate) fn refusal(code: Code) -> RemoteError {
+    RemoteError::from(tonic::Status::new(code, "refused by the test"))
+}
+
+impl Issuer for FakeIssuer {
+    async fn issuers(&self) -> Result<Vec<IssuerInfo>, RemoteError> {
+        if self.state().away {
+            return Err(refusal(Code::Unavailable));
+        }
+        let info = |ca: &Ca| IssuerInfo {
+            authority: ca.x509.authority(),
+            certificate: ca.x509.certificate().into(),
+            generation: ca.x509.generation(),
+            crl_urls: ca.x509.addresses().crl.clone(),
+            crl_number: CrlNumber(self.highest(ca.x509.authority())),
+        };
+        Ok(self.0.cas.iter().map(info).collect())
+    }
+
+    async fn sign_crl(&self, crl: CrlToSign) -> Result<Vec<u8>, RemoteError> {
+        let ca = self
+            .0
+            .cas
+            .iter()
+            .find(|ca| ca.x509.authority() == crl.authority)
+            .unwrap();
+        let mut state = self.state();
+        if let Some(code) = state.refusals.pop() {
+            return Err(refusal(code));
+        }
+        let number = crl.number.0;
+        if let Some((digest, signature)) = state.signed.get(&(crl.authority, number)) {
+            return if *digest == crl.digest {
+                Ok(signature.clone())
+            } else {
+                Err(refusal(Code::Aborted))
+            };
+        }
+        let highest = state.highest.entry(crl.authority).or_default();
+        if number != *highest + 1 {
+            return Err(refusal(Code::Aborted));
+        }
+        let linted = lint_crl(&ca.x509, crl.tbs.to_vec()).unwrap();
+        assert_eq!(linted.summary().number, crl.number);
+        *highest = number;
+        let signature = ca.key.sign(linted.tbs()).unwrap();
+        state
+            .signed
+            .insert((crl.authority, number), (crl.digest, signature.clone()));
+        if state.lose_answers > 0 {
+            state.lose_answers -= 1;
+            return Err(refusal(Code::Unavailable));
+        }
+        Ok(signature)
+    }
+
+    async fn follow(&self, from: u64, into: mpsc::Sender<FeedBatch>) -> Result<(), RemoteError> {
+        let mut feed = self.0.feed.subscribe();
+        let mut next = from;
+        loop {
+            let items: Vec<_> = feed
+                .borrow_and_update()
+                .iter()
+                .filter(|i| i.index >= next)
+                .cloned()
+                .collect();
+            next = items.last().map_or(next, |item| item.index + 5);
+            if into.send(FeedBatch { items, next }).await.is_err() {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = feed.changed() => {}
+                () = into.closed() => return Ok(()),
+            }
+        }
+    }
+}

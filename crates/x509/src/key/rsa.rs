@@ -1,19 +1,11 @@
-//! RSA moduli and exponents: what is allowed and what is known to be weak.
+//! RSA public keys: size, exponent and encoding.
 //!
-//! The checks are plain arithmetic on the modulus: length, small factors, and the fingerprint of
-//! keys made by the broken generator of CVE-2017-15361. Debian's list of weak keys of 2008 is not
-//! consulted, and primes that lie close together are not looked for.
-
-use std::sync::LazyLock;
+//! Whether a modulus of the right form is weak all the same (small or close factors, broken
+//! generators) is the `keys` crate's to find out.
 
 use lgpki_domain::{Faults, KeyAlgorithm};
 
 use crate::{decode::Reader, encode::tag};
-
-/// Trial division goes up to here, as public CAs do it.
-const LARGEST_SMALL_PRIME: u32 = 751;
-/// The fingerprint looks at the primes up to here.
-const LARGEST_FINGERPRINT_PRIME: u32 = 167;
 
 /// Judges an RSAPublicKey; `None` where not even its algorithm can be told.
 pub(super) fn judge(der: &[u8], field: &str, faults: &mut Faults) -> Option<KeyAlgorithm> {
@@ -41,8 +33,8 @@ pub(super) fn judge(der: &[u8], field: &str, faults: &mut Faults) -> Option<KeyA
             return None;
         }
     };
-    if let Some(weakness) = weakness(modulus) {
-        let message = format!("{weakness}; make a new key pair with a sound generator");
+    if modulus.last().is_some_and(|low| low & 1 == 0) {
+        let message = "the RSA modulus is even, so it is no product of two large primes";
         faults.push(field, "CSR_KEY_WEAK", message);
     }
     Some(algorithm)
@@ -74,133 +66,5 @@ fn show(number: &[u8]) -> String {
         value.to_string()
     } else {
         format!("a number of {} octets", number.len())
-    }
-}
-
-fn weakness(modulus: &[u8]) -> Option<&'static str> {
-    if modulus.last().is_some_and(|b| b & 1 == 0) {
-        return Some("the RSA modulus is even");
-    }
-    let mut fingerprint = true;
-    for group in SIEVE.iter() {
-        let remainder = remainder(modulus, group.product);
-        for prime in &group.primes {
-            let residue = remainder % prime.value;
-            if residue == 0 {
-                return Some("the RSA modulus has a small factor");
-            }
-            fingerprint &= prime.residues.is_none_or(|set| set >> residue & 1 == 1);
-        }
-    }
-    fingerprint.then_some(
-        "the RSA modulus bears the mark of a broken key generator (ROCA, CVE-2017-15361)",
-    )
-}
-
-/// Primes whose product fits 32 bits, so that the long modulus is divided once for all of them.
-struct Group {
-    product: u32,
-    primes: Vec<Prime>,
-}
-
-struct Prime {
-    value: u32,
-    /// The powers of 65537 modulo this prime, as a set of bits; `None` past the fingerprint.
-    residues: Option<Bits>,
-}
-
-/// A set of numbers below 256.
-#[derive(Clone, Copy)]
-struct Bits([u128; 2]);
-
-impl std::ops::Shr<u32> for Bits {
-    type Output = u128;
-
-    fn shr(self, by: u32) -> u128 {
-        if by < 128 {
-            self.0[0] >> by
-        } else {
-            self.0[1] >> (by - 128)
-        }
-    }
-}
-
-static SIEVE: LazyLock<Vec<Group>> = LazyLock::new(|| {
-    let primes = (3..=LARGEST_SMALL_PRIME).filter(|n| (2..*n).all(|d| n % d != 0));
-    let mut groups: Vec<Group> = Vec::new();
-    for value in primes {
-        let prime = Prime {
-            value,
-            residues: (value <= LARGEST_FINGERPRINT_PRIME).then(|| powers_of_65537(value)),
-        };
-        match groups.last_mut() {
-            Some(group) if group.product.checked_mul(value).is_some() => {
-                group.product *= value;
-                group.primes.push(prime);
-            }
-            _ => groups.push(Group {
-                product: value,
-                primes: vec![prime],
-            }),
-        }
-    }
-    groups
-});
-
-fn powers_of_65537(prime: u32) -> Bits {
-    let mut bits = Bits([0; 2]);
-    let mut power = 1 % prime;
-    for _ in 0..prime {
-        bits.0[power as usize / 128] |= 1 << (power % 128);
-        power = power * (65_537 % prime) % prime;
-    }
-    bits
-}
-
-fn remainder(number: &[u8], divisor: u32) -> u32 {
-    let divisor = u64::from(divisor);
-    let (head, words) = number.as_rchunks::<4>();
-    let mut remainder = head
-        .iter()
-        .fold(0, |r, b| (r << 8 | u64::from(*b)) % divisor);
-    for word in words {
-        remainder = (remainder << 32 | u64::from(u32::from_be_bytes(*word))) % divisor;
-    }
-    // Below the divisor, which was 32 bits wide.
-    u32::try_from(remainder).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A 2048-bit number that is 1 modulo every prime of the sieve is 1 modulo all fingerprints.
-    #[test]
-    fn a_modulus_that_is_a_power_of_65537_everywhere_is_refused() {
-        // 65537 itself, padded, passes as a power of 65537 modulo every prime.
-        let mut modulus = vec![0; 253];
-        modulus.extend([1, 0, 1]);
-        assert!(weakness(&modulus).unwrap().contains("ROCA"));
-    }
-
-    #[test]
-    fn small_factors_are_found() {
-        let mut modulus = vec![0; 254];
-        modulus.extend((751_u16 * 3).to_be_bytes());
-        assert!(weakness(&modulus).unwrap().contains("small factor"));
-        modulus[255] ^= 1;
-        assert!(weakness(&modulus).unwrap().contains("even"));
-    }
-
-    #[test]
-    fn remainders_are_right_for_any_length() {
-        let number: Vec<u8> = (1..=15).collect();
-        let value = number.iter().fold(0_u128, |n, b| n << 8 | u128::from(*b));
-        for divisor in [3_u32, 751, 1_000_003, 4_294_967_291] {
-            assert_eq!(
-                u128::from(remainder(&number, divisor)),
-                value % u128::from(divisor)
-            );
-        }
     }
 }

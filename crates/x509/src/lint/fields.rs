@@ -151,14 +151,17 @@ pub(super) fn check_extensions(
 ) {
     for (oid, critical) in expected {
         let mut matching = found.iter().filter(|e| e.extn_id.as_bytes() == *oid);
-        let name = crate::oid::dotted(oid);
+        let name = || crate::oid::dotted(oid);
         match (matching.next(), matching.next()) {
-            (None, _) => findings.note("profile", format!("extension {name} is missing")),
+            (None, _) => findings.note("profile", format!("extension {} is missing", name())),
             (Some(_), Some(_)) => {
-                findings.note("RFC 5280 §4.2", format!("extension {name} stands twice"));
+                findings.note(
+                    "RFC 5280 §4.2",
+                    format!("extension {} stands twice", name()),
+                );
             }
             (Some(one), None) if one.critical != *critical => {
-                let message = format!("extension {name} has the wrong criticality");
+                let message = format!("extension {} has the wrong criticality", name());
                 findings.note("profile", message);
             }
             (Some(_), None) => {}

@@ -81,17 +81,6 @@ fn broken_rsa_keys_are_refused() {
         &with_key(rsa_key_info(&even, E)),
         &["CSR_KEY_WEAK"],
     );
-    // A multiple of 3: the sum of the octets' residues decides (256 is 1 modulo 3).
-    let triple = modulus(|n| {
-        while n.iter().map(|b| u32::from(*b)).sum::<u32>() % 3 != 0 || n[256] & 1 == 0 {
-            n[256] = n[256].wrapping_add(1);
-        }
-    });
-    refused(
-        "small factor",
-        &with_key(rsa_key_info(&triple, E)),
-        &["CSR_KEY_WEAK"],
-    );
     let negative = modulus(|n| {
         n.remove(0);
     });

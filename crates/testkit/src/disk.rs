@@ -4,6 +4,8 @@
 //! leaves what a real disk may leave: synced bytes for certain, unsynced ones in part or not at
 //! all, a new name only once its directory was synced.
 
+mod content;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
@@ -12,6 +14,8 @@ use std::{
 };
 
 use lgpki_ledger::{Disk, DiskFile, Held};
+
+use self::content::Content;
 
 /// How a persisting step (write, sync, truncate, create, rename, remove, directory sync) fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +63,6 @@ struct Inner {
     waiting: usize,
     /// Counts the power cuts; files and locks of an earlier life do nothing.
     life: u64,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Content {
-    now: Vec<u8>,
-    synced: Vec<u8>,
-    changed_from: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -196,49 +193,6 @@ impl Inner {
     fn file(&mut self, number: usize) -> io::Result<&mut Content> {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         self.files.get_mut(number).ok_or_else(missing)
-    }
-}
-
-impl Content {
-    fn write(&mut self, bytes: &[u8], offset: usize) {
-        let end = offset + bytes.len();
-        if self.now.len() < end {
-            self.now.resize(end, 0);
-        }
-        self.now[offset..end].copy_from_slice(bytes);
-        self.changed_from = Some(self.changed_from.map_or(offset, |at| at.min(offset)));
-    }
-
-    fn truncate(&mut self, size: usize) {
-        self.now.truncate(size);
-        self.changed_from = Some(self.changed_from.map_or(size, |at| at.min(size)));
-    }
-
-    fn sync(&mut self) {
-        // Only what changed is copied, so that long files stay cheap.
-        if let Some(from) = self.changed_from.take() {
-            self.synced.truncate(from);
-            let new = self.now.get(self.synced.len()..).unwrap_or_default();
-            self.synced.extend_from_slice(new);
-        }
-    }
-
-    fn lose_power(&mut self, persisted: Persisted) {
-        match persisted {
-            Persisted::Everything => self.sync(),
-            Persisted::Nothing => self.now.clone_from(&self.synced),
-            Persisted::Bytes(bytes) => {
-                let kept = self.synced.len().saturating_add(bytes);
-                // Of a file that was cut, the old bytes may be back; of one that grew, a part.
-                if self.now.len() > kept {
-                    self.now.truncate(kept);
-                } else if self.now.len() < self.synced.len() {
-                    self.now.clone_from(&self.synced);
-                }
-                self.synced.clone_from(&self.now);
-            }
-        }
-        self.changed_from = None;
     }
 }
 

@@ -1,0 +1,449 @@
+//! What intake needs from outside: its store, the issuer, lifecycle.
+//!
+//! The store speaks in slices of commands; each call is one atomic durable unit, and its answer comes
+//! after the sync. It decides what only it can decide without a race (request ids, keys, subjects,
+//! states); everything that can be judged from the request alone was judged before.
+
+use std::future::Future;
+
+use lgpki_domain::{
+    ApplicationId, BodyCode, Caller, CertificateKind, Digest, Faults, KeyAlgorithm, KeyMedium,
+    OfficerRole, RequestId, RevocationReason, Serial, Subject, Timestamp,
+    application::{Sort, State},
+    directory::{Account, Body, Organization},
+    examination::BranchExamination,
+};
+
+use crate::error::StoreError;
+
+/// What an application asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A new certificate.
+    Issue(IssueContent),
+    /// That a certificate be revoked or, with [`Sort::Abolish`], abolished.
+    Revoke {
+        /// The certificate.
+        serial: Serial,
+        /// Why; cessationOfOperation for an abolition.
+        reason: RevocationReason,
+        /// The certificate's kind, from the standings.
+        kind: CertificateKind,
+        /// Whom it names, from the standings.
+        subject: Subject,
+    },
+}
+
+/// A new certificate, as checked at the door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssueContent {
+    /// The kind.
+    pub kind: CertificateKind,
+    /// Registered names.
+    pub subject: Subject,
+    /// The CSR, DER, byte for byte as the subscriber signed it.
+    pub csr: Vec<u8>,
+    /// The subject public key from it (SubjectPublicKeyInfo, DER).
+    pub public_key: Vec<u8>,
+    /// SHA-256 of `public_key`.
+    pub key_digest: Digest,
+    /// The key's algorithm.
+    pub key_algorithm: KeyAlgorithm,
+    /// Where the key lives.
+    pub medium: KeyMedium,
+    /// Web server only.
+    pub dns_names: Vec<String>,
+    /// Mail only.
+    pub mail_address: Option<String>,
+    /// Login only.
+    pub login_role: Option<OfficerRole>,
+}
+
+/// An application that passed the checks at the door.
+#[derive(Clone, Debug)]
+pub struct NewApplication {
+    /// Drawn for it; not used if the request id turns out to be known.
+    pub id: ApplicationId,
+    /// The front end's name for it.
+    pub request_id: RequestId,
+    /// The branch applied for.
+    pub branch: BodyCode,
+    /// What is asked for.
+    pub sort: Sort,
+    /// SHA-256 over everything the front end sent; tells a repetition from another content.
+    pub content_digest: Digest,
+    /// What is asked for, checked.
+    pub content: Content,
+    /// The branch's examination.
+    pub examination: BranchExamination,
+    /// The commitment to the examiner's name, whose opening is durable already.
+    pub examiner_commitment: Option<String>,
+    /// How many operators must approve; 0 means it is queued on receipt.
+    pub approvals_needed: u32,
+    /// The standings by which the door judged held every certificate below this index of the issuer's
+    /// log. What was issued later for the same subject is still in the way.
+    pub standings_position: u64,
+    /// Who sent it.
+    pub caller: Caller,
+    /// When.
+    pub received_at: Timestamp,
+}
+
+/// What became of one accepted or refused application.
+#[derive(Clone, Debug)]
+pub enum Acceptance {
+    /// Durably stored.
+    Accepted(Application),
+    /// The same request had been accepted before.
+    Repeated(Application),
+    /// The request id belongs to an application with other content.
+    OtherContent(ApplicationId),
+    /// A rule that only the store can judge is broken (key used, subject taken, branch closed).
+    Refused(Faults),
+}
+
+/// An application as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// Its number.
+    pub id: ApplicationId,
+    /// The front end's name for it.
+    pub request_id: RequestId,
+    /// The branch.
+    pub branch: BodyCode,
+    /// What is asked for.
+    pub sort: Sort,
+    /// What is asked for. The CSR and the public key are empty but where one application is read.
+    pub content: Content,
+    /// The branch's examination.
+    pub examination: BranchExamination,
+    /// The commitment to the examiner's name.
+    pub examiner_commitment: Option<String>,
+    /// SHA-256 over everything the front end sent.
+    pub content_digest: Digest,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Where it stands.
+    pub state: State,
+    /// Index in intake's log of the entry that last changed it.
+    pub log_index: u64,
+}
+
+/// An act upon one application.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// An operator approves; when enough have, it is queued.
+    Approve {
+        /// Whose login certificate.
+        operator: Serial,
+    },
+    /// An operator rejects.
+    Reject {
+        /// Why.
+        reason: String,
+    },
+    /// The branch withdraws.
+    Withdraw,
+    /// The branch has stored the certificate.
+    ConfirmDelivery,
+    /// Thirty days passed without a confirmation.
+    PresumeDelivery,
+}
+
+/// One act to carry out.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Upon which application.
+    pub id: ApplicationId,
+    /// The act.
+    pub act: Act,
+    /// If given, the application must belong to this branch, or it is not found.
+    pub branch: Option<BodyCode>,
+    /// Who.
+    pub caller: Caller,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why an act was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActRefused {
+    /// There is no such application, or it is another branch's.
+    #[error("there is no application {0} that you may see; check the number")]
+    NotFound(ApplicationId),
+    /// Its state does not allow it.
+    #[error(transparent)]
+    WrongState(#[from] lgpki_domain::application::WrongState),
+}
+
+/// A claimed application, as it goes to the issuer or lifecycle.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The application, with its content; the CSR is left out, the public key is there.
+    pub application: Application,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+/// What the issuer or lifecycle answered.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The application.
+    pub id: ApplicationId,
+    /// The answer.
+    pub outcome: Settled,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The answer to a claimed application.
+#[derive(Clone, Debug)]
+pub enum Settled {
+    /// The certificate exists.
+    Issued {
+        /// Its serial number.
+        serial: Serial,
+        /// DER.
+        certificate: Vec<u8>,
+        /// Index in the issuer's log.
+        issuer_index: u64,
+    },
+    /// The revocation is durable.
+    Completed,
+    /// The attempt was closed without a certificate; it is queued again with the next one.
+    Abandoned {
+        /// The attempt.
+        attempt: u32,
+    },
+    /// It can never be carried out.
+    Failed {
+        /// Why, and what to do next.
+        reason: String,
+    },
+}
+
+/// An issued certificate as intake keeps it.
+#[derive(Clone, Debug)]
+pub struct StoredCertificate {
+    /// The application.
+    pub id: ApplicationId,
+    /// Its branch.
+    pub branch: BodyCode,
+    /// The kind.
+    pub kind: CertificateKind,
+    /// Serial number.
+    pub serial: Serial,
+    /// DER.
+    pub certificate: Vec<u8>,
+    /// Index in the issuer's log; it may be handed out once lifecycle has passed it.
+    pub issuer_index: u64,
+}
+
+/// Which applications to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only of this branch.
+    pub branch: Option<BodyCode>,
+    /// Only in states with these names; empty means all.
+    pub states: Vec<&'static str>,
+    /// Only these kinds; empty means all.
+    pub kinds: Vec<CertificateKind>,
+    /// Only these sorts; empty means all.
+    pub sorts: Vec<Sort>,
+}
+
+/// A change to one body's directories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DirectoryChange {
+    /// Registers a unit.
+    RegisterOrganization(Organization),
+    /// Removes the unit of this English name, and its accounts.
+    RemoveOrganization(String),
+    /// Renames the unit of this English name; its accounts follow.
+    RenameOrganization {
+        /// The present English name.
+        en: String,
+        /// The new names.
+        to: Organization,
+    },
+    /// Registers a role.
+    RegisterAccount(Account),
+    /// Removes a role.
+    RemoveAccount {
+        /// The unit's English name.
+        unit_en: String,
+        /// The role's English name.
+        en: String,
+    },
+}
+
+/// What the door needs to know to judge one application.
+#[derive(Clone, Debug)]
+pub struct DoorView {
+    /// The body applied for, if it exists.
+    pub body: Option<Body>,
+    /// The organization of the given English name, if registered.
+    pub organization: Option<Organization>,
+    /// The account of the given unit and English name, if registered.
+    pub account: Option<Account>,
+    /// An application, open or with a certificate, that came with this key.
+    pub key_used_by: Option<ApplicationId>,
+    /// An open application for the same subject and kind.
+    pub open_for_subject: Option<ApplicationId>,
+}
+
+/// What to look up for one application.
+#[derive(Clone, Debug)]
+pub struct DoorQuery {
+    /// The body applied for.
+    pub branch: BodyCode,
+    /// Unit by English name.
+    pub unit_en: Option<String>,
+    /// Role by English name.
+    pub name_en: Option<String>,
+    /// The key.
+    pub key_digest: Option<Digest>,
+    /// Subject and kind, as [`crate::subject_key::subject_key`] digests them.
+    pub subject_key: Option<Digest>,
+}
+
+/// Intake's durable store: applications and the directories.
+pub trait IntakeStore: Send + Sync + 'static {
+    /// Stores new applications. Each is decided on its own; the answer comes after the sync.
+    fn accept(
+        &self,
+        batch: Vec<NewApplication>,
+    ) -> impl Future<Output = Result<Vec<Acceptance>, StoreError>> + Send;
+
+    /// Carries out acts, each decided on its own.
+    fn act(
+        &self,
+        batch: Vec<Command>,
+    ) -> impl Future<Output = Result<Vec<Result<Application, ActRefused>>, StoreError>> + Send;
+
+    /// Claims up to `most` queued applications in the queue's order (revocations for key compromise
+    /// first, then by time of queuing); durable before the answer. What was claimed before and is in
+    /// nobody's hands, after a restart or [`release`](Self::release), is handed out again first.
+    fn claim(
+        &self,
+        most: usize,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
+
+    /// Gives claims back that could not be sent; they stay `Issuing` and are handed out again.
+    fn release(
+        &self,
+        ids: Vec<ApplicationId>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes the answers. One that comes twice, or too late to matter, changes nothing.
+    fn settle(&self, batch: Vec<Settlement>)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Changes one body's directories, all or none; the answer is how many entries changed.
+    fn change_directory(
+        &self,
+        body: BodyCode,
+        changes: Vec<DirectoryChange>,
+        caller: Caller,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Result<u32, Faults>, StoreError>> + Send;
+
+    /// Adds or replaces bodies; for `init` and imports.
+    fn import_bodies(
+        &self,
+        bodies: Vec<Body>,
+        actor: String,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Deactivates a branch.
+    fn deactivate_branch(
+        &self,
+        body: BodyCode,
+        reason: String,
+        caller: Caller,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Result<Body, Faults>, StoreError>> + Send;
+
+    /// Notes refused logins, aggregated by caller description and reason.
+    fn note_refused_logins(
+        &self,
+        refusals: Vec<(String, &'static str, u64)>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Looks up what the door needs, in the order asked for.
+    fn door(
+        &self,
+        queries: Vec<DoorQuery>,
+    ) -> impl Future<Output = Result<Vec<DoorView>, StoreError>> + Send;
+
+    /// Reads one application, with its CSR.
+    fn application(
+        &self,
+        id: ApplicationId,
+    ) -> impl Future<Output = Result<Option<Application>, StoreError>> + Send;
+
+    /// Finds an application by the front end's name for it, with its CSR.
+    fn by_request(
+        &self,
+        branch: BodyCode,
+        request: RequestId,
+    ) -> impl Future<Output = Result<Option<Application>, StoreError>> + Send;
+
+    /// Lists applications in order of receipt, after `after`, at most `most`.
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<ApplicationId>,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<Application>, StoreError>> + Send;
+
+    /// How many applications stand in each state, by name.
+    fn counts(&self) -> impl Future<Output = Result<Vec<(&'static str, u64)>, StoreError>> + Send;
+
+    /// Issued certificates, in the order asked for; `None` where there is none.
+    fn certificates(
+        &self,
+        ids: Vec<ApplicationId>,
+    ) -> impl Future<Output = Result<Vec<Option<StoredCertificate>>, StoreError>> + Send;
+
+    /// Applications issued before `before` whose delivery was never confirmed.
+    fn unconfirmed(
+        &self,
+        before: Timestamp,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<ApplicationId>, StoreError>> + Send;
+
+    /// One body.
+    fn body(&self, code: BodyCode)
+    -> impl Future<Output = Result<Option<Body>, StoreError>> + Send;
+
+    /// Bodies by code, after `after`, at most `most`, optionally of one prefecture.
+    fn bodies(
+        &self,
+        prefecture: Option<u8>,
+        after: Option<BodyCode>,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<Body>, StoreError>> + Send;
+
+    /// A body's registered organizations and accounts.
+    fn entries(
+        &self,
+        body: BodyCode,
+    ) -> impl Future<Output = Result<(Vec<Organization>, Vec<Account>), StoreError>> + Send;
+
+    /// Rises with every durable change; watchers re-read what changed since.
+    fn changes(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// The applications (of `branch` only, if given) changed at log indexes from `from` on, newest
+    /// state each, and where to go on; to be asked again while that rises. About `most` changes are
+    /// looked at, so there may be none for the branch among them.
+    fn changed_since(
+        &self,
+        branch: Option<BodyCode>,
+        from: u64,
+        most: usize,
+    ) -> impl Future<Output = Result<(Vec<Application>, u64), StoreError>> + Send;
+}

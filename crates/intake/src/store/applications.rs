@@ -1,0 +1,319 @@
+//! The applications: live ones in memory with the orders in which they wait, all of them in the
+//! tables.
+//!
+//! Live is what is open, or issued and not yet handed over. Everything here follows from the
+//! tables, so that a restart finds it again; CSRs and certificates are kept as long as they are at
+//! hand and are otherwise read from the log.
+
+mod apply;
+mod decide;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use lgpki_domain::{
+    ApplicationId, BodyCode, Digest, RequestId, Serial, Timestamp, application::State,
+};
+use lgpki_store::{Span, StoreError, Tables, View};
+
+pub(crate) use self::apply::At;
+use super::{
+    command::{Held, Snapshot},
+    recent::Recent,
+    record::{Claim, Record, STATES, is_live, number},
+    tables::{APPLICATION, KEY, REQUEST, SUMMARY},
+};
+
+/// The key of the one value of the summary table.
+const APPLICATIONS: &[u8] = b"applications";
+
+/// All applications.
+#[derive(Debug, Default)]
+pub(crate) struct Applications {
+    live: BTreeMap<ApplicationId, Live>,
+    queue: BTreeSet<Turn>,
+    issuing: BTreeSet<Turn>,
+    /// Issued and not handed over, by time of issue.
+    issued: BTreeSet<(Timestamp, ApplicationId)>,
+    /// The newest live application for a subject and kind.
+    subjects: HashMap<Digest, ApplicationId>,
+    /// The open revocation of a certificate.
+    revocations: HashMap<Serial, ApplicationId>,
+    counts: [u64; STATES.len()],
+    recent: Recent,
+}
+
+#[derive(Debug)]
+struct Live {
+    record: Record,
+    held: Held,
+}
+
+/// The place of an application in the queue, or among the claimed: urgent ones first, then by the
+/// entry that brought them there; of one entry, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    waits: bool,
+    changed: u64,
+    id: ApplicationId,
+}
+
+impl Turn {
+    const fn of(id: ApplicationId, record: &Record) -> Self {
+        Self {
+            waits: !record.urgent,
+            changed: record.changed,
+            id,
+        }
+    }
+}
+
+/// What the index holds cannot be read.
+pub(crate) type Corrupt = String;
+
+impl Applications {
+    pub(crate) fn load(view: &View<'_>) -> Result<Self, StoreError> {
+        let mut all = Self {
+            recent: Recent::starting_at(view.next_index()),
+            ..Self::default()
+        };
+        let Some(summary) = view.get(SUMMARY, APPLICATIONS) else {
+            return Ok(all);
+        };
+        let corrupt = |what: &str| StoreError::Corrupt(format!("intake: {what}"));
+        let (counts, oldest) =
+            read_summary(&summary).ok_or_else(|| corrupt("the summary is unreadable"))?;
+        all.counts = counts;
+        let Some(oldest) = oldest else {
+            return Ok(all);
+        };
+        for (key, value) in view.scan(APPLICATION, &Span::all().from(oldest.to_bytes())) {
+            let id = id_of(&key).ok_or_else(|| corrupt("an application's key is unreadable"))?;
+            let record = Record::decode(&value)
+                .ok_or_else(|| corrupt(&format!("the record of {id} is unreadable")))?;
+            if is_live(&record.state) {
+                all.enter(id, &record);
+                let held = Held::default();
+                all.live.insert(id, Live { record, held });
+            }
+        }
+        Ok(all)
+    }
+
+    /// An application as it stands.
+    pub(crate) fn find(
+        &self,
+        view: &View<'_>,
+        id: ApplicationId,
+    ) -> Result<Option<Snapshot>, Corrupt> {
+        if let Some(live) = self.live.get(&id) {
+            return Ok(Some(live.snapshot(id)));
+        }
+        let Some(value) = view.get(APPLICATION, &id.to_bytes()) else {
+            return Ok(None);
+        };
+        let record = Record::decode(&value)
+            .ok_or_else(|| format!("the record of application {id} is unreadable"))?;
+        Ok(Some(Snapshot {
+            id,
+            record,
+            held: Held::default(),
+        }))
+    }
+
+    /// The application of a request id, and its content's digest.
+    pub(crate) fn by_request(
+        view: &View<'_>,
+        branch: BodyCode,
+        request: &RequestId,
+    ) -> Option<(ApplicationId, Digest)> {
+        let value = view.get(REQUEST, &request_key(branch, request))?;
+        let (id, digest) = value.split_first_chunk::<16>()?;
+        Some((
+            ApplicationId::from_bytes(*id),
+            Digest(digest.try_into().ok()?),
+        ))
+    }
+
+    /// The application that stands in the way of another one with this key.
+    pub(crate) fn key_used_by(
+        &self,
+        view: &View<'_>,
+        key: &Digest,
+    ) -> Result<Option<ApplicationId>, Corrupt> {
+        let Some(value) = view.get(KEY, &key.0) else {
+            return Ok(None);
+        };
+        let id = id_of(&value).ok_or("a key's application is unreadable")?;
+        // Live ones are looked at in place; a snapshot would clone their names.
+        if self.live.contains_key(&id) {
+            return Ok(Some(id));
+        }
+        let free = self.find(view, id)?.is_none_or(|found| {
+            matches!(
+                found.record.state,
+                State::Rejected { .. } | State::Withdrawn { .. } | State::Failed { .. }
+            )
+        });
+        Ok((!free).then_some(id))
+    }
+
+    /// An open application for the subject and kind.
+    pub(crate) fn open_for_subject(&self, key: &Digest) -> Option<ApplicationId> {
+        let id = *self.subjects.get(key)?;
+        self.live.get(&id)?.record.state.is_open().then_some(id)
+    }
+
+    /// Claimed applications in order.
+    pub(crate) fn issuing(&self) -> impl Iterator<Item = (ApplicationId, &Record)> {
+        self.issuing
+            .iter()
+            .filter_map(|turn| Some((turn.id, &self.live.get(&turn.id)?.record)))
+    }
+
+    /// Applications issued before `before` and not handed over, oldest first.
+    pub(crate) fn issued_before(&self, before: Timestamp) -> impl Iterator<Item = ApplicationId> {
+        self.issued
+            .iter()
+            .take_while(move |(at, _)| *at < before)
+            .map(|(_, id)| *id)
+    }
+
+    /// Live applications in order of receipt, after `after`.
+    pub(crate) fn live_after(
+        &self,
+        after: Option<ApplicationId>,
+    ) -> impl Iterator<Item = (ApplicationId, &Record)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.live
+            .range((after.map_or(Unbounded, Excluded), Unbounded))
+            .map(|(id, live)| (*id, &live.record))
+    }
+
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        STATES.into_iter().zip(self.counts).collect()
+    }
+
+    pub(crate) const fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Takes a live application into the orders of its state and lays its claim.
+    fn enter(&mut self, id: ApplicationId, record: &Record) {
+        match &record.state {
+            State::Queued { .. } => {
+                self.queue.insert(Turn::of(id, record));
+            }
+            State::Issuing { .. } => {
+                self.issuing.insert(Turn::of(id, record));
+            }
+            State::Issued { at, .. } => {
+                self.issued.insert((*at, id));
+            }
+            _ => {}
+        }
+        match &record.claim {
+            Claim::Subject(key) => {
+                // Of an issued one and an open one, the open one stands in the way.
+                let other = self
+                    .subjects
+                    .get(key)
+                    .and_then(|other| self.live.get(other));
+                if record.state.is_open() || other.is_none_or(|o| !o.record.state.is_open()) {
+                    self.subjects.insert(*key, id);
+                }
+            }
+            Claim::Revocation(serial) => {
+                self.revocations.insert(*serial, id);
+            }
+        }
+    }
+
+    /// Takes an application out of the orders of its state.
+    fn leave(&mut self, id: ApplicationId, record: &Record) {
+        match &record.state {
+            State::Queued { .. } => {
+                self.queue.remove(&Turn::of(id, record));
+            }
+            State::Issuing { .. } => {
+                self.issuing.remove(&Turn::of(id, record));
+            }
+            State::Issued { at, .. } => {
+                self.issued.remove(&(*at, id));
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives up what a closed application claimed.
+    fn release(&mut self, id: ApplicationId, claim: &Claim) {
+        match claim {
+            Claim::Subject(key) => {
+                if self.subjects.get(key) == Some(&id) {
+                    self.subjects.remove(key);
+                }
+            }
+            Claim::Revocation(serial) => {
+                if self.revocations.get(serial) == Some(&id) {
+                    self.revocations.remove(serial);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, state: &State, up: bool) {
+        if let Some(count) = self.counts.get_mut(number(state)) {
+            *count = if up {
+                count.saturating_add(1)
+            } else {
+                count.saturating_sub(1)
+            };
+        }
+    }
+
+    fn write_summary(&self, tables: &mut Tables<'_>) {
+        let mut value = Vec::with_capacity(8 * STATES.len() + 16);
+        for count in self.counts {
+            value.extend_from_slice(&count.to_be_bytes());
+        }
+        if let Some(oldest) = self.live.keys().next() {
+            value.extend_from_slice(&oldest.to_bytes());
+        }
+        tables.put(SUMMARY, APPLICATIONS, value);
+    }
+}
+
+impl Live {
+    fn snapshot(&self, id: ApplicationId) -> Snapshot {
+        Snapshot {
+            id,
+            record: self.record.clone(),
+            held: self.held.clone(),
+        }
+    }
+}
+
+fn read_summary(value: &[u8]) -> Option<([u64; STATES.len()], Option<ApplicationId>)> {
+    let mut counts = [0; STATES.len()];
+    let mut rest = value;
+    for count in &mut counts {
+        let (head, tail) = rest.split_first_chunk::<8>()?;
+        *count = u64::from_be_bytes(*head);
+        rest = tail;
+    }
+    match rest {
+        [] => Some((counts, None)),
+        id => Some((counts, Some(id_of(id)?))),
+    }
+}
+
+/// The application number that the 16 bytes hold.
+pub(crate) fn id_of(bytes: &[u8]) -> Option<ApplicationId> {
+    bytes.try_into().ok().map(ApplicationId::from_bytes)
+}
+
+/// The key of a request id.
+fn request_key(branch: BodyCode, request: &RequestId) -> Vec<u8> {
+    let mut key = branch.number().to_be_bytes().to_vec();
+    key.extend_from_slice(request.as_str().as_bytes());
+    key
+}

@@ -1,0 +1,167 @@
+//! Applying what was recorded: to the memory, to the tables. Cannot fail.
+
+use std::sync::Arc;
+
+use lgpki_domain::{ApplicationId, Timestamp, application::State};
+use lgpki_store::Tables;
+
+use super::{Applications, Live, request_key};
+use crate::{
+    store::{
+        command::{Content as HeldContent, Held},
+        event::{Content, IssuedBody, Received, ReceivedBody},
+        record::{CertificateAt, Claim, Record, branch_key},
+        step::{Step, advance},
+        tables::{APPLICATION, BRANCH, KEY, REQUEST},
+    },
+    subject_key::subject_key,
+};
+
+/// When and where something was recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    pub(crate) index: u64,
+    pub(crate) time: Timestamp,
+}
+
+/// The record of a new application, before any approval.
+pub(super) fn new_record(body: &ReceivedBody, claim: Claim, at: At) -> Record {
+    let received = State::Received { at: at.time };
+    let (kind, urgent) = match &body.content {
+        Content::Issue(issue) => (issue.kind, false),
+        Content::Revoke(revoke) => (revoke.kind, revoke.reason.is_urgent()),
+    };
+    Record {
+        branch: body.branch,
+        sort: body.sort,
+        kind,
+        urgent,
+        received: at.index,
+        changed: at.index,
+        claim,
+        certificate: None,
+        state: match body.approvals_needed {
+            0 => received,
+            needed => State::Examining {
+                at: at.time,
+                approved_by: Vec::new(),
+                needed,
+            },
+        },
+    }
+}
+
+impl Applications {
+    pub(crate) fn apply_received(&mut self, tables: &mut Tables<'_>, event: &Received, at: At) {
+        let body = &event.0;
+        let id = body.application;
+        let claim = match &body.content {
+            Content::Issue(issue) => {
+                tables.put(KEY, &issue.key_digest.0, id.to_bytes());
+                Claim::Subject(subject_key(issue.kind, &issue.subject))
+            }
+            Content::Revoke(revoke) => Claim::Revocation(revoke.serial),
+        };
+        let record = new_record(body, claim, at);
+        let mut request = id.to_bytes().to_vec();
+        request.extend_from_slice(&body.content_digest.0);
+        tables.put(REQUEST, &request_key(body.branch, &body.request), request);
+        tables.put(BRANCH, &branch_key(body.branch, id), Vec::new());
+        tables.put(APPLICATION, &id.to_bytes(), record.encode());
+        self.count(&record.state, true);
+        self.enter(id, &record);
+        let held = Held {
+            received: Some(HeldContent {
+                body: Arc::clone(body),
+                at: at.time,
+                slim: false,
+            }),
+            issued: None,
+        };
+        self.live.insert(id, Live { record, held });
+        self.recent.note(at.index, id);
+        self.write_summary(tables);
+    }
+
+    pub(crate) fn apply_issued(
+        &mut self,
+        tables: &mut Tables<'_>,
+        body: &Arc<IssuedBody>,
+        issuer: u64,
+        at: At,
+    ) {
+        if let Some(live) = self.live.get_mut(&body.application) {
+            live.record.certificate = Some(CertificateAt {
+                issued: at.index,
+                issuer,
+            });
+            live.held.issued = Some(Arc::clone(body));
+            // The CSR has done its duty.
+            live.held.received = live.held.received.take().map(HeldContent::into_slim);
+        }
+        self.apply_step(tables, body.application, Step::Issue(body.serial), at);
+        self.write_summary(tables);
+    }
+
+    pub(crate) fn apply_one(
+        &mut self,
+        tables: &mut Tables<'_>,
+        id: ApplicationId,
+        step: Step,
+        at: At,
+    ) {
+        self.apply_step(tables, id, step, at);
+        self.write_summary(tables);
+    }
+
+    pub(crate) fn apply_all(
+        &mut self,
+        tables: &mut Tables<'_>,
+        ids: impl Iterator<Item = ApplicationId>,
+        step: &Step,
+        at: At,
+    ) {
+        for id in ids {
+            self.apply_step(tables, id, step.clone(), at);
+        }
+        self.write_summary(tables);
+    }
+
+    fn apply_step(&mut self, tables: &mut Tables<'_>, id: ApplicationId, step: Step, at: At) {
+        // What was recorded was decided on this very state, so both are there.
+        let Some(mut live) = self.live.remove(&id) else {
+            debug_assert!(false, "{id} is not live");
+            return;
+        };
+        self.leave(id, &live.record);
+        self.count(&live.record.state, false);
+        match advance(live.record.state.clone(), at.time, step) {
+            Ok(state) => live.record.state = state,
+            Err(e) => debug_assert!(false, "{id}: {e}"),
+        }
+        live.record.changed = at.index;
+        self.count(&live.record.state, true);
+        tables.put(APPLICATION, &id.to_bytes(), live.record.encode());
+        if live.record.state.is_final() {
+            self.release(id, &live.record.claim);
+        } else {
+            self.enter(id, &live.record);
+            self.live.insert(id, live);
+        }
+        self.recent.note(at.index, id);
+    }
+}
+
+impl HeldContent {
+    /// Without CSR and public key.
+    fn into_slim(self) -> Self {
+        if self.slim {
+            return self;
+        }
+        Self {
+            body: Arc::new(self.body.slim()),
+            slim: true,
+            ..self
+        }
+    }
+}

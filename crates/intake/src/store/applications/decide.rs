@@ -1,0 +1,175 @@
+//! Deciding what is asked of applications. Nothing is changed here.
+
+mod accept;
+mod settle;
+
+use lgpki_domain::{ApplicationId, BodyCode, Timestamp, application::State};
+use lgpki_ledger::Stamp;
+use lgpki_store::{Decision, View};
+
+use super::{Applications, Corrupt};
+use crate::{
+    ports::ActRefused,
+    store::{
+        command::{Act, ActStep, Deliver, Outcome, Snapshot},
+        directory::chunks,
+        event::{
+            Approved, Attempt, Claimed, Counted, Delivered, INTAKE, IntakeEvent, Rejected,
+            Withdrawn,
+        },
+        step::{Step, advance, bounded},
+    },
+};
+
+/// What was decided on intake's state.
+type Decided = Decision<IntakeEvent, Outcome>;
+
+impl Applications {
+    /// Acts upon one application.
+    pub(crate) fn decide_act(&self, view: &View<'_>, act: Act) -> Decided {
+        let id = act.id;
+        let mut found = match self.visible(view, id, act.branch) {
+            Ok(found) => found,
+            Err(unseen) => return Decision::answer(unseen.acted(id)),
+        };
+        let (step, event): (_, IntakeEvent) = match act.step {
+            ActStep::Approve(operator) => {
+                let approved = Approved {
+                    application: id,
+                    operator: Some(operator),
+                };
+                (Step::Approve(operator), approved.into())
+            }
+            ActStep::Reject(reason) => {
+                let reason = bounded(reason);
+                let rejected = Rejected {
+                    application: id,
+                    reason: reason.clone(),
+                };
+                (Step::Reject(reason), rejected.into())
+            }
+            ActStep::Withdraw => (Step::Withdraw, Withdrawn { application: id }.into()),
+        };
+        let stood = found.record.state.clone();
+        match advance(stood, act.stamp.time, step.clone()) {
+            Err(wrong) => Decision::answer(Outcome::Acted(Box::new(Err(wrong.into())))),
+            Ok(state) => {
+                // An approval that was only counted says so.
+                let event = match (&step, &state) {
+                    (Step::Approve(operator), State::Examining { .. }) => Counted {
+                        application: id,
+                        operator: *operator,
+                    }
+                    .into(),
+                    _ => event,
+                };
+                found.record.state = state;
+                found.record.changed = view.next_index();
+                let outcome = Outcome::Acted(Box::new(Ok(found)));
+                Decision::record(act.stamp, event, outcome)
+            }
+        }
+    }
+
+    /// Hands over, in one entry for all where they fit.
+    pub(crate) fn decide_deliver(&self, view: &View<'_>, deliver: Deliver) -> Decided {
+        let mut outcomes = Vec::with_capacity(deliver.ids.len());
+        let mut handed: Vec<ApplicationId> = Vec::with_capacity(deliver.ids.len());
+        let mut places = Vec::new();
+        for (id, branch) in deliver.ids {
+            let found = match self.visible(view, id, branch) {
+                Ok(found) => found,
+                Err(Unseen::NotFound) => {
+                    outcomes.push(Err(ActRefused::NotFound(id)));
+                    continue;
+                }
+                Err(Unseen::Corrupt(what)) => return Decision::answer(Outcome::Corrupt(what)),
+            };
+            let stood = found.record.state.clone();
+            match advance(stood, deliver.stamp.time, Step::Deliver) {
+                Err(wrong) => outcomes.push(Err(wrong.into())),
+                Ok(state) => {
+                    if state != found.record.state && !handed.contains(&id) {
+                        places.push((outcomes.len(), handed.len() / Delivered::MOST));
+                        handed.push(id);
+                    }
+                    let mut found = found;
+                    found.record.state = state;
+                    outcomes.push(Ok(found));
+                }
+            }
+        }
+        for (place, entry) in places {
+            if let Some(Ok(found)) = outcomes.get_mut(place) {
+                found.record.changed = view.next_index() + entry as u64;
+            }
+        }
+        let events = chunks(handed, Delivered::MOST)
+            .map(|applications| {
+                let event = Delivered {
+                    applications,
+                    presumed: deliver.presumed,
+                };
+                (deliver.stamp.clone(), event.into())
+            })
+            .collect();
+        Decision::record_all(events, Outcome::Delivered(outcomes))
+    }
+
+    /// Claims the first of the queue.
+    pub(crate) fn decide_claim(&self, view: &View<'_>, most: usize, at: Timestamp) -> Decided {
+        let mut claimed = Vec::new();
+        let mut attempts = Vec::new();
+        for turn in self.queue.iter().take(most) {
+            let Some(live) = self.live.get(&turn.id) else {
+                continue;
+            };
+            let mut found = live.snapshot(turn.id);
+            // What is queued can be claimed.
+            let Ok(state) = advance(found.record.state.clone(), at, Step::Claim) else {
+                continue;
+            };
+            if let State::Issuing { attempt, .. } = &state {
+                attempts.push(Attempt {
+                    application: turn.id,
+                    attempt: *attempt,
+                });
+            }
+            found.record.state = state;
+            found.record.changed = view.next_index() + (claimed.len() / Claimed::MOST) as u64;
+            claimed.push(found);
+        }
+        let events = chunks(attempts, Claimed::MOST)
+            .map(|applications| (Stamp::new(at, INTAKE), Claimed { applications }.into()))
+            .collect();
+        Decision::record_all(events, Outcome::Claimed(claimed))
+    }
+
+    /// The application, if there is one and it belongs to `branch`, where one is given.
+    fn visible(
+        &self,
+        view: &View<'_>,
+        id: ApplicationId,
+        branch: Option<BodyCode>,
+    ) -> Result<Snapshot, Unseen> {
+        let found = self.find(view, id).map_err(Unseen::Corrupt)?;
+        found
+            .filter(|found| branch.is_none_or(|branch| branch == found.record.branch))
+            .ok_or(Unseen::NotFound)
+    }
+}
+
+/// Why an application cannot be acted upon.
+enum Unseen {
+    NotFound,
+    Corrupt(Corrupt),
+}
+
+impl Unseen {
+    fn acted(self, id: ApplicationId) -> Outcome {
+        match self {
+            Self::NotFound => Outcome::Acted(Box::new(Err(ActRefused::NotFound(id)))),
+            Self::Corrupt(what) => Outcome::Corrupt(what),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Deciding whether a new application may enter: what only the one who decides can know.
+
+use lgpki_domain::{ApplicationId, Digest, Faults, Serial, application::State};
+use lgpki_ledger::Stamp;
+use lgpki_store::{Decision, View};
+
+use super::Decided;
+use crate::store::{
+    applications::{
+        Applications, Corrupt,
+        apply::{At, new_record},
+    },
+    command::{Accept, Content as HeldContent, Held, Outcome, Snapshot},
+    directory::Directories,
+    event::{Approved, Content, INTAKE, Received, ReceivedBody},
+    record::Claim,
+    step::{Step, advance},
+};
+
+/// The field of the subject of an application for a certificate.
+const SUBJECT: &str = "issue.subject";
+/// The field of its key.
+const CSR: &str = "issue.csr";
+
+impl Applications {
+    /// Admits a new application, recognises a repeated one, or says what stands in its way.
+    pub(crate) fn decide_accept(
+        &self,
+        directories: &Directories,
+        view: &View<'_>,
+        accept: Accept,
+    ) -> Decided {
+        match self.answer_without_recording(directories, view, &accept) {
+            Err(corrupt) => Decision::answer(Outcome::Corrupt(corrupt)),
+            Ok(Some(answer)) => Decision::answer(answer),
+            Ok(None) => admit(view, accept),
+        }
+    }
+
+    fn answer_without_recording(
+        &self,
+        directories: &Directories,
+        view: &View<'_>,
+        accept: &Accept,
+    ) -> Result<Option<Outcome>, Corrupt> {
+        let body = &accept.body;
+        if let Some((id, digest)) = Self::by_request(view, body.branch, &body.request) {
+            if digest != body.content_digest {
+                return Ok(Some(Outcome::OtherContent(id)));
+            }
+            let found = self.find(view, id)?;
+            let found = found.ok_or_else(|| format!("the application {id} of a request"))?;
+            return Ok(Some(Outcome::Repeated(Box::new(found))));
+        }
+        let mut faults = Faults::new();
+        match &body.content {
+            Content::Issue(issue) => {
+                check_branch(directories, body, &mut faults);
+                if let Some(other) = self.key_used_by(view, &issue.key_digest)? {
+                    let message = format!(
+                        "this key came with application {other}; every certificate needs a new key \
+                         pair; format the medium and make one"
+                    );
+                    faults.push(CSR, "KEY_USED_BEFORE", message);
+                }
+                self.check_subject(&accept.subject_key, accept.standings_position, &mut faults);
+            }
+            Content::Revoke(revoke) => self.check_revocation(body, revoke.serial, &mut faults),
+        }
+        Ok((!faults.is_empty()).then_some(Outcome::Refused(faults)))
+    }
+
+    fn check_subject(&self, key: &Digest, standings_position: u64, faults: &mut Faults) {
+        let Some((id, live)) = self
+            .subjects
+            .get(key)
+            .and_then(|id| Some((*id, self.live.get(id)?)))
+        else {
+            return;
+        };
+        if live.record.state.is_open() {
+            let message = format!(
+                "application {id} for the same subject and kind is under way; wait for it or \
+                 withdraw it"
+            );
+            faults.push(SUBJECT, "SUBJECT_HAS_OPEN_APPLICATION", message);
+        } else if let Some(certificate) = &live.record.certificate
+            && certificate.issuer >= standings_position
+        {
+            let message = format!(
+                "a certificate of the same subject and kind was issued for application {id} just \
+                 now; if another is needed all the same, revoke that one first"
+            );
+            faults.push(SUBJECT, "SUBJECT_HAS_VALID_CERTIFICATE", message);
+        }
+    }
+
+    fn check_revocation(&self, body: &ReceivedBody, serial: Serial, faults: &mut Faults) {
+        let open = self.revocations.get(&serial).copied();
+        if let Some(other) = open.filter(|id: &ApplicationId| *id != body.application) {
+            let message = format!(
+                "application {other} for the end of this certificate is under way; wait for it"
+            );
+            faults.push(
+                format!("{}.serial", body.sort),
+                "REVOCATION_IS_OPEN",
+                message,
+            );
+        }
+    }
+}
+
+/// A closed branch applies for no certificates; it may still have its old ones revoked.
+fn check_branch(directories: &Directories, body: &ReceivedBody, faults: &mut Faults) {
+    if let Some(local) = directories.body(body.branch) {
+        faults.keep(local.may_apply());
+    } else {
+        let message = format!("there is no body {} in the body name list", body.branch);
+        faults.push("branch", "BODY_UNKNOWN", message);
+    }
+}
+
+fn admit(view: &View<'_>, accept: Accept) -> Decided {
+    let Accept {
+        body,
+        subject_key,
+        stamp,
+        ..
+    } = accept;
+    let claim = match &body.content {
+        Content::Issue(_) => Claim::Subject(subject_key),
+        Content::Revoke(revoke) => Claim::Revocation(revoke.serial),
+    };
+    let at = At {
+        index: view.next_index(),
+        time: stamp.time,
+    };
+    let id = body.application;
+    let mut record = new_record(&body, claim, at);
+    let held = Held {
+        received: Some(HeldContent {
+            body: body.clone(),
+            at: stamp.time,
+            slim: false,
+        }),
+        issued: None,
+    };
+    let mut events = vec![(stamp, Received(body).into())];
+    if let State::Received { .. } = record.state
+        && let Ok(queued) = advance(record.state.clone(), at.time, Step::ApproveOnReceipt)
+    {
+        record.state = queued;
+        record.changed = at.index + 1;
+        let approved = Approved {
+            application: id,
+            operator: None,
+        };
+        events.push((Stamp::new(at.time, INTAKE), approved.into()));
+    }
+    let snapshot = Snapshot { id, record, held };
+    Decision::record_all(events, Outcome::Accepted(Box::new(snapshot)))
+}

@@ -1,0 +1,77 @@
+//! Handing applications out and noting what came of them.
+
+use lgpki_domain::Timestamp;
+
+use super::{
+    EngineStore,
+    command::{Command, Outcome, Settle},
+    convert::Extent,
+    leases::claimed,
+    unexpected,
+};
+use crate::{
+    error::StoreError,
+    ports::{Claimed, Settlement},
+};
+
+impl EngineStore {
+    pub(super) async fn claim_next(
+        &self,
+        most: usize,
+        at: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let _alone = self.claiming.lock().await;
+        let leases = &self.leases;
+        let mut found = self
+            .read(|machine, view| {
+                let all = &machine.applications;
+                let free = all
+                    .issuing()
+                    .filter(|(id, record)| leases.is_free(*id, record));
+                free.take(most)
+                    .filter_map(|(id, _)| all.find(view, id).transpose())
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .await?;
+        let rest = most.saturating_sub(found.len());
+        if rest > 0 {
+            match self.one(Command::Claim { most: rest, at }).await? {
+                Outcome::Claimed(new) => found.extend(new),
+                other => return Err(unexpected(other)),
+            }
+        }
+        let handed: Vec<_> = found.iter().filter_map(claimed).collect();
+        let applications = self.archive.applications(found, Extent::WithKey).await?;
+        // Only now: a claim that nobody waited for is handed out again by the next.
+        leases.hand_out(&handed);
+        Ok(applications
+            .into_iter()
+            .zip(handed)
+            .map(|(application, (_, attempt))| Claimed {
+                application,
+                attempt,
+            })
+            .collect())
+    }
+
+    pub(super) async fn settle_batch(&self, batch: Vec<Settlement>) -> Result<(), StoreError> {
+        let handed = self.leases.of(batch.iter().map(|one| one.id));
+        let commands = batch.into_iter().map(|one| {
+            Command::Settle(Settle {
+                id: one.id,
+                outcome: one.outcome,
+                at: one.at,
+            })
+        });
+        let outcomes = self.engine.submit(commands.collect()).await?;
+        for (outcome, handed) in outcomes.into_iter().zip(handed) {
+            match outcome {
+                Outcome::Settled => self.leases.end(handed),
+                Outcome::SettledBefore => {}
+                Outcome::Unfit(what) => tracing::warn!(what, "an answer was not recorded"),
+                other => return Err(unexpected(other)),
+            }
+        }
+        Ok(())
+    }
+}

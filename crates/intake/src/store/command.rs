@@ -1,0 +1,141 @@
+//! What the machine is asked and what it answers.
+//!
+//! Commands come with everything that could be computed beforehand, so that the one deciding thread
+//! has little to do; answers are snapshots from which a port's values are put together elsewhere.
+
+use std::sync::Arc;
+
+use lgpki_domain::{
+    ApplicationId, BodyCode, Digest, Faults, Timestamp, directory::Body as LocalBody,
+};
+use lgpki_ledger::{EntryError, Stamp};
+
+use super::{
+    event::{IssuedBody, ReceivedBody, Refusals},
+    record::Record,
+};
+use crate::ports::{ActRefused, DirectoryChange, Settled};
+
+/// A command.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Accept(Accept),
+    Act(Act),
+    /// Confirmations of delivery that came together, from one caller.
+    Deliver(Deliver),
+    Claim {
+        most: usize,
+        at: Timestamp,
+    },
+    Settle(Settle),
+    ChangeDirectory {
+        body: BodyCode,
+        changes: Vec<DirectoryChange>,
+        stamp: Stamp,
+    },
+    ImportBodies {
+        bodies: Vec<LocalBody>,
+        stamp: Stamp,
+    },
+    DeactivateBranch {
+        body: BodyCode,
+        reason: String,
+        stamp: Stamp,
+    },
+    NoteRefusedLogins {
+        refusals: Vec<Refusals>,
+        at: Timestamp,
+    },
+}
+
+/// A new application.
+#[derive(Debug)]
+pub(crate) struct Accept {
+    pub(crate) body: Arc<ReceivedBody>,
+    /// The subject and kind, digested; of no meaning for revocations.
+    pub(crate) subject_key: Digest,
+    pub(crate) standings_position: u64,
+    pub(crate) stamp: Stamp,
+}
+
+/// An act upon one application, but for deliveries.
+#[derive(Debug)]
+pub(crate) struct Act {
+    pub(crate) id: ApplicationId,
+    pub(crate) step: ActStep,
+    pub(crate) branch: Option<BodyCode>,
+    pub(crate) stamp: Stamp,
+}
+
+/// What is done.
+#[derive(Debug)]
+pub(crate) enum ActStep {
+    Approve(lgpki_domain::Serial),
+    Reject(String),
+    Withdraw,
+}
+
+/// Deliveries.
+#[derive(Debug)]
+pub(crate) struct Deliver {
+    pub(crate) ids: Vec<(ApplicationId, Option<BodyCode>)>,
+    pub(crate) presumed: bool,
+    pub(crate) stamp: Stamp,
+}
+
+/// An answer to an order.
+#[derive(Debug)]
+pub(crate) struct Settle {
+    pub(crate) id: ApplicationId,
+    pub(crate) outcome: Settled,
+    pub(crate) at: Timestamp,
+}
+
+/// An application as it will stand when the answer is durable.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) id: ApplicationId,
+    pub(crate) record: Record,
+    /// What is in memory of its content and, once issued, of its certificate.
+    pub(crate) held: Held,
+}
+
+/// What memory holds of an application besides its record; the log holds all of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) received: Option<Content>,
+    pub(crate) issued: Option<Arc<IssuedBody>>,
+}
+
+/// An application's content in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    pub(crate) body: Arc<ReceivedBody>,
+    pub(crate) at: Timestamp,
+    /// Whether CSR and public key were left out.
+    pub(crate) slim: bool,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Accepted(Box<Snapshot>),
+    Repeated(Box<Snapshot>),
+    OtherContent(ApplicationId),
+    Refused(Faults),
+    Acted(Box<Result<Snapshot, ActRefused>>),
+    Delivered(Vec<Result<Snapshot, ActRefused>>),
+    Claimed(Vec<Snapshot>),
+    Settled,
+    /// The answer had come before, or came too late to matter.
+    SettledBefore,
+    /// The answer did not fit the application's state; nothing was recorded.
+    Unfit(String),
+    Changed(Result<u32, Faults>),
+    Deactivated(Result<LocalBody, Faults>),
+    Noted,
+    /// An event would be too large.
+    Unrecordable(EntryError),
+    /// The tables do not make sense.
+    Corrupt(String),
+}

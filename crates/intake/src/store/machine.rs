@@ -1,0 +1,127 @@
+//! Intake's state as the engine runs it: which command goes where, which event changes what.
+
+use lgpki_ledger::{EntryError, Recorded, Stamp};
+use lgpki_store::{Decision, Machine, StoreError, Tables, View};
+
+use super::{
+    applications::{Applications, At},
+    command::{Command, Outcome},
+    directory::{Directories, chunks},
+    event::{INTAKE, IntakeEvent, LoginRefused, issuer_index},
+    step::Step,
+    tables,
+};
+
+/// Applications and directories.
+#[derive(Debug, Default)]
+pub(crate) struct IntakeMachine {
+    pub(crate) applications: Applications,
+    pub(crate) directories: Directories,
+}
+
+impl Machine for IntakeMachine {
+    type Command = Command;
+    type Outcome = Outcome;
+    type Event = IntakeEvent;
+
+    const TABLES: &'static [&'static str] = tables::ALL;
+    const STATE_VERSION: u32 = 1;
+
+    fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
+        match command {
+            Command::Accept(accept) => {
+                self.applications
+                    .decide_accept(&self.directories, view, accept)
+            }
+            Command::Act(act) => self.applications.decide_act(view, act),
+            Command::Deliver(deliver) => self.applications.decide_deliver(view, deliver),
+            Command::Claim { most, at } => self.applications.decide_claim(view, most, at),
+            Command::Settle(settle) => self.applications.decide_settle(view, settle),
+            Command::ChangeDirectory {
+                body,
+                changes,
+                stamp,
+            } => self.directories.decide_changes(body, changes, &stamp),
+            Command::ImportBodies { bodies, stamp } => {
+                self.directories.decide_import(&bodies, &stamp)
+            }
+            Command::DeactivateBranch {
+                body,
+                reason,
+                stamp,
+            } => self.directories.decide_deactivation(body, reason, stamp),
+            Command::NoteRefusedLogins { refusals, at } => {
+                let events = chunks(refusals, LoginRefused::MOST)
+                    .map(|refusals| (Stamp::new(at, INTAKE), LoginRefused { refusals }.into()))
+                    .collect();
+                Decision::record_all(events, Outcome::Noted)
+            }
+        }
+    }
+
+    fn unrecordable(error: EntryError) -> Outcome {
+        Outcome::Unrecordable(error)
+    }
+
+    fn apply(&mut self, tables: &mut Tables<'_>, recorded: &Recorded<IntakeEvent>) {
+        let at = At {
+            index: recorded.index,
+            time: recorded.stamp.time,
+        };
+        let all = &mut self.applications;
+        match &recorded.event {
+            IntakeEvent::Received(event) => all.apply_received(tables, event, at),
+            IntakeEvent::Approved(event) => {
+                let step = event.operator.map_or(Step::ApproveOnReceipt, Step::Approve);
+                all.apply_one(tables, event.application, step, at);
+            }
+            IntakeEvent::Counted(event) => {
+                all.apply_one(tables, event.application, Step::Approve(event.operator), at);
+            }
+            IntakeEvent::Rejected(event) => {
+                let step = Step::Reject(event.reason.clone());
+                all.apply_one(tables, event.application, step, at);
+            }
+            IntakeEvent::Withdrawn(event) => {
+                all.apply_one(tables, event.application, Step::Withdraw, at);
+            }
+            IntakeEvent::Claimed(event) => {
+                let ids = event.applications.iter().map(|one| one.application);
+                all.apply_all(tables, ids, &Step::Claim, at);
+            }
+            IntakeEvent::Issued(event) => {
+                let issuer = issuer_index(&recorded.stamp).unwrap_or_default();
+                all.apply_issued(tables, &event.0, issuer, at);
+            }
+            IntakeEvent::Completed(event) => {
+                all.apply_one(tables, event.application, Step::Complete, at);
+            }
+            IntakeEvent::Abandoned(event) => {
+                all.apply_one(tables, event.application, Step::Abandon(event.attempt), at);
+            }
+            IntakeEvent::Failed(event) => {
+                let step = Step::Fail(event.reason.clone());
+                all.apply_one(tables, event.application, step, at);
+            }
+            IntakeEvent::Delivered(event) => {
+                let ids = event.applications.iter().copied();
+                all.apply_all(tables, ids, &Step::Deliver, at);
+            }
+            IntakeEvent::DirectoryChanged(event) => self.directories.apply_changes(tables, event),
+            IntakeEvent::BodiesImported(event) => self.directories.apply_import(tables, event),
+            IntakeEvent::BranchDeactivated(event) => {
+                self.directories.apply_deactivation(tables, event, at.time);
+            }
+            // Kept for the auditor only.
+            IntakeEvent::LoginRefused(_) => {}
+        }
+    }
+
+    fn load(&mut self, view: &View<'_>) -> Result<(), StoreError> {
+        *self = Self {
+            applications: Applications::load(view)?,
+            directories: Directories::load(view)?,
+        };
+        Ok(())
+    }
+}

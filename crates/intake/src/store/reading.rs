@@ -1,0 +1,105 @@
+//! Reading what takes more than one look: listings, changes, the door's view.
+
+use lgpki_domain::{ApplicationId, BodyCode};
+use lgpki_store::View;
+
+use super::{
+    EngineStore, applications::Corrupt, command::Snapshot, convert::Extent, event::IntakeEvent,
+    machine::IntakeMachine, query,
+};
+use crate::{
+    error::StoreError,
+    ports::{Application, DoorQuery, DoorView, Filter},
+};
+
+impl EngineStore {
+    pub(super) async fn list_page(
+        &self,
+        filter: Filter,
+        after: Option<ApplicationId>,
+        most: usize,
+    ) -> Result<Vec<Application>, StoreError> {
+        let mut found = Vec::new();
+        let mut after = after;
+        while found.len() < most {
+            let rest = most - found.len();
+            let page = self
+                .read(|machine, view| {
+                    query::page(&machine.applications, view, &filter, after, rest)
+                })
+                .await?;
+            found.extend(page.found);
+            if page.next.is_none() {
+                break;
+            }
+            after = page.next;
+        }
+        self.archive.applications(found, Extent::Lean).await
+    }
+
+    pub(super) async fn changes_since(
+        &self,
+        branch: Option<BodyCode>,
+        from: u64,
+        most: usize,
+    ) -> Result<(Vec<Application>, u64), StoreError> {
+        let recent = self
+            .read(|machine, view| query::recent(&machine.applications, view, branch, (from, most)))
+            .await?;
+        let (found, next) = if let Some(changes) = recent {
+            (changes.found, changes.next)
+        } else {
+            let entries = self.archive.entries(from, most).await?;
+            let next = entries.last().map_or(from, |last| last.index + 1);
+            let ids = entries.iter().flat_map(|entry| changed(&entry.event));
+            (self.snapshots(branch, ids.collect()).await?, next)
+        };
+        let applications = self.archive.applications(found, Extent::Lean).await?;
+        Ok((applications, next))
+    }
+
+    /// The applications `ids`, of `branch` if given, each once.
+    async fn snapshots(
+        &self,
+        branch: Option<BodyCode>,
+        ids: Vec<ApplicationId>,
+    ) -> Result<Vec<Snapshot>, StoreError> {
+        self.read(|machine, view| query::distinct(&machine.applications, view, branch, ids))
+            .await
+    }
+}
+
+pub(super) fn door_view(
+    machine: &IntakeMachine,
+    view: &View<'_>,
+    query: &DoorQuery,
+) -> Result<DoorView, Corrupt> {
+    let directories = &machine.directories;
+    let all = &machine.applications;
+    let unit = query.unit_en.as_deref();
+    let account = unit.zip(query.name_en.as_deref());
+    let key_used_by = match &query.key_digest {
+        Some(key) => all.key_used_by(view, key)?,
+        None => None,
+    };
+    Ok(DoorView {
+        body: directories.body(query.branch).cloned(),
+        organization: unit.and_then(|en| directories.organization(query.branch, en).cloned()),
+        account: account
+            .and_then(|(unit, en)| directories.account(query.branch, unit, en).cloned()),
+        key_used_by,
+        open_for_subject: query.subject_key.and_then(|key| all.open_for_subject(&key)),
+    })
+}
+
+/// The applications that an event changed.
+fn changed(event: &IntakeEvent) -> Vec<ApplicationId> {
+    match event {
+        IntakeEvent::Claimed(event) => event.applications.iter().map(|a| a.application).collect(),
+        IntakeEvent::Delivered(event) => event.applications.clone(),
+        one => lgpki_ledger::Event::about(one)
+            .application
+            .into_iter()
+            .collect(),
+    }
+}

@@ -1,0 +1,62 @@
+//! The store's tests: one conformance suite on every engine, and what only a disk can do to one.
+
+mod conformance;
+mod fixtures;
+mod reopening;
+mod scenario;
+
+/// Runs the conformance suite's functions on each engine.
+macro_rules! on_every_engine {
+    ($($name:ident),+ $(,)?) => {
+        mod memory {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let store = crate::store::EngineStore::open_memory("intake-1").unwrap();
+                    super::conformance::$name(&store).await;
+                    store.close().await;
+                }
+            )+
+        }
+
+        mod embedded {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let dir = tempfile::tempdir().unwrap();
+                    let options = lgpki_store::Options::new("intake-1");
+                    let opened = crate::store::EngineStore::open_embedded(dir.path(), options);
+                    let (store, _) = opened.unwrap();
+                    super::conformance::$name(&store).await;
+                    store.close().await;
+                }
+            )+
+        }
+    };
+}
+
+on_every_engine! {
+    an_accepted_application_is_found_by_number_and_by_request_id,
+    the_same_request_is_the_same_application_and_never_another,
+    a_key_or_subject_taken_in_the_same_batch_is_refused,
+    every_fault_of_an_application_is_told_at_once,
+    a_rejected_application_frees_its_key_and_subject,
+    a_closed_branch_applies_for_nothing_but_may_still_revoke,
+    two_operators_must_approve_where_two_are_needed,
+    another_branchs_application_does_not_exist,
+    urgent_revocations_are_claimed_first_and_the_rest_in_order,
+    what_was_claimed_is_handed_out_again_only_after_its_release,
+    an_issued_certificate_is_kept_and_delivered_once,
+    an_abandoned_attempt_is_followed_by_the_next,
+    a_revocation_is_completed_and_blocks_a_second_one_until_then,
+    a_certificate_issued_behind_the_standings_is_in_the_way,
+    answers_that_do_not_fit_change_nothing,
+    listings_filter_and_page,
+    directory_changes_happen_all_or_none,
+    a_renamed_unit_takes_its_accounts_along,
+    bodies_are_imported_and_branches_deactivated,
+    watchers_see_every_change_of_their_branch,
+    the_door_sees_what_the_store_knows,
+    one_application_too_large_for_a_record_is_refused_alone,
+    unconfirmed_certificates_are_found_by_age,
+}

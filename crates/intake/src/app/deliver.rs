@@ -1,0 +1,146 @@
+//! Handing certificates out (R10).
+//!
+//! A certificate can be downloaded once lifecycle has passed its position in the issuer's log, or
+//! its revocation could not be looked up; it counts as delivered when the front end says so, or a
+//! month later.
+
+use std::{sync::Arc, time::Duration};
+
+use lgpki_domain::{ApplicationId, Caller};
+
+use super::{App, AppError, confined_to, seen};
+use crate::ports::{Act, Application, Command, IntakeStore, StoredCertificate};
+
+/// How soon to try again in the moment between issue and inventory.
+const SOON: Duration = Duration::from_millis(200);
+
+/// A certificate on its way to the front end.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// The certificate.
+    pub stored: StoredCertificate,
+    /// The CA certificate that issued it.
+    pub ca_certificate: Arc<[u8]>,
+}
+
+/// What became of each of several applications.
+pub type ActOutcomes = Vec<(ApplicationId, Result<Application, AppError>)>;
+
+impl<S: IntakeStore> App<S> {
+    /// Downloads certificates, in the order asked for.
+    pub async fn download(
+        &self,
+        caller: &Caller,
+        ids: Vec<ApplicationId>,
+    ) -> Result<Vec<Result<Download, AppError>>, AppError> {
+        self.ready()?;
+        let found = self.parts.store.certificates(ids.clone()).await?;
+        let mut downloads = Vec::with_capacity(ids.len());
+        for (id, stored) in ids.into_iter().zip(found) {
+            downloads.push(match stored {
+                Some(stored) => self.hand_out(caller, stored).await,
+                None => Err(self.why_none(caller, id).await?),
+            });
+        }
+        Ok(downloads)
+    }
+
+    async fn hand_out(
+        &self,
+        caller: &Caller,
+        stored: StoredCertificate,
+    ) -> Result<Download, AppError> {
+        if confined_to(caller).is_some_and(|own| own != stored.branch) {
+            return Err(AppError::no_such_application(stored.id));
+        }
+        if stored.issuer_index >= self.parts.standings.progress().issuance_position {
+            return Err(AppError::NotYet {
+                reason: "CERTIFICATE_NOT_IN_INVENTORY",
+                message: "the certificate is issued and about to enter the inventory; try again \
+                          shortly"
+                    .into(),
+                retry_after: SOON,
+            });
+        }
+        let ca_certificate = self
+            .parts
+            .peers
+            .ca_certificate(stored.kind, &stored.certificate)
+            .await?;
+        Ok(Download {
+            stored,
+            ca_certificate,
+        })
+    }
+
+    async fn why_none(&self, caller: &Caller, id: ApplicationId) -> Result<AppError, AppError> {
+        let application = match seen(caller, id, self.parts.store.application(id).await?) {
+            Ok(application) => application,
+            Err(refused) => return Ok(refused),
+        };
+        let state = application.state.name();
+        let message = if !application.sort.yields_certificate() {
+            format!(
+                "application {id} is to {}; it yields no certificate",
+                application.sort
+            )
+        } else if application.state.is_final() {
+            format!("application {id} is {state}; there is no certificate")
+        } else {
+            format!("application {id} is {state}; its certificate is not issued yet, watch it")
+        };
+        Ok(AppError::WrongState {
+            reason: "CERTIFICATE_NOT_ISSUED",
+            message,
+        })
+    }
+
+    /// Notes that the front end has stored certificates.
+    pub async fn confirm_delivery(
+        &self,
+        caller: &Caller,
+        ids: Vec<ApplicationId>,
+    ) -> Result<ActOutcomes, AppError> {
+        self.act_on(caller, ids, &Act::ConfirmDelivery).await
+    }
+
+    /// Withdraws an application.
+    pub async fn withdraw(
+        &self,
+        caller: &Caller,
+        id: ApplicationId,
+    ) -> Result<Application, AppError> {
+        let mut outcomes = self.act_on(caller, vec![id], &Act::Withdraw).await?;
+        match outcomes.pop() {
+            Some((_, outcome)) => outcome,
+            None => Err(AppError::Internal("the store lost a withdrawal".to_owned())),
+        }
+    }
+
+    /// Carries the same act out upon several applications.
+    pub(super) async fn act_on(
+        &self,
+        caller: &Caller,
+        ids: Vec<ApplicationId>,
+        act: &Act,
+    ) -> Result<ActOutcomes, AppError> {
+        let at = self.now();
+        let command = |id: &ApplicationId| Command {
+            id: *id,
+            act: act.clone(),
+            branch: confined_to(caller),
+            caller: caller.clone(),
+            at,
+        };
+        let outcomes = self
+            .parts
+            .store
+            .act(ids.iter().map(command).collect())
+            .await?;
+        Ok(ids
+            .into_iter()
+            .zip(outcomes)
+            .map(|(id, outcome)| (id, outcome.map_err(AppError::from)))
+            .collect())
+    }
+}

@@ -1,0 +1,90 @@
+//! An application against the certificates there are and the applications under way.
+
+use lgpki_domain::{BodyCode, CertificateKind, Digest, Faults, Serial, Subject, application::Sort};
+
+use super::{Against, CSR, SUBJECT};
+use crate::{standings::Held, subject_key::subject_key};
+
+/// The key was never certified here, nor brought by another application.
+pub(super) fn check_key(key: Digest, against: &Against<'_>, faults: &mut Faults) {
+    let renew = "every certificate needs a new key pair; format the medium and make one";
+    if against.standings.key_was_certified(key) {
+        faults.push(
+            CSR,
+            "KEY_CERTIFIED_BEFORE",
+            format!("this key was certified before; {renew}"),
+        );
+    } else if let Some(other) = against.view.key_used_by {
+        faults.push(
+            CSR,
+            "KEY_USED_BEFORE",
+            format!("this key came with application {other}; {renew}"),
+        );
+    }
+}
+
+/// No valid certificate and no open application has this subject and kind.
+pub(super) fn check_subject_is_free(
+    kind: CertificateKind,
+    subject: &Subject,
+    against: &Against<'_>,
+    faults: &mut Faults,
+) {
+    if let Some(other) = against.view.open_for_subject {
+        faults.push(
+            SUBJECT,
+            "SUBJECT_HAS_OPEN_APPLICATION",
+            format!(
+                "application {other} for the same subject and kind is under way; wait for it or \
+                 withdraw it"
+            ),
+        );
+    }
+    let key = subject_key(kind, subject);
+    if let Some(held) = against.standings.in_force(key, against.now) {
+        let (last_day, renewal_opens) = held.days();
+        faults.push(
+            SUBJECT,
+            "SUBJECT_HAS_VALID_CERTIFICATE",
+            format!(
+                "certificate {} of the same subject and kind is valid until {last_day}; it may be \
+                 renewed from {renewal_opens}, or abolish or revoke it first",
+                held.serial
+            ),
+        );
+    }
+}
+
+/// The certificate to be abolished or revoked is the branch's own and still stands.
+pub(super) fn certificate_to_revoke(
+    sort: Sort,
+    serial: Option<&Serial>,
+    branch: Option<BodyCode>,
+    against: &Against<'_>,
+    faults: &mut Faults,
+) -> Option<Held> {
+    let serial = *serial?;
+    let field = format!("{sort}.serial");
+    let Some(held) = against.standings.certificate(serial) else {
+        let message = format!("there is no certificate {serial}; check the number");
+        faults.push(field, "CERTIFICATE_UNKNOWN", message);
+        return None;
+    };
+    if branch.is_some() && held.branch != branch {
+        let message = format!("certificate {serial} was not issued to your branch");
+        faults.push(field, "CERTIFICATE_OF_ANOTHER_BRANCH", message);
+        return None;
+    }
+    if let Some(at) = held.revoked_at {
+        let message = format!("certificate {serial} was revoked at {at}; nothing is left to do");
+        faults.push(field, "CERTIFICATE_REVOKED_BEFORE", message);
+        return None;
+    }
+    if held.validity.is_over(against.now) {
+        let last_day = held.validity.last_day();
+        let message = format!("certificate {serial} expired on {last_day}; nothing is left to do");
+        faults.push(field, "CERTIFICATE_EXPIRED", message);
+        return None;
+    }
+    Some(held)
+}

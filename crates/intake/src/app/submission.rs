@@ -1,0 +1,63 @@
+//! An application as it arrived: what could be read of it, and what could not.
+//!
+//! Decoding never stops at the first fault; what it could not read is `None` here with its fault
+//! noted, so that the door can judge the rest and the applicant is told everything at once.
+
+use lgpki_domain::{
+    BodyCode, CertificateKind, Digest, Faults, KeyMedium, OfficerRole, RequestId, RevocationReason,
+    Serial, Subject, application::Sort, examination::BranchExamination,
+};
+
+/// One application as it arrived.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The front end's name for it.
+    pub request_id: Option<RequestId>,
+    /// The branch applied for.
+    pub branch: Option<BodyCode>,
+    /// SHA-256 over what was sent, without the examiner's name.
+    pub content_digest: Digest,
+    /// The branch's examination.
+    pub examination: Option<BranchExamination>,
+    /// The examiner's name, a person's: it never enters the log.
+    pub examiner_name: Option<String>,
+    /// What is asked for.
+    pub wish: Option<Wish>,
+    /// What could not be read.
+    pub faults: Faults,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// A new certificate.
+    Issue(Box<IssueWish>),
+    /// An end to one.
+    Revoke {
+        /// Abolish or revoke.
+        sort: Sort,
+        /// The certificate.
+        serial: Option<Serial>,
+        /// Why.
+        reason: Option<RevocationReason>,
+    },
+}
+
+/// A new certificate as it was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct IssueWish {
+    /// The kind.
+    pub kind: Option<CertificateKind>,
+    /// Whom it is to name.
+    pub subject: Option<Subject>,
+    /// The CSR as sent.
+    pub csr: Vec<u8>,
+    /// Where the key lives.
+    pub medium: Option<KeyMedium>,
+    /// Host names.
+    pub dns_names: Vec<String>,
+    /// Mail address.
+    pub mail_address: Option<String>,
+    /// The office a login certificate speaks for.
+    pub login_role: Option<OfficerRole>,
+}

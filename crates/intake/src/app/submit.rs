@@ -1,0 +1,306 @@
+//! Taking applications in.
+//!
+//! A batch is inspected on as many threads as there are, looked up in one go, judged, and stored as
+//! one durable unit; each application in it is decided on its own. The examiners' names are durable
+//! apart from the log before an entry commits to them.
+
+use lgpki_domain::{ApplicationId, Caller, Digest};
+use lgpki_store::{Opening, commit};
+
+use super::{
+    App, AppError, blocking,
+    door::{self, Admitted, Against, Inspected, Refusal},
+    submission::Submission,
+    visible_branch,
+};
+use crate::{
+    metrics,
+    ports::{Acceptance, Application, DoorView, IntakeStore, NewApplication},
+};
+
+/// So few are inspected where the call is served; more go to threads of their own.
+const INLINE: usize = 2;
+
+/// An application that stands.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// As it stands.
+    pub application: Application,
+    /// Whether it had been accepted before.
+    pub repeated: bool,
+}
+
+/// The outcome of one application of a batch.
+pub type Outcome = Result<Accepted, AppError>;
+
+/// Outcomes by position, filled in as they become known.
+struct Outcomes(Vec<Option<Outcome>>);
+
+impl Outcomes {
+    fn settle(&mut self, position: usize, outcome: Outcome) {
+        self.0[position] = Some(outcome);
+    }
+
+    fn finish(self) -> Vec<Outcome> {
+        let lost = || Err(AppError::Internal("an item was left undecided".to_owned()));
+        self.0
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or_else(lost))
+            .collect()
+    }
+}
+
+/// What the applications of a batch have in common.
+#[derive(Clone, Copy, Debug)]
+struct Stage<'a> {
+    caller: &'a Caller,
+    standings_position: u64,
+}
+
+impl<S: IntakeStore> App<S> {
+    /// Takes a batch in; the outcomes stand in the order of the submissions. An error concerns the
+    /// whole batch: nothing of it was acknowledged, and sending it again is safe.
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        batch: Vec<Submission>,
+    ) -> Result<Vec<Outcome>, AppError> {
+        self.ready()?;
+        let mut outcomes = Outcomes(batch.iter().map(|_| None).collect());
+        let mut own = Vec::with_capacity(batch.len());
+        for (position, submission) in batch.into_iter().enumerate() {
+            match visible_branch(caller, submission.branch) {
+                Ok(_) => own.push((position, submission)),
+                Err(error) => outcomes.settle(position, Err(error)),
+            }
+        }
+        // Before judging: what the standings learn in between is still in the way for the store.
+        let standings_position = self.parts.standings.progress().issuance_position;
+        let mut admitted = Vec::with_capacity(own.len());
+        for (position, judged) in self.judge(inspect(own).await?).await? {
+            match judged {
+                Ok(passed) => admitted.push((position, passed)),
+                Err(refusal) => outcomes.settle(position, self.refuse(*refusal).await),
+            }
+        }
+        let stage = Stage {
+            caller,
+            standings_position,
+        };
+        self.accept(stage, admitted, &mut outcomes).await?;
+        let outcomes = outcomes.finish();
+        metrics::submitted(&outcomes);
+        Ok(outcomes)
+    }
+
+    async fn judge(
+        &self,
+        inspected: Vec<(usize, Inspected)>,
+    ) -> Result<Vec<(usize, Judged)>, AppError> {
+        let mut queries = Vec::with_capacity(inspected.len());
+        let mut asked = Vec::with_capacity(inspected.len());
+        for (_, inspected) in &inspected {
+            let query = inspected.query();
+            asked.push(query.is_some());
+            queries.extend(query);
+        }
+        let mut found = self.parts.store.door(queries).await?.into_iter();
+        let views = asked
+            .into_iter()
+            .map(|asked| if asked { found.next() } else { Some(NOTHING) })
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| AppError::Internal("the store lost a look-up".to_owned()))?;
+        let now = self.now();
+        Ok(inspected
+            .into_iter()
+            .zip(&views)
+            .map(|((position, inspected), view)| {
+                let against = Against {
+                    view,
+                    standings: &self.parts.standings,
+                    rules: &self.parts.settings.rules,
+                    now,
+                };
+                (position, door::judge(inspected, &against))
+            })
+            .collect())
+    }
+
+    /// What the door refuses may be a repetition of what it once admitted.
+    async fn refuse(&self, refusal: Refusal) -> Outcome {
+        let Refusal { submission, faults } = refusal;
+        if let Some((branch, request)) = submission.branch.zip(submission.request_id) {
+            let known = self.parts.store.by_request(branch, request).await?;
+            if let Some(application) = known {
+                return repeated(application, submission.content_digest);
+            }
+        }
+        Err(AppError::Refused(faults))
+    }
+
+    async fn accept(
+        &self,
+        stage: Stage<'_>,
+        admitted: Vec<(usize, (Submission, Admitted))>,
+        outcomes: &mut Outcomes,
+    ) -> Result<(), AppError> {
+        if admitted.is_empty() {
+            return Ok(());
+        }
+        let mut positions = Vec::with_capacity(admitted.len());
+        let mut batch = Vec::with_capacity(admitted.len());
+        let mut openings = Vec::new();
+        for (position, (submission, admitted)) in admitted {
+            let opening = match &submission.examiner_name {
+                Some(name) => Some(commit(self.parts.random.as_ref(), name).map_err(store)?),
+                None => None,
+            };
+            let commitment = opening.as_ref().map(|opening| opening.commitment.clone());
+            openings.extend(opening);
+            match self.new_application(stage, submission, admitted, commitment)? {
+                Some(new) => {
+                    positions.push(position);
+                    batch.push(new);
+                }
+                None => outcomes.settle(position, Err(undecoded())),
+            }
+        }
+        let commitments = self.keep_names(openings).await?;
+        let acceptances = self.parts.store.accept(batch).await?;
+        let mut used = Vec::new();
+        for (position, acceptance) in positions.into_iter().zip(acceptances) {
+            let outcome = match acceptance {
+                Acceptance::Accepted(application) => {
+                    used.extend(application.examiner_commitment.clone());
+                    Ok(Accepted {
+                        application,
+                        repeated: false,
+                    })
+                }
+                Acceptance::Repeated(application) => Ok(Accepted {
+                    application,
+                    repeated: true,
+                }),
+                Acceptance::OtherContent(id) => Err(AppError::OtherContent(id)),
+                Acceptance::Refused(faults) => Err(AppError::Refused(faults)),
+            };
+            outcomes.settle(position, outcome);
+        }
+        self.drop_names(commitments, &used).await
+    }
+
+    fn new_application(
+        &self,
+        stage: Stage<'_>,
+        submission: Submission,
+        admitted: Admitted,
+        examiner_commitment: Option<String>,
+    ) -> Result<Option<NewApplication>, AppError> {
+        let received_at = self.now();
+        let id = ApplicationId::draw(received_at, self.parts.random.as_ref())
+            .map_err(|failed| AppError::Internal(failed.to_string()))?;
+        let (Some(request_id), Some(branch), Some(examination)) = (
+            submission.request_id,
+            submission.branch,
+            submission.examination,
+        ) else {
+            return Ok(None);
+        };
+        Ok(Some(NewApplication {
+            id,
+            request_id,
+            branch,
+            sort: admitted.sort,
+            content_digest: submission.content_digest,
+            content: admitted.content,
+            examination,
+            examiner_commitment,
+            approvals_needed: admitted.approvals_needed,
+            standings_position: stage.standings_position,
+            caller: stage.caller.clone(),
+            received_at,
+        }))
+    }
+
+    /// Makes the openings durable and returns their commitments.
+    async fn keep_names(&self, openings: Vec<Opening>) -> Result<Vec<String>, AppError> {
+        if openings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let store_of_names = self.parts.openings.clone();
+        let commitments = openings.iter().map(|o| o.commitment.clone()).collect();
+        blocking(move || store_of_names.put(&openings))
+            .await?
+            .map_err(store)?;
+        Ok(commitments)
+    }
+
+    /// Erases the openings that no entry of the log names after all.
+    async fn drop_names(&self, all: Vec<String>, used: &[String]) -> Result<(), AppError> {
+        let unused: Vec<String> = all.into_iter().filter(|c| !used.contains(c)).collect();
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let store_of_names = self.parts.openings.clone();
+        blocking(move || store_of_names.erase(&unused))
+            .await?
+            .map_err(store)
+    }
+}
+
+type Judged = Result<(Submission, Admitted), Box<Refusal>>;
+
+/// What is known about an application whose branch could not be read.
+const NOTHING: DoorView = DoorView {
+    body: None,
+    organization: None,
+    account: None,
+    key_used_by: None,
+    open_for_subject: None,
+};
+
+fn repeated(application: Application, digest: Digest) -> Outcome {
+    if application.content_digest == digest {
+        Ok(Accepted {
+            application,
+            repeated: true,
+        })
+    } else {
+        Err(AppError::OtherContent(application.id))
+    }
+}
+
+fn undecoded() -> AppError {
+    AppError::Internal("an application passed the door without its names".to_owned())
+}
+
+pub(super) fn store(error: lgpki_store::StoreError) -> AppError {
+    AppError::Store(error.into())
+}
+
+/// Inspects a batch on all cores: the proofs of possession are what an application costs.
+async fn inspect(batch: Vec<(usize, Submission)>) -> Result<Vec<(usize, Inspected)>, AppError> {
+    let one = |(position, submission)| (position, Inspected::new(submission));
+    if batch.len() <= INLINE {
+        return Ok(batch.into_iter().map(one).collect());
+    }
+    let lanes = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = batch.len().div_ceil(lanes);
+    let mut rest = batch.into_iter();
+    let mut tasks = Vec::with_capacity(lanes);
+    loop {
+        let chunk: Vec<_> = rest.by_ref().take(share).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        tasks.push(tokio::task::spawn_blocking(move || {
+            chunk.into_iter().map(one).collect::<Vec<_>>()
+        }));
+    }
+    let mut inspected = Vec::new();
+    for task in tasks {
+        let done = task.await;
+        inspected.extend(done.map_err(|failed| AppError::Internal(failed.to_string()))?);
+    }
+    Ok(inspected)
+}

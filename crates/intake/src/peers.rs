@@ -1,0 +1,134 @@
+//! The services that intake calls: the issuer and lifecycle, through the generated clients.
+
+use std::{sync::Arc, time::Duration};
+
+use lgpki_domain::{Authority, CertificateKind};
+use lgpki_proto::{
+    RemoteError, convert,
+    v1::{
+        self, certificate_service_client::CertificateServiceClient,
+        issuer_service_client::IssuerServiceClient,
+        lifecycle_service_client::LifecycleServiceClient,
+    },
+};
+use lgpki_runtime::client;
+use lgpki_x509::certificate::Certificate;
+use tokio::sync::RwLock;
+use tonic::{Request, transport::Channel};
+
+/// How long a call that answers once may take.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// A batch of certificates with their DER is larger than gRPC's customary 4 MiB at its limit.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// The other two services.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    issuer: Channel,
+    lifecycle: Channel,
+    authorities: Arc<RwLock<Vec<CaCertificate>>>,
+}
+
+/// A CA certificate, for the chain.
+#[derive(Clone, Debug)]
+struct CaCertificate {
+    authority: Authority,
+    generation: u32,
+    der: Arc<[u8]>,
+}
+
+impl Peers {
+    /// Takes over channels that present intake's TLS identity.
+    #[must_use]
+    pub fn new(issuer: Channel, lifecycle: Channel) -> Self {
+        Self {
+            issuer,
+            lifecycle,
+            authorities: Arc::default(),
+        }
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub fn issuer(&self) -> IssuerServiceClient<Channel> {
+        IssuerServiceClient::new(self.issuer.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// Lifecycle.
+    #[must_use]
+    pub fn lifecycle(&self) -> LifecycleServiceClient<Channel> {
+        LifecycleServiceClient::new(self.lifecycle.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// Lifecycle's inventory.
+    #[must_use]
+    pub fn certificates(&self) -> CertificateServiceClient<Channel> {
+        CertificateServiceClient::new(self.lifecycle.clone())
+            .max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// The CA certificate that issued `certificate`, which is of `kind`.
+    pub async fn ca_certificate(
+        &self,
+        kind: CertificateKind,
+        certificate: &[u8],
+    ) -> Result<Arc<[u8]>, RemoteError> {
+        let authority = kind.authority();
+        if let Some(der) = pick(&self.authorities.read().await, authority, certificate) {
+            return Ok(der);
+        }
+        let answer = self
+            .issuer()
+            .list_issuers(within_deadline(v1::ListIssuersRequest {}))
+            .await?
+            .into_inner();
+        let mut known = self.authorities.write().await;
+        *known = answer.issuers.into_iter().filter_map(read).collect();
+        pick(&known, authority, certificate).ok_or_else(|| RemoteError {
+            code: tonic::Code::Internal,
+            reason: "AUTHORITY_UNKNOWN".to_owned(),
+            message: format!("the issuer lists no CA for {kind} certificates"),
+            faults: Vec::new(),
+            retry_after: None,
+            correlation_id: None,
+        })
+    }
+}
+
+/// A request that gives up after [`DEADLINE`].
+pub fn within_deadline<T>(message: T) -> Request<T> {
+    client::within(DEADLINE, message)
+}
+
+fn read(info: v1::IssuerInfo) -> Option<CaCertificate> {
+    let mut faults = lgpki_domain::Faults::new();
+    Some(CaCertificate {
+        authority: convert::required(&mut faults, "authority", info.authority)?,
+        generation: info.key_generation,
+        der: info.certificate.into(),
+    })
+}
+
+/// The newest generation, unless there are several: then the one whose key identifier fits.
+fn pick(
+    known: &[CaCertificate],
+    authority: Option<Authority>,
+    certificate: &[u8],
+) -> Option<Arc<[u8]>> {
+    let mut of_authority = known.iter().filter(|ca| Some(ca.authority) == authority);
+    let first = of_authority.next()?;
+    let Some(second) = of_authority.next() else {
+        return Some(first.der.clone());
+    };
+    let wanted = Certificate::parse(certificate).ok()?.authority_key_id();
+    let fits = |ca: &&CaCertificate| {
+        Certificate::parse(&ca.der).is_ok_and(|parsed| parsed.key_id() == wanted)
+    };
+    [first, second]
+        .into_iter()
+        .chain(of_authority)
+        .filter(fits)
+        .max_by_key(|ca| ca.generation)
+        .map(|ca| ca.der.clone())
+}

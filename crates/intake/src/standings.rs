@@ -1,0 +1,262 @@
+//! What intake knows of the certificates there are: a projection of lifecycle's FollowStandings.
+//!
+//! It answers which subject holds a valid certificate, which keys were ever certified, which login
+//! certificates are revoked, and how far the inventory has followed the issuer's log. It lives in
+//! memory, is built anew after a start, and answers nothing about applications until it has caught
+//! up once: until then intake could admit what it must refuse.
+
+mod follow;
+
+use std::collections::{HashMap, HashSet};
+
+use lgpki_domain::{
+    BodyCode, CertificateKind, Digest, Faults, JstDate, Serial, Subject, Timestamp, Validity,
+};
+use lgpki_proto::{convert, v1};
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use crate::subject_key::subject_key;
+
+pub use follow::follow;
+
+/// One certificate as intake knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its serial number.
+    pub serial: Serial,
+    /// The branch it was issued to; none for operators and auditors.
+    pub branch: Option<BodyCode>,
+    /// Its kind.
+    pub kind: CertificateKind,
+    /// Whom it names.
+    pub subject: Subject,
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key_digest: Digest,
+    /// When it is valid.
+    pub validity: Validity,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Held {
+    /// Whether it is neither revoked nor expired; one that is not valid yet counts, for it will be.
+    #[must_use]
+    pub fn stands(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && !self.validity.is_over(now)
+    }
+
+    /// Its last day and the first on which renewal may be applied for.
+    #[must_use]
+    pub fn days(&self) -> (JstDate, JstDate) {
+        (self.validity.last_day(), self.validity.renewal_opens())
+    }
+}
+
+/// How far the projection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether everything known at some call has arrived.
+    pub caught_up: bool,
+    /// Everything of the issuer's log below this index stands in the inventory.
+    pub issuance_position: u64,
+    /// Where to go on following.
+    pub next_position: u64,
+}
+
+#[derive(Debug, Default)]
+struct Projection {
+    certificates: HashMap<Serial, Held>,
+    keys: HashSet<Digest>,
+    by_subject: HashMap<Digest, Serial>,
+}
+
+/// The projection; shared by the door, the login check and the downloads.
+#[derive(Debug)]
+pub struct Standings {
+    projection: RwLock<Projection>,
+    progress: watch::Sender<Progress>,
+}
+
+impl Default for Standings {
+    fn default() -> Self {
+        Self {
+            projection: RwLock::default(),
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+}
+
+impl Standings {
+    /// How far the projection is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// Tells of each step forward.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// The certificate of this serial number.
+    #[must_use]
+    pub fn certificate(&self, serial: Serial) -> Option<Held> {
+        self.projection.read().certificates.get(&serial).cloned()
+    }
+
+    /// When the certificate was revoked, if it was.
+    #[must_use]
+    pub fn revoked_at(&self, serial: Serial) -> Option<Timestamp> {
+        let projection = self.projection.read();
+        projection.certificates.get(&serial)?.revoked_at
+    }
+
+    /// Whether the key was ever certified here.
+    #[must_use]
+    pub fn key_was_certified(&self, key: Digest) -> bool {
+        self.projection.read().keys.contains(&key)
+    }
+
+    /// The certificate in force for a subject and kind.
+    #[must_use]
+    pub fn in_force(&self, subject_key: Digest, now: Timestamp) -> Option<Held> {
+        let projection = self.projection.read();
+        let serial = projection.by_subject.get(&subject_key)?;
+        let held = projection.certificates.get(serial)?;
+        held.stands(now).then(|| held.clone())
+    }
+
+    /// Takes over standings, then the progress that came with them.
+    pub fn apply(&self, standings: Vec<Held>, progress: Progress) {
+        let mut projection = self.projection.write();
+        for held in standings {
+            projection.put(held);
+        }
+        drop(projection);
+        self.progress.send_if_modified(|present| {
+            let next = Progress {
+                caught_up: present.caught_up || progress.caught_up,
+                issuance_position: present.issuance_position.max(progress.issuance_position),
+                next_position: progress.next_position,
+            };
+            std::mem::replace(present, next) != next
+        });
+    }
+
+    /// How many certificates are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.projection.read().certificates.len()
+    }
+
+    /// Whether no certificate is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Projection {
+    fn put(&mut self, held: Held) {
+        self.keys.insert(held.key_digest);
+        let subject = subject_key(held.kind, &held.subject);
+        if held.revoked_at.is_some() {
+            if self.by_subject.get(&subject) == Some(&held.serial) {
+                self.by_subject.remove(&subject);
+            }
+        } else {
+            let ends = |serial: &Serial| {
+                self.certificates
+                    .get(serial)
+                    .filter(|other| other.revoked_at.is_none())
+                    .map(|other| other.validity.not_after())
+            };
+            let present = self.by_subject.get(&subject).and_then(ends);
+            if present.is_none_or(|present| present <= held.validity.not_after()) {
+                self.by_subject.insert(subject, held.serial);
+            }
+        }
+        self.certificates.insert(held.serial, held);
+    }
+}
+
+/// Reads one standing. An abandoned attempt has a serial number but neither subject nor kind: it
+/// was never handed out, and there is nothing of it to know here.
+fn held(faults: &mut Faults, standing: &v1::Standing) -> Option<Held> {
+    if standing.subject.is_none() || standing.kind == 0 {
+        return None;
+    }
+    let not_before: Option<Timestamp> =
+        convert::required_text(faults, "not_before", &standing.not_before);
+    let not_after: Option<Timestamp> =
+        convert::required_text(faults, "not_after", &standing.not_after);
+    let validity = Validity::try_new(not_before?.jst_date(), not_after?.jst_date());
+    Some(Held {
+        serial: convert::required_text(faults, "serial", &standing.serial)?,
+        branch: convert::optional_text(faults, "branch", &standing.branch),
+        kind: convert::required(faults, "kind", standing.kind)?,
+        subject: convert::subject(faults, "subject", standing.subject.as_ref())?,
+        key_digest: convert::required_text(faults, "key_digest", &standing.key_digest)?,
+        validity: validity?,
+        revoked_at: convert::optional_text(faults, "revoked_at", &standing.revoked_at),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use lgpki_domain::Names;
+
+    use super::*;
+
+    fn held(n: u8, revoked: bool) -> Held {
+        let names = |en: &str, ja: &str| Names::try_new("x", en, ja).unwrap();
+        Held {
+            serial: Serial::from_bytes(&[0x40 | n; 16]).unwrap(),
+            branch: None,
+            kind: CertificateKind::OfficialDuty,
+            subject: Subject {
+                body: names("Body", "団体"),
+                unit: None,
+                name: names("Mayor", "市長"),
+            },
+            key_digest: Digest([n; 32]),
+            validity: Validity::for_subscriber("2008-02-04".parse().unwrap()),
+            revoked_at: revoked.then_some(Timestamp::from_seconds(1)),
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2009-01-01T00:00:00+09:00".parse().unwrap()
+    }
+
+    #[test]
+    fn a_revoked_certificate_frees_its_subject_but_never_its_key() {
+        let standings = Standings::default();
+        let key = subject_key(CertificateKind::OfficialDuty, &held(1, false).subject);
+        standings.apply(vec![held(1, false)], Progress::default());
+        assert_eq!(standings.in_force(key, now()), Some(held(1, false)));
+        assert_eq!(
+            standings.in_force(key, "2011-02-04T00:00:00+09:00".parse().unwrap()),
+            None
+        );
+        standings.apply(vec![held(1, true)], Progress::default());
+        assert_eq!(standings.in_force(key, now()), None);
+        assert!(standings.key_was_certified(Digest([1; 32])));
+        assert!(standings.revoked_at(held(1, true).serial).is_some());
+    }
+
+    #[test]
+    fn what_was_caught_up_once_stays_so_and_positions_never_go_back() {
+        let standings = Standings::default();
+        let step = |caught_up, issuance_position, next_position| Progress {
+            caught_up,
+            issuance_position,
+            next_position,
+        };
+        standings.apply(vec![], step(true, 9, 4));
+        standings.apply(vec![], step(false, 3, 5));
+        assert_eq!(standings.progress(), step(true, 9, 5));
+    }
+}

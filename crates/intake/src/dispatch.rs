@@ -1,0 +1,158 @@
+//! Sends what is queued to the issuer and to lifecycle, and notes what they answer.
+//!
+//! Claims are durable before an order leaves. An order is named by its application for ever, so it
+//! may be sent again after any failure: what exists is answered again, never made twice. A batch that
+//! could not be sent is given back and claimed anew, so that an urgent revocation overtakes it.
+//! Nothing is ever given up here; only the issuer's or lifecycle's own word settles an application.
+
+mod issue;
+mod order;
+mod revoke;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use lgpki_domain::{ApplicationId, Clock, Randomness};
+use lgpki_proto::RemoteError;
+use lgpki_runtime::backoff::Backoff;
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+use crate::{
+    config::Dispatch,
+    error::StoreError,
+    peers::Peers,
+    ports::{Claimed, Content, IntakeStore},
+};
+
+/// The wait after a first failure.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// What dispatch needs.
+#[derive(Debug)]
+pub struct Dispatcher<S> {
+    /// The queue.
+    pub store: Arc<S>,
+    /// The issuer and lifecycle.
+    pub peers: Peers,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For the jitter of repeated tries.
+    pub random: Arc<dyn Randomness>,
+    /// Batch size and parallelism.
+    pub settings: Dispatch,
+}
+
+/// What the tasks of one dispatcher share.
+#[derive(Debug)]
+struct Shared<S> {
+    parts: Dispatcher<S>,
+    /// Wakes the loop when claims were given back.
+    given_back: Notify,
+    /// Failures to reach the issuer since the last success.
+    failures: AtomicU32,
+}
+
+impl<S: IntakeStore> Dispatcher<S> {
+    /// Dispatches for ever; ends only if the store fails.
+    pub async fn run(self) -> Result<(), StoreError> {
+        let parallel = self.settings.parallel;
+        let shared = Arc::new(Shared {
+            parts: self,
+            given_back: Notify::new(),
+            failures: AtomicU32::new(0),
+        });
+        let (revocations, orders) = mpsc::unbounded_channel();
+        let (failed, mut failures) = mpsc::channel(1);
+        let permits = Arc::new(Semaphore::new(parallel));
+        // Dropped with this future, and all its tasks with it.
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(revoke::run(shared.clone(), orders, failed.clone()));
+        loop {
+            let Ok(permit) = permits.clone().acquire_owned().await else {
+                return Ok(());
+            };
+            let claimed = tokio::select! {
+                claimed = shared.claim() => claimed?,
+                Some(failure) = failures.recv() => return Err(failure),
+            };
+            let (issue, revoke): (Vec<_>, Vec<_>) = claimed
+                .into_iter()
+                .partition(|claimed| matches!(claimed.application.content, Content::Issue(_)));
+            for claimed in revoke {
+                // The receiver lives as long as this function.
+                let _ = revocations.send(claimed);
+            }
+            while tasks.try_join_next().is_some() {}
+            if issue.is_empty() {
+                continue;
+            }
+            let (shared, failed) = (shared.clone(), failed.clone());
+            tasks.spawn(async move {
+                if let Err(error) = issue::batch(&shared, issue).await {
+                    let _ = failed.try_send(error);
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+impl<S: IntakeStore> Shared<S> {
+    /// Waits until something can be claimed.
+    async fn claim(&self) -> Result<Vec<Claimed>, StoreError> {
+        let Dispatcher {
+            store,
+            clock,
+            settings,
+            ..
+        } = &self.parts;
+        let mut changes = store.changes();
+        loop {
+            changes.mark_unchanged();
+            let claimed = store.claim(settings.batch, clock.now()).await?;
+            if !claimed.is_empty() {
+                return Ok(claimed);
+            }
+            tokio::select! {
+                woken = changes.changed() => if woken.is_err() {
+                    // The store has gone; asking it again says why.
+                    store.claim(1, clock.now()).await?;
+                },
+                () = self.given_back.notified() => {}
+            }
+        }
+    }
+
+    async fn give_back(&self, ids: Vec<ApplicationId>) -> Result<(), StoreError> {
+        if !ids.is_empty() {
+            self.parts.store.release(ids).await?;
+            self.given_back.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Counts a failure and tells how many there were before it.
+    fn count_failure(&self) -> u32 {
+        self.failures.fetch_add(1, Ordering::Relaxed).min(64)
+    }
+
+    /// How long to wait after the `attempt`th failure in a row.
+    fn delay(&self, attempt: u32, error: Option<&RemoteError>) -> Duration {
+        let most = self.parts.settings.longest_backoff;
+        let hint = error.and_then(|error| error.retry_after);
+        let backoff = Backoff {
+            first: most.min(FIRST_WAIT),
+            most,
+        };
+        backoff.delay(
+            attempt,
+            self.parts.random.as_ref(),
+            hint.map(|h| h.min(most)),
+        )
+    }
+}

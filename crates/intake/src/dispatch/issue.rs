@@ -1,0 +1,121 @@
+//! Batches of certificates to be issued.
+
+use std::sync::atomic::Ordering;
+
+use lgpki_domain::{ApplicationId, ErrorClass};
+use lgpki_proto::{RemoteError, v1};
+
+use super::{Shared, order, order::Answer};
+use crate::{
+    error::StoreError,
+    metrics,
+    peers::within_deadline,
+    ports::{Claimed, Content, IntakeStore},
+};
+
+/// Orders one batch until each application in it is settled or given back.
+pub(super) async fn batch<S: IntakeStore>(
+    shared: &Shared<S>,
+    claimed: Vec<Claimed>,
+) -> Result<(), StoreError> {
+    match send(shared, &claimed).await {
+        Ok(results) => {
+            shared.failures.store(0, Ordering::Relaxed);
+            settle(shared, claimed, results).await
+        }
+        Err(error) if error.class() == ErrorClass::InvalidInput => {
+            one_by_one(shared, claimed, error).await
+        }
+        Err(error) => put_off(shared, &claimed, &error).await,
+    }
+}
+
+async fn send<S: IntakeStore>(
+    shared: &Shared<S>,
+    claimed: &[Claimed],
+) -> Result<Vec<v1::IssuanceResult>, RemoteError> {
+    let orders = claimed
+        .iter()
+        .filter_map(|claimed| match &claimed.application.content {
+            Content::Issue(content) => Some(order::issuance(claimed, content)),
+            Content::Revoke { .. } => None,
+        })
+        .collect();
+    let request = within_deadline(v1::IssueCertificatesRequest { orders });
+    let mut issuer = shared.parts.peers.issuer();
+    Ok(issuer
+        .issue_certificates(request)
+        .await?
+        .into_inner()
+        .results)
+}
+
+async fn settle<S: IntakeStore>(
+    shared: &Shared<S>,
+    claimed: Vec<Claimed>,
+    results: Vec<v1::IssuanceResult>,
+) -> Result<(), StoreError> {
+    let at = shared.parts.clock.now();
+    let mut settlements = Vec::with_capacity(claimed.len());
+    let mut later = Vec::new();
+    let mut results = results.into_iter();
+    for claimed in &claimed {
+        let answer = match results.next() {
+            Some(result) => order::issued(claimed, result, at),
+            None => Answer::Later,
+        };
+        match answer {
+            Answer::Settled(settlement) => settlements.push(settlement),
+            Answer::Later => later.push(claimed.application.id),
+        }
+    }
+    metrics::dispatched(&settlements, later.len());
+    if !settlements.is_empty() {
+        shared.parts.store.settle(settlements).await?;
+    }
+    if !later.is_empty() {
+        tokio::time::sleep(shared.delay(0, None)).await;
+        shared.give_back(later).await?;
+    }
+    Ok(())
+}
+
+/// The issuer cannot read a batch: each order is sent alone, so that one cannot hold up the others,
+/// and one that is refused even alone fails.
+async fn one_by_one<S: IntakeStore>(
+    shared: &Shared<S>,
+    claimed: Vec<Claimed>,
+    error: RemoteError,
+) -> Result<(), StoreError> {
+    if claimed.len() == 1 {
+        tracing::error!(%error, "the issuer cannot read an order");
+        let at = shared.parts.clock.now();
+        let settlements = claimed
+            .iter()
+            .map(|claimed| order::failed(claimed.application.id, &error.to_string(), at))
+            .collect::<Vec<_>>();
+        metrics::dispatched(&settlements, 0);
+        return shared.parts.store.settle(settlements).await;
+    }
+    for claimed in claimed {
+        Box::pin(batch(shared, vec![claimed])).await?;
+    }
+    Ok(())
+}
+
+async fn put_off<S: IntakeStore>(
+    shared: &Shared<S>,
+    claimed: &[Claimed],
+    error: &RemoteError,
+) -> Result<(), StoreError> {
+    if error.may_be_tried_again() {
+        tracing::info!(%error, orders = claimed.len(), "the issuer is away; the orders wait");
+    } else {
+        tracing::error!(%error, orders = claimed.len(), "the issuer refuses intake's calls; the orders wait");
+    }
+    let ids: Vec<ApplicationId> = claimed.iter().map(|c| c.application.id).collect();
+    metrics::dispatched(&[], ids.len());
+    let failures = shared.count_failure();
+    tokio::time::sleep(shared.delay(failures, Some(error))).await;
+    shared.give_back(ids).await
+}

@@ -1,0 +1,87 @@
+//! What intake counts. Labels come from closed sets; no serial number and no body is ever one.
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+use crate::{
+    app::submit::Outcome,
+    ports::{Settled, Settlement},
+    standings::{Progress, Standings},
+};
+
+const SUBMITTED: &str = "lgpki_intake_applications_total";
+const BATCH: &str = "lgpki_intake_submit_batch_size";
+const DISPATCHED: &str = "lgpki_intake_dispatched_total";
+const STANDING: &str = "lgpki_intake_applications";
+const KNOWN: &str = "lgpki_intake_certificates";
+const POSITION: &str = "lgpki_intake_issuance_position";
+const READY: &str = "lgpki_intake_standings_ready";
+
+/// Says what each metric means.
+pub fn describe() {
+    describe_counter!(SUBMITTED, "Applications submitted, by outcome");
+    describe_histogram!(BATCH, "Applications checked and stored together");
+    describe_counter!(DISPATCHED, "Orders to issuer and lifecycle, by outcome");
+    describe_gauge!(STANDING, "Applications by state");
+    describe_gauge!(KNOWN, "Certificates known from lifecycle's standings");
+    describe_gauge!(POSITION, "Position of the inventory in the issuer's log");
+    describe_gauge!(READY, "1 once the standings have caught up");
+}
+
+/// Counts a batch of applications.
+pub(crate) fn submitted(outcomes: &[Outcome]) {
+    let (mut accepted, mut repeated, mut refused) = (0, 0, 0);
+    for outcome in outcomes {
+        match outcome {
+            Ok(accepted) if accepted.repeated => repeated += 1,
+            Ok(_) => accepted += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    for (outcome, count) in [
+        ("accepted", accepted),
+        ("repeated", repeated),
+        ("refused", refused),
+    ] {
+        if count > 0 {
+            counter!(SUBMITTED, "outcome" => outcome).increment(count);
+        }
+    }
+    let size = u32::try_from(outcomes.len()).unwrap_or(u32::MAX);
+    histogram!(BATCH).record(f64::from(size));
+}
+
+/// Counts the answers to a batch of orders, and those that stay to be answered.
+pub(crate) fn dispatched(settlements: &[Settlement], later: usize) {
+    for settlement in settlements {
+        let outcome = match settlement.outcome {
+            Settled::Issued { .. } => "issued",
+            Settled::Completed => "completed",
+            Settled::Abandoned { .. } => "abandoned",
+            Settled::Failed { .. } => "failed",
+        };
+        counter!(DISPATCHED, "outcome" => outcome).increment(1);
+    }
+    if later > 0 {
+        let later = u64::try_from(later).unwrap_or(u64::MAX);
+        counter!(DISPATCHED, "outcome" => "later").increment(later);
+    }
+}
+
+/// Shows where applications and standings stand.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; counts stay far below 2^53"
+)]
+pub(crate) fn stand(counts: &[(&'static str, u64)], standings: &Standings) {
+    for (state, count) in counts {
+        gauge!(STANDING, "state" => *state).set(*count as f64);
+    }
+    let Progress {
+        caught_up,
+        issuance_position,
+        ..
+    } = standings.progress();
+    gauge!(KNOWN).set(standings.len() as f64);
+    gauge!(POSITION).set(issuance_position as f64);
+    gauge!(READY).set(if caught_up { 1.0 } else { 0.0 });
+}

@@ -1,0 +1,106 @@
+//! What intake does by the clock: presumed deliveries, the log of refused logins, the gauges.
+
+use std::sync::Arc;
+
+use lgpki_domain::{Caller, Clock, Role, Timestamp};
+
+use crate::{
+    error::StoreError,
+    logins::Logins,
+    metrics,
+    ports::{Act, Command, IntakeStore},
+    standings::Standings,
+};
+
+/// Seconds between two looks for certificates that were never confirmed.
+const DELIVERY_SECONDS: i64 = 3_600;
+/// Seconds between two entries about refused logins.
+const REFUSALS_SECONDS: i64 = 10;
+/// Seconds between two updates of the gauges.
+const GAUGES_SECONDS: i64 = 10;
+/// Applications settled at a time.
+const STEP: usize = 500;
+const DAY_SECONDS: i64 = 86_400;
+
+/// Counts certificates as delivered that were issued `days` ago and never confirmed.
+pub async fn presume_deliveries<S: IntakeStore>(
+    store: Arc<S>,
+    clock: Arc<dyn Clock>,
+    days: u16,
+) -> Result<(), StoreError> {
+    loop {
+        let now = clock.now();
+        presume(store.as_ref(), now, days).await?;
+        clock.sleep_until(now.plus_seconds(DELIVERY_SECONDS)).await;
+    }
+}
+
+async fn presume<S: IntakeStore>(store: &S, now: Timestamp, days: u16) -> Result<(), StoreError> {
+    let before = now.plus_seconds(-DAY_SECONDS * i64::from(days));
+    loop {
+        let ids = store.unconfirmed(before, STEP).await?;
+        let count = ids.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let command = |id| Command {
+            id,
+            act: Act::PresumeDelivery,
+            branch: None,
+            caller: Caller::Service(Role::Intake),
+            at: now,
+        };
+        let outcomes = store.act(ids.into_iter().map(command).collect()).await?;
+        let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        if done > 0 {
+            tracing::info!(
+                count = done,
+                days,
+                "deliveries never confirmed are presumed"
+            );
+        }
+        // Some may have been confirmed in between; if none could be settled, asking again is idle.
+        if count < STEP || done == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes refused logins into the log, aggregated.
+pub async fn log_refused_logins<S: IntakeStore>(
+    store: Arc<S>,
+    logins: Arc<Logins>,
+    clock: Arc<dyn Clock>,
+) -> Result<(), StoreError> {
+    loop {
+        let now = clock.now();
+        clock.sleep_until(now.plus_seconds(REFUSALS_SECONDS)).await;
+        flush_refused(store.as_ref(), &logins, clock.now()).await?;
+    }
+}
+
+/// Writes what was refused so far.
+pub(crate) async fn flush_refused<S: IntakeStore>(
+    store: &S,
+    logins: &Logins,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let refused = logins.take_refused();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    store.note_refused_logins(refused, now).await
+}
+
+/// Keeps the gauges current.
+pub async fn update_gauges<S: IntakeStore>(
+    store: Arc<S>,
+    standings: Arc<Standings>,
+    clock: Arc<dyn Clock>,
+) -> Result<(), StoreError> {
+    loop {
+        metrics::stand(&store.counts().await?, &standings);
+        let now = clock.now();
+        clock.sleep_until(now.plus_seconds(GAUGES_SECONDS)).await;
+    }
+}

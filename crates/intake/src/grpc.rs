@@ -1,0 +1,100 @@
+//! The gRPC face of intake: decode, call, encode; it decides nothing.
+//!
+//! Who may call what was settled before a handler runs; it finds the caller in the request's
+//! extensions. A field that cannot be read is a fault with its path, together with all others.
+
+mod application;
+mod certificate;
+mod decode;
+mod directory;
+mod encode;
+mod examination;
+mod feed;
+mod submit;
+mod watch;
+
+use std::sync::Arc;
+
+use lgpki_domain::{ApplicationId, Faults};
+use lgpki_proto::{
+    Failure, convert,
+    v1::{
+        application_service_server::ApplicationServiceServer,
+        certificate_service_server::CertificateServiceServer,
+        directory_service_server::DirectoryServiceServer,
+        examination_service_server::ExaminationServiceServer,
+    },
+};
+use lgpki_runtime::{rpc::Rpc, shutdown::Shutdown};
+use tonic::{Status, service::Routes};
+
+use crate::{
+    app::{App, AppError, check_count},
+    ports::IntakeStore,
+};
+
+/// The handlers of all four services.
+#[derive(Debug)]
+pub struct Handlers<S> {
+    app: Arc<App<S>>,
+    shutdown: Shutdown,
+}
+
+impl<S> Clone for Handlers<S> {
+    fn clone(&self) -> Self {
+        Self {
+            app: self.app.clone(),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+}
+
+impl<S: IntakeStore> Handlers<S> {
+    /// Puts handlers in front of the use cases; open streams end at `shutdown`.
+    #[must_use]
+    pub const fn new(app: Arc<App<S>>, shutdown: Shutdown) -> Self {
+        Self { app, shutdown }
+    }
+
+    /// All four services, for the server.
+    #[must_use]
+    pub fn into_routes(self) -> Routes {
+        Routes::new(ApplicationServiceServer::new(self.clone()))
+            .add_service(ExaminationServiceServer::new(self.clone()))
+            .add_service(DirectoryServiceServer::new(self.clone()))
+            .add_service(CertificateServiceServer::new(self))
+    }
+}
+
+/// Ends decoding: all faults found, or the value.
+fn decoded<T>(rpc: &Rpc, faults: Faults, value: Option<T>) -> Result<T, Status> {
+    match value {
+        Some(value) if faults.is_empty() => Ok(value),
+        _ => Err(rpc.refuse(Failure::from(faults))),
+    }
+}
+
+/// Ends decoding where nothing needs to be given.
+fn checked(rpc: &Rpc, faults: Faults) -> Result<(), Status> {
+    decoded(rpc, faults, Some(()))
+}
+
+/// Reads one application's number.
+fn id(rpc: &Rpc, text: &str) -> Result<ApplicationId, Status> {
+    let mut faults = Faults::new();
+    let id = convert::required_text(&mut faults, "id", text);
+    decoded(rpc, faults, id)
+}
+
+/// Reads the numbers of a bulk call.
+fn ids(rpc: &Rpc, texts: &[String]) -> Result<Vec<ApplicationId>, Status> {
+    check_count("ids", texts.len()).map_err(|error| rpc.refuse(error))?;
+    let mut faults = Faults::new();
+    let ids = convert::all_texts(&mut faults, "ids", texts);
+    decoded(rpc, faults, Some(ids))
+}
+
+/// What follows from an item's error for the item.
+fn refusal(rpc: &Rpc, error: AppError) -> lgpki_proto::v1::Refusal {
+    rpc.refusal(error)
+}

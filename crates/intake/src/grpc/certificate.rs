@@ -1,0 +1,82 @@
+//! CertificateService for officers: lifecycle's answers, confined to what the caller may see.
+
+use lgpki_domain::{BodyCode, Faults, Serial};
+use lgpki_proto::{
+    RemoteError, convert,
+    v1::{self, certificate_service_server::CertificateService},
+};
+use lgpki_runtime::rpc::Rpc;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{Handlers, decoded};
+use crate::{
+    app::{AppError, confined_to, visible_branch},
+    peers::within_deadline,
+    ports::IntakeStore,
+};
+
+#[async_trait]
+impl<S: IntakeStore> CertificateService for Handlers<S> {
+    async fn get_certificate(
+        &self,
+        request: Request<v1::GetCertificateRequest>,
+    ) -> Result<Response<v1::GetCertificateResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let mut faults = Faults::new();
+        let serial = convert::required_text(&mut faults, "serial", &request.get_ref().serial);
+        let serial: Serial = decoded(&rpc, faults, serial)?;
+        let asked = within_deadline(request.into_inner());
+        let answer = self.app.peers().certificates().get_certificate(asked).await;
+        let answer = answer
+            .map_err(|status| relayed(&rpc, &status))?
+            .into_inner();
+        let branch = answer.certificate.as_ref().map(|c| c.branch.clone());
+        let hidden = confined_to(rpc.caller())
+            .is_some_and(|own| branch.unwrap_or_default() != own.to_string());
+        if hidden {
+            return Err(rpc.refuse(AppError::NotFound {
+                reason: "CERTIFICATE_NOT_FOUND",
+                message: format!("there is no certificate {serial} that you may see"),
+            }));
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn list_certificates(
+        &self,
+        request: Request<v1::ListCertificatesRequest>,
+    ) -> Result<Response<v1::ListCertificatesResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let mut request = request.into_inner();
+        let mut faults = Faults::new();
+        let asked: Option<BodyCode> =
+            convert::optional_text(&mut faults, "branch", &request.branch);
+        decoded(&rpc, faults, Some(()))?;
+        let branch = visible_branch(rpc.caller(), asked).map_err(|error| rpc.refuse(error))?;
+        request.branch = branch.map(|branch| branch.to_string()).unwrap_or_default();
+        let asked = within_deadline(request);
+        let mut inventory = self.app.peers().certificates();
+        let answer = inventory.list_certificates(asked).await;
+        answer.map(fresh).map_err(|status| relayed(&rpc, &status))
+    }
+
+    async fn list_authorities(
+        &self,
+        request: Request<v1::ListAuthoritiesRequest>,
+    ) -> Result<Response<v1::ListAuthoritiesResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let asked = within_deadline(request.into_inner());
+        let mut inventory = self.app.peers().certificates();
+        let answer = inventory.list_authorities(asked).await;
+        answer.map(fresh).map_err(|status| relayed(&rpc, &status))
+    }
+}
+
+/// The message alone: lifecycle's transport metadata is no answer of ours.
+fn fresh<T>(answer: Response<T>) -> Response<T> {
+    Response::new(answer.into_inner())
+}
+
+fn relayed(rpc: &Rpc, status: &Status) -> Status {
+    rpc.refuse(RemoteError::from(status))
+}

@@ -1,0 +1,246 @@
+//! The assembled service: use cases, handlers, server and workers, started and stopped together.
+//!
+//! It serves from the start, but answers UNAVAILABLE about logins and applications until it has
+//! learned from lifecycle which certificates exist; only then does it report itself ready.
+
+use std::sync::Arc;
+
+use lgpki_domain::{Clock, ErrorClass, Randomness};
+use lgpki_proto::ServiceName;
+use lgpki_runtime::{
+    Door, GrpcServer, Identity, OfficerDoor, Readiness, RuntimeError, Shutdown, Supervisor,
+    TrustAnchors, config::ServerLimits, shutdown, supervise::TaskFailed,
+};
+use lgpki_store::OpeningStore;
+use tokio::net::TcpListener;
+use tonic::transport::Channel;
+
+use crate::{
+    app::{App, Parts},
+    config::Settings,
+    dispatch::Dispatcher,
+    error::StoreError,
+    grpc::Handlers,
+    logins::Logins,
+    metrics,
+    peers::Peers,
+    ports::IntakeStore,
+    standings::{Standings, follow},
+    worker,
+};
+
+/// What intake is given from outside.
+#[derive(Debug)]
+pub struct Deps<S> {
+    /// Applications and directories.
+    pub store: Arc<S>,
+    /// The names behind the commitments in the log; a store of its own, apart from the log.
+    pub openings: Arc<OpeningStore>,
+    /// To the issuer, with intake's TLS identity.
+    pub issuer: Channel,
+    /// To lifecycle, with intake's TLS identity.
+    pub lifecycle: Channel,
+    /// Intake's TLS identity.
+    pub identity: Identity,
+    /// The service CA.
+    pub services: TrustAnchors,
+    /// The Organization CA, whose login certificates officers present.
+    pub officers: TrustAnchors,
+    /// What the server allows.
+    pub limits: ServerLimits,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For application numbers, salts and jitter.
+    pub random: Arc<dyn Randomness>,
+}
+
+/// Why intake stopped or did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The store.
+    #[error("intake's store failed")]
+    Store(#[from] StoreError),
+    /// The server.
+    #[error("intake cannot serve")]
+    Runtime(#[from] RuntimeError),
+    /// A part of it ended.
+    #[error("intake has stopped")]
+    Task(#[from] TaskFailed),
+}
+
+impl ServiceError {
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Store(error) => error.class(),
+            Self::Runtime(error) => error.class(),
+            Self::Task(_) => ErrorClass::Internal,
+        }
+    }
+}
+
+/// Intake, ready to run.
+#[derive(Debug)]
+pub struct Service<S> {
+    deps: Running<S>,
+    server: GrpcServer,
+}
+
+/// What the workers need.
+#[derive(Debug)]
+struct Running<S> {
+    store: Arc<S>,
+    standings: Arc<Standings>,
+    logins: Arc<Logins>,
+    openings: Arc<OpeningStore>,
+    peers: Peers,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Randomness>,
+    settings: Settings,
+}
+
+impl<S: IntakeStore> Service<S> {
+    /// Puts the service together; nothing is served yet.
+    pub async fn try_new(settings: Settings, deps: Deps<S>) -> Result<Self, ServiceError> {
+        metrics::describe();
+        let standings = Arc::new(Standings::default());
+        let logins = Arc::new(Logins::load(deps.store.as_ref(), standings.clone()).await?);
+        let server = GrpcServer::try_new(Door {
+            service: ServiceName::Intake,
+            identity: deps.identity,
+            services: deps.services,
+            officers: Some(OfficerDoor {
+                anchors: deps.officers,
+                standing: logins.clone(),
+                refused: logins.clone(),
+            }),
+            clock: deps.clock.clone(),
+            randomness: deps.random.clone(),
+            limits: deps.limits,
+        })?;
+        Ok(Self {
+            deps: Running {
+                store: deps.store,
+                standings,
+                logins,
+                openings: deps.openings,
+                peers: Peers::new(deps.issuer, deps.lifecycle),
+                clock: deps.clock,
+                random: deps.random,
+                settings,
+            },
+            server,
+        })
+    }
+
+    /// Whether it serves; for the administration port.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.server.readiness()
+    }
+
+    /// Serves and works until `shutdown`, or until a part of it fails.
+    pub async fn run(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), ServiceError> {
+        let Self { deps, server } = self;
+        let (trigger, own) = shutdown::channel();
+        let mut tasks = Supervisor::new(trigger.clone(), own.clone());
+        let readiness = server.readiness();
+        deps.start_workers(&mut tasks, &own, readiness);
+        let (store, logins, clock) = (deps.store.clone(), deps.logins.clone(), deps.clock.clone());
+        let routes = Handlers::new(Arc::new(deps.into_app()), own.clone()).into_routes();
+        tasks.spawn("intake.server", server.run(listener, routes, own.clone()));
+        tasks.spawn("intake.shutdown", {
+            let own = own.clone();
+            async move {
+                tokio::select! {
+                    () = shutdown.requested() => trigger.request(),
+                    () = own.requested() => {}
+                }
+                Ok::<(), RuntimeError>(())
+            }
+        });
+        let outcome = tasks.run().await;
+        worker::flush_refused(store.as_ref(), &logins, clock.now()).await?;
+        Ok(outcome?)
+    }
+}
+
+impl<S: IntakeStore> Running<S> {
+    fn start_workers(&self, tasks: &mut Supervisor, own: &Shutdown, readiness: Readiness) {
+        let dispatcher = Dispatcher {
+            store: self.store.clone(),
+            peers: self.peers.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            settings: self.settings.dispatch,
+        };
+        tasks.spawn("intake.dispatch", until(own, dispatcher.run()));
+        let following = follow(
+            self.standings.clone(),
+            self.peers.clone(),
+            self.random.clone(),
+        );
+        tasks.spawn(
+            "intake.standings",
+            until(own, async {
+                following.await;
+                Ok::<(), StoreError>(())
+            }),
+        );
+        let delivery = worker::presume_deliveries(
+            self.store.clone(),
+            self.clock.clone(),
+            self.settings.presume_delivery_days,
+        );
+        tasks.spawn("intake.delivery", until(own, delivery));
+        let refusals =
+            worker::log_refused_logins(self.store.clone(), self.logins.clone(), self.clock.clone());
+        tasks.spawn("intake.refusals", until(own, refusals));
+        let gauges = worker::update_gauges(
+            self.store.clone(),
+            self.standings.clone(),
+            self.clock.clone(),
+        );
+        tasks.spawn("intake.gauges", until(own, gauges));
+        let mut progress = self.standings.watch();
+        let own = own.clone();
+        tasks.spawn("intake.readiness", async move {
+            tokio::select! {
+                known = progress.wait_for(|progress| progress.caught_up) => {
+                    readiness.set_ready(known.is_ok());
+                }
+                () = own.requested() => {}
+            }
+            own.requested().await;
+            Ok::<(), StoreError>(())
+        });
+    }
+
+    fn into_app(self) -> App<S> {
+        App::new(Parts {
+            store: self.store,
+            standings: self.standings,
+            logins: self.logins,
+            openings: self.openings,
+            peers: self.peers,
+            clock: self.clock,
+            random: self.random,
+            settings: self.settings,
+        })
+    }
+}
+
+/// Lets a worker that never ends run until the shutdown; what it was doing is safe to leave.
+fn until<E>(
+    shutdown: &Shutdown,
+    work: impl Future<Output = Result<(), E>> + Send + 'static,
+) -> impl Future<Output = Result<(), E>> + Send + 'static {
+    let shutdown = shutdown.clone();
+    async move {
+        tokio::select! {
+            outcome = work => outcome,
+            () = shutdown.requested() => Ok(()),
+        }
+    }
+}

@@ -1,6 +1,19 @@
 //! The intake service: admits, examines, queues and hands out.
 
+pub mod app;
+pub mod config;
+pub mod dispatch;
 pub mod error;
+pub mod grpc;
+pub mod logins;
+pub mod metrics;
+pub mod peers;
 pub mod ports;
+pub mod service;
+pub mod standings;
 pub mod store;
 pub mod subject_key;
+pub mod worker;
+
+pub use config::{RawSettings, Settings};
+pub use service::{Deps, Service, ServiceError};

@@ -1,0 +1,311 @@
+//! An issuer and a lifecycle of the same contract, in memory.
+//!
+//! The issuer answers at once, or as a test tells it to; what it issues stands in lifecycle's
+//! standings, unless the test holds them back.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use lgpki_domain::{Serial, Validity};
+use lgpki_proto::v1::{
+    self,
+    certificate_service_server::{CertificateService, CertificateServiceServer},
+    issuance_result::Outcome,
+    issuer_service_server::{IssuerService, IssuerServiceServer},
+    lifecycle_service_server::{LifecycleService, LifecycleServiceServer},
+};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_stream::{
+    Stream, StreamExt,
+    wrappers::{TcpListenerStream, WatchStream},
+};
+use tonic::{
+    Request, Response, Status, Streaming, async_trait,
+    transport::{Channel, Endpoint, Server},
+};
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// What the issuer and lifecycle know, and how a test has told them to behave.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) issued: HashMap<String, v1::Issued>,
+    pub(crate) orders: Vec<v1::IssuanceOrder>,
+    pub(crate) standings: Vec<v1::Standing>,
+    pub(crate) revocations: Vec<v1::RevocationOrder>,
+    /// Answers to the next calls of IssueCertificates, instead of certificates.
+    pub(crate) instead: VecDeque<Instead>,
+    /// Fails this many calls of RevokeCertificates.
+    pub(crate) lifecycle_away: u32,
+    /// Certificates are issued, but lifecycle does not learn of them.
+    pub(crate) inventory_stands_still: bool,
+    pub(crate) crls_published: u32,
+    next: u128,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Instead {
+    Status(Status),
+    EachOrder(Outcome),
+}
+
+/// Both services.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    known: Arc<Mutex<Known>>,
+    /// Whether lifecycle says that it has told all; rises with each change of the standings.
+    told: watch::Sender<(bool, u64)>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            known: Arc::default(),
+            told: watch::Sender::new((true, 0)),
+        }
+    }
+
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap()
+    }
+
+    pub(crate) fn caught_up(&self, caught_up: bool) {
+        self.told
+            .send_modify(|told| *told = (caught_up, told.1 + 1));
+    }
+
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.told.borrow().0
+    }
+
+    pub(crate) fn tell(&self) {
+        self.told.send_modify(|told| told.1 += 1);
+    }
+
+    /// Serves both on one port and answers a channel to it.
+    pub(crate) async fn serve(&self) -> Channel {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::builder()
+            .add_service(IssuerServiceServer::new(self.clone()))
+            .add_service(LifecycleServiceServer::new(self.clone()))
+            .add_service(CertificateServiceServer::new(self.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        tokio::spawn(server);
+        Endpoint::from_shared(format!("http://{address}"))
+            .unwrap()
+            .connect_lazy()
+    }
+
+    fn issue(&self, order: &v1::IssuanceOrder) -> v1::Issued {
+        let mut known = self.known();
+        if let Some(issued) = known.issued.get(&order.application_id) {
+            return issued.clone();
+        }
+        known.next += 1;
+        let mut bytes = known.next.to_be_bytes();
+        bytes[0] = 0x50;
+        let serial = Serial::from_bytes(&bytes).unwrap();
+        let issued = v1::Issued {
+            serial: serial.to_string(),
+            certificate: format!("certificate of {}", order.application_id).into_bytes(),
+            log_index: u64::try_from(known.next).unwrap(),
+        };
+        known
+            .issued
+            .insert(order.application_id.clone(), issued.clone());
+        let key = lgpki_x509::key::sha256(&order.subject_public_key_info);
+        let validity = Validity::for_subscriber("2009-02-10".parse().unwrap());
+        if !known.inventory_stands_still {
+            known.standings.push(v1::Standing {
+                serial: serial.to_string(),
+                branch: order.branch.clone(),
+                kind: order.kind,
+                subject: order.subject.clone(),
+                key_digest: key.to_string(),
+                not_before: validity.not_before().to_string(),
+                not_after: validity.not_after().to_string(),
+                revoked_at: String::new(),
+                application_id: order.application_id.clone(),
+            });
+        }
+        issued
+    }
+}
+
+#[async_trait]
+impl IssuerService for World {
+    async fn issue_certificates(
+        &self,
+        request: Request<v1::IssueCertificatesRequest>,
+    ) -> Result<Response<v1::IssueCertificatesResponse>, Status> {
+        let orders = request.into_inner().orders;
+        self.known().orders.extend(orders.iter().cloned());
+        let instead = self.known().instead.pop_front();
+        let mut results = Vec::new();
+        for order in orders {
+            let outcome = match &instead {
+                Some(Instead::Status(status)) => return Err(status.clone()),
+                Some(Instead::EachOrder(outcome)) => outcome.clone(),
+                None => Outcome::Issued(self.issue(&order)),
+            };
+            results.push(v1::IssuanceResult {
+                application_id: order.application_id,
+                outcome: Some(outcome),
+            });
+        }
+        self.tell();
+        Ok(Response::new(v1::IssueCertificatesResponse { results }))
+    }
+
+    async fn get_issuances(
+        &self,
+        _: Request<v1::GetIssuancesRequest>,
+    ) -> Result<Response<v1::GetIssuancesResponse>, Status> {
+        Err(Status::unimplemented("not used by intake"))
+    }
+
+    type FollowIssuanceStream = Answers<v1::FollowIssuanceResponse>;
+
+    async fn follow_issuance(
+        &self,
+        _: Request<v1::FollowIssuanceRequest>,
+    ) -> Result<Response<Self::FollowIssuanceStream>, Status> {
+        Err(Status::unimplemented("not used by intake"))
+    }
+
+    async fn list_issuers(
+        &self,
+        _: Request<v1::ListIssuersRequest>,
+    ) -> Result<Response<v1::ListIssuersResponse>, Status> {
+        let info = |authority: v1::Authority, certificate: &str| v1::IssuerInfo {
+            authority: authority.into(),
+            certificate: certificate.as_bytes().to_vec(),
+            key_generation: 1,
+            crl_urls: Vec::new(),
+            crl_number: 0,
+        };
+        Ok(Response::new(v1::ListIssuersResponse {
+            issuers: vec![
+                info(v1::Authority::Organization, "organization CA"),
+                info(v1::Authority::Application, "application CA"),
+            ],
+        }))
+    }
+
+    async fn sign_crl(
+        &self,
+        _: Request<Streaming<v1::SignCrlRequest>>,
+    ) -> Result<Response<v1::SignCrlResponse>, Status> {
+        Err(Status::unimplemented("not used by intake"))
+    }
+}
+
+#[async_trait]
+impl LifecycleService for World {
+    async fn revoke_certificates(
+        &self,
+        request: Request<v1::RevokeCertificatesRequest>,
+    ) -> Result<Response<v1::RevokeCertificatesResponse>, Status> {
+        let mut known = self.known();
+        if known.lifecycle_away > 0 {
+            known.lifecycle_away -= 1;
+            return Err(Status::unavailable("away"));
+        }
+        let mut results = Vec::new();
+        for order in request.into_inner().orders {
+            let revoked_at = "2009-02-10T10:00:01.000+09:00".to_owned();
+            for standing in &mut known.standings {
+                if standing.serial == order.serial {
+                    standing.revoked_at.clone_from(&revoked_at);
+                }
+            }
+            results.push(v1::RevocationResult {
+                command_id: order.command_id.clone(),
+                revoked_at,
+                refused: None,
+            });
+            known.revocations.push(order);
+        }
+        drop(known);
+        self.tell();
+        Ok(Response::new(v1::RevokeCertificatesResponse { results }))
+    }
+
+    type FollowStandingsStream = Answers<v1::FollowStandingsResponse>;
+
+    /// All standings again after each change: what replaces an equal one changes nothing.
+    async fn follow_standings(
+        &self,
+        _: Request<v1::FollowStandingsRequest>,
+    ) -> Result<Response<Self::FollowStandingsStream>, Status> {
+        let world = self.clone();
+        let stream = WatchStream::new(self.told.subscribe()).map(move |(caught_up, next)| {
+            let known = world.known();
+            let position = if known.inventory_stands_still {
+                0
+            } else {
+                u64::try_from(known.next).unwrap() + 1
+            };
+            Ok(v1::FollowStandingsResponse {
+                standings: known.standings.clone(),
+                next_position: next,
+                issuance_position: position,
+                caught_up,
+            })
+        });
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn publish_crls(
+        &self,
+        _: Request<v1::PublishCrlsRequest>,
+    ) -> Result<Response<v1::PublishCrlsResponse>, Status> {
+        self.known().crls_published += 1;
+        Ok(Response::new(v1::PublishCrlsResponse::default()))
+    }
+}
+
+#[async_trait]
+impl CertificateService for World {
+    async fn get_certificate(
+        &self,
+        request: Request<v1::GetCertificateRequest>,
+    ) -> Result<Response<v1::GetCertificateResponse>, Status> {
+        let serial = &request.get_ref().serial;
+        let known = self.known();
+        let found = known.standings.iter().find(|s| s.serial == *serial);
+        let standing = found.ok_or_else(|| Status::not_found("no such certificate"))?;
+        Ok(Response::new(v1::GetCertificateResponse {
+            certificate: Some(v1::Certificate {
+                serial: standing.serial.clone(),
+                branch: standing.branch.clone(),
+                ..v1::Certificate::default()
+            }),
+        }))
+    }
+
+    /// Answers with the branch asked for, so that a test sees what intake made of the request.
+    async fn list_certificates(
+        &self,
+        request: Request<v1::ListCertificatesRequest>,
+    ) -> Result<Response<v1::ListCertificatesResponse>, Status> {
+        Ok(Response::new(v1::ListCertificatesResponse {
+            certificates: vec![v1::Certificate {
+                branch: request.into_inner().branch,
+                ..v1::Certificate::default()
+            }],
+            next_page_token: String::new(),
+        }))
+    }
+
+    async fn list_authorities(
+        &self,
+        _: Request<v1::ListAuthoritiesRequest>,
+    ) -> Result<Response<v1::ListAuthoritiesResponse>, Status> {
+        Ok(Response::new(v1::ListAuthoritiesResponse::default()))
+    }
+}

@@ -1,0 +1,17 @@
+//! Intake as its callers meet it: over TLS and gRPC, on the memory engine, with an issuer and a
+//! lifecycle that are stood in for by small servers of the same contract.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected ends"
+)]
+
+mod door;
+mod fakes;
+mod flow;
+mod outage;
+mod pki;
+mod roles;
+mod scene;

@@ -1,0 +1,186 @@
+//! When the issuer or lifecycle is away, slow or of another mind.
+
+use lgpki_domain::CertificateKind;
+use lgpki_proto::v1::{
+    self, ApplicationState, issuance_result::Outcome, submit_application_request::Content,
+};
+use tonic::Status;
+
+use crate::{
+    fakes::{Instead, World},
+    scene::{Scene, application, request},
+};
+
+#[tokio::test]
+async fn an_order_goes_out_again_until_the_issuer_answers() {
+    let scene = Scene::new().await;
+    let open = Outcome::InProgress(v1::IssuanceInProgress { attempt: 1 });
+    scene.world.known().instead.extend([
+        Instead::Status(Status::unavailable("away")),
+        Instead::Status(Status::permission_denied("who are you")),
+        Instead::EachOrder(open),
+    ]);
+    let branch = scene.branch();
+    let id = branch
+        .submitted(application(CertificateKind::OfficialDuty, 1))
+        .await;
+    scene.reaches(&id, ApplicationState::Issued).await;
+    let known = scene.world.known();
+    assert_eq!(known.orders.len(), 4);
+    assert!(known.orders.iter().all(|order| order.attempt == 1));
+    assert_eq!(known.issued.len(), 1);
+}
+
+#[tokio::test]
+async fn an_abandoned_attempt_is_followed_by_the_next() {
+    let scene = Scene::new().await;
+    let abandoned = Outcome::Abandoned(v1::IssuanceAbandoned { attempt: 1 });
+    scene
+        .world
+        .known()
+        .instead
+        .push_back(Instead::EachOrder(abandoned));
+    let branch = scene.branch();
+    let id = branch
+        .submitted(application(CertificateKind::OfficialDuty, 1))
+        .await;
+    scene.reaches(&id, ApplicationState::Issued).await;
+    let attempts: Vec<_> = scene
+        .world
+        .known()
+        .orders
+        .iter()
+        .map(|o| o.attempt)
+        .collect();
+    assert_eq!(attempts, [1, 2]);
+}
+
+#[tokio::test]
+async fn what_the_issuer_refuses_for_good_fails_with_its_words() {
+    let scene = Scene::new().await;
+    let refused = Outcome::Refused(v1::IssuanceRefused {
+        faults: vec![v1::FieldFault {
+            field: "subject_public_key_info".to_owned(),
+            reason: "KEY_CERTIFIED_BEFORE".to_owned(),
+            message: "make a new key pair".to_owned(),
+        }],
+    });
+    scene
+        .world
+        .known()
+        .instead
+        .push_back(Instead::EachOrder(refused));
+    let branch = scene.branch();
+    let id = branch
+        .submitted(application(CertificateKind::OfficialDuty, 1))
+        .await;
+    let failed = scene.reaches(&id, ApplicationState::Failed).await;
+    assert!(
+        failed.reason.contains("make a new key pair"),
+        "{}",
+        failed.reason
+    );
+    let download = v1::DownloadCertificateRequest { id };
+    let none = branch.applications().download_certificate(download).await;
+    assert_eq!(none.unwrap_err().code(), tonic::Code::FailedPrecondition);
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_read_does_not_hold_up_others() {
+    let scene = Scene::new().await;
+    scene
+        .world
+        .known()
+        .instead
+        .push_back(Instead::Status(Status::invalid_argument("unreadable")));
+    let branch = scene.branch();
+    let id = branch
+        .submitted(application(CertificateKind::OfficialDuty, 1))
+        .await;
+    scene.reaches(&id, ApplicationState::Failed).await;
+    let next = branch
+        .submitted(application(CertificateKind::OfficialDuty, 2))
+        .await;
+    scene.reaches(&next, ApplicationState::Issued).await;
+}
+
+#[tokio::test]
+async fn a_revocation_waits_for_lifecycle() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let id = branch
+        .submitted(application(CertificateKind::OfficialDuty, 1))
+        .await;
+    let serial = scene.reaches(&id, ApplicationState::Issued).await.serial;
+    scene.learns_of(std::slice::from_ref(&serial)).await;
+    scene.world.known().lifecycle_away = 2;
+    let revoke = Content::Revoke(v1::RevokeContent {
+        serial,
+        reason: v1::RevocationReason::KeyCompromise.into(),
+    });
+    let id = branch.submitted(request("revoke-1", revoke)).await;
+    scene.reaches(&id, ApplicationState::Completed).await;
+    assert_eq!(scene.world.known().revocations.len(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_is_not_handed_out_before_the_inventory_has_it() {
+    let world = World::new();
+    world.known().inventory_stands_still = true;
+    let scene = Scene::with(world).await;
+    let branch = scene.branch();
+    let id = branch
+        .submitted(application(CertificateKind::OfficialDuty, 1))
+        .await;
+    scene.reaches(&id, ApplicationState::Issued).await;
+    let download = v1::DownloadCertificateRequest { id };
+    let early = branch
+        .applications()
+        .download_certificate(download.clone())
+        .await;
+    let early = lgpki_proto::RemoteError::from(early.unwrap_err());
+    assert_eq!(early.reason, "CERTIFICATE_NOT_IN_INVENTORY");
+    assert!(early.retry_after.is_some());
+    // Neither is the subject free in between, though neither application nor standing holds it.
+    let mut second = application(CertificateKind::OfficialDuty, 1);
+    second.request_id = "the-second-one".to_owned();
+    let refused = branch.submit(second).await.unwrap_err();
+    assert_eq!(refused.reason, "APPLICATION_REFUSED", "{refused}");
+
+    scene.world.known().inventory_stands_still = false;
+    scene.world.tell();
+    loop {
+        match branch
+            .applications()
+            .download_certificate(download.clone())
+            .await
+        {
+            Ok(_) => break,
+            Err(status) => assert_eq!(status.code(), tonic::Code::Unavailable),
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_enters_before_the_standings_are_known() {
+    let world = World::new();
+    world.caught_up(false);
+    let scene = Scene::with(world).await;
+    let branch = scene.branch();
+    let early = branch
+        .submit(application(CertificateKind::OfficialDuty, 1))
+        .await
+        .unwrap_err();
+    assert_eq!(early.code, tonic::Code::Unavailable);
+    assert!(early.retry_after.is_some(), "{early}");
+    scene.world.caught_up(true);
+    loop {
+        match branch
+            .submit(application(CertificateKind::OfficialDuty, 1))
+            .await
+        {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.code, tonic::Code::Unavailable),
+        }
+    }
+}

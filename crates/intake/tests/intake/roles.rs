@@ -1,0 +1,192 @@
+//! Who may call what.
+
+use lgpki_domain::{CertificateKind, OfficerRole, Role};
+use lgpki_proto::{
+    RemoteError, ServiceName, access,
+    v1::{self, directory_change::Change},
+};
+use tonic::{Code, Request, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
+use tonic_prost::ProstCodec;
+
+use crate::{
+    fakes::World,
+    pki::Pki,
+    pki::serial,
+    scene::{Scene, application, hakodate, sapporo},
+};
+
+/// Calls an RPC with an empty message.
+async fn call(channel: Channel, path: &'static str) -> Result<(), RemoteError> {
+    let mut grpc = Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let path = PathAndQuery::from_static(path);
+    let answer = grpc
+        .unary(Request::new(()), path, ProstCodec::<(), ()>::default())
+        .await;
+    answer.map(|_| ()).map_err(RemoteError::from)
+}
+
+#[tokio::test]
+async fn every_rpc_is_closed_to_every_role_but_its_own() {
+    let scene = Scene::new().await;
+    let mut officers = Vec::new();
+    for (i, role) in OfficerRole::ALL.into_iter().enumerate() {
+        let identity = Pki::ours().login(role, sapporo(), 40 + u8::try_from(i).unwrap());
+        officers.push((Role::Officer(role), scene.channel(Some(identity))));
+    }
+    for role in [Role::Lifecycle, Role::Issuer] {
+        officers.push((role, scene.channel(Some(Pki::ours().service(role)))));
+    }
+    let mut refusals = 0;
+    for row in access::of(ServiceName::Intake) {
+        for (role, channel) in &officers {
+            if !row.roles.contains(role) {
+                let refused = call(channel.clone(), row.path).await.unwrap_err();
+                assert_eq!(refused.code, Code::PermissionDenied, "{} {role}", row.path);
+                refusals += 1;
+            }
+        }
+        let nobody = call(scene.channel(None), row.path).await.unwrap_err();
+        assert_eq!(nobody.code, Code::Unauthenticated, "{}", row.path);
+    }
+    assert!(refusals > 60, "{refusals}");
+}
+
+#[tokio::test]
+async fn an_officer_acts_for_the_own_branch_only() {
+    let scene = Scene::new().await;
+    let other = scene.officer(OfficerRole::BranchOfficer, hakodate(), 30);
+    let refused = other
+        .submit(application(CertificateKind::OfficialDuty, 1))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::PermissionDenied);
+    assert_eq!(refused.reason, "BRANCH_NOT_YOURS");
+    let lgwan = scene.officer(OfficerRole::LgwanOfficer, hakodate(), 31);
+    let entries = v1::ListEntriesRequest {
+        body: sapporo().to_string(),
+    };
+    let refused = lgwan.directory().list_entries(entries).await.unwrap_err();
+    assert_eq!(RemoteError::from(refused).reason, "BODY_NOT_YOURS");
+}
+
+#[tokio::test]
+async fn a_deactivated_branch_neither_logs_in_nor_applies() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    branch
+        .submitted(application(CertificateKind::Mail, 1))
+        .await;
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    let deactivate = |reason: &str| v1::DeactivateBranchRequest {
+        body: sapporo().to_string(),
+        reason: reason.to_owned(),
+    };
+    let mut directory = operator.directory();
+    let silent = directory.deactivate_branch(deactivate("")).await;
+    assert_eq!(silent.unwrap_err().code(), Code::InvalidArgument);
+    let closed = directory
+        .deactivate_branch(deactivate("merged into 01002"))
+        .await;
+    let closed = closed.unwrap().into_inner().body.unwrap();
+    assert_eq!(closed.branch(), v1::BranchState::Deactivated);
+    let refused = branch
+        .submit(application(CertificateKind::Mail, 2))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::PermissionDenied);
+    assert_eq!(refused.reason, "BRANCH_DEACTIVATED");
+}
+
+#[tokio::test]
+async fn a_revoked_login_is_refused_and_stands_in_the_log() {
+    let world = World::new();
+    world.known().standings.push(v1::Standing {
+        serial: serial(10).to_string(),
+        branch: sapporo().to_string(),
+        kind: v1::CertificateKind::Login.into(),
+        subject: application(CertificateKind::Login, 1)
+            .content
+            .and_then(|content| match content {
+                v1::submit_application_request::Content::Issue(issue) => issue.subject,
+                _ => None,
+            }),
+        key_digest: "aa".repeat(32),
+        not_before: "2008-02-04T00:00:00.000+09:00".to_owned(),
+        not_after: "2011-02-03T23:59:59.000+09:00".to_owned(),
+        revoked_at: "2009-02-01T09:00:00.000+09:00".to_owned(),
+        application_id: String::new(),
+    });
+    let scene = Scene::with(world).await;
+    let refused = scene
+        .branch()
+        .submit(application(CertificateKind::OfficialDuty, 1))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::Unauthenticated);
+    assert_eq!(refused.reason, "CLIENT_CERTIFICATE_REVOKED");
+    let store = scene.store.clone();
+    scene.stop().await;
+    let log = crate::scene::log_text(&store);
+    assert!(log.contains("login.refused") && log.contains("CLIENT_CERTIFICATE_REVOKED"));
+}
+
+#[tokio::test]
+async fn directories_are_changed_all_or_none() {
+    let scene = Scene::new().await;
+    let lgwan = scene.officer(OfficerRole::LgwanOfficer, sapporo(), 31);
+    let names = |en: &str, ja: &str| {
+        Some(v1::Names {
+            en: en.to_owned(),
+            ja: ja.to_owned(),
+        })
+    };
+    let change = |change| v1::DirectoryChange {
+        change: Some(change),
+    };
+    let unit = change(Change::RegisterOrganization(v1::Organization {
+        names: names("Harbour Office", "港湾局"),
+    }));
+    let nameless = change(Change::RegisterAccount(v1::Account {
+        unit_en: "Harbour Office".to_owned(),
+        names: names("pilot", "水先案内"),
+    }));
+    let account = change(Change::RegisterAccount(v1::Account {
+        unit_en: "Harbour Office".to_owned(),
+        names: names("pilot-lgacc", "水先案内（利用者）"),
+    }));
+    let request = |changes: Vec<v1::DirectoryChange>| v1::ChangeEntriesRequest {
+        body: sapporo().to_string(),
+        changes,
+    };
+    let mut directory = lgwan.directory();
+    let refused = directory
+        .change_entries(request(vec![unit.clone(), nameless]))
+        .await;
+    let refused = RemoteError::from(refused.unwrap_err());
+    assert_eq!(refused.faults[0].reason, "ACCOUNT_SUFFIX_MISSING");
+    assert_eq!(refused.faults[0].field, "changes[1].register_account.names");
+    let changed = directory.change_entries(request(vec![unit, account])).await;
+    assert_eq!(changed.unwrap().into_inner().changed, 2);
+    let entries = v1::ListEntriesRequest {
+        body: sapporo().to_string(),
+    };
+    let entries = directory.list_entries(entries).await.unwrap().into_inner();
+    assert_eq!(
+        (entries.organizations.len(), entries.accounts.len()),
+        (2, 2)
+    );
+    let bodies = directory
+        .list_bodies(v1::ListBodiesRequest {
+            prefecture: 1,
+            page_size: 2,
+            page_token: String::new(),
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (bodies.bodies.len(), bodies.next_page_token.as_str()),
+        (2, "01002")
+    );
+}

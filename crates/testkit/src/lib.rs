@@ -1,4 +1,5 @@
-//! Test doubles: a clock that stands until it is moved, randomness from a seed, a disk that fails.
+//! Test doubles: a clock that stands until it is moved, randomness from a seed, a disk that fails;
+//! and the outside tools that tests judge results with.
 //!
 //! For tests only; no product crate depends on this one except as a dev-dependency. Every double
 //! is deterministic: the same test does the same thing each time it runs.
@@ -6,6 +7,7 @@
 mod clock;
 mod disk;
 mod random;
+pub mod tool;
 
 pub use clock::ManualClock;
 pub use disk::{Fault, FaultyDisk, Persisted};

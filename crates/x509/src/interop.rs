@@ -3,13 +3,10 @@
 //! The program comes with Debian's package `openssl`; where it is not installed these tests say so
 //! and pass.
 
-use std::{
-    io::Write as _,
-    path::Path,
-    process::{Command, Output},
-};
+use std::{path::Path, process::Output};
 
 use lgpki_domain::{Authority, CrlNumber, KeyAlgorithm, RevocationReason, Timestamp, Validity};
+use lgpki_testkit::tool::tool;
 
 use crate::{
     Blueprint,
@@ -24,15 +21,9 @@ use crate::{
 
 /// Runs `openssl`; `None` where it is not installed.
 fn openssl(directory: &Path, arguments: &[&str]) -> Option<Output> {
-    let run = Command::new("openssl")
-        .args(arguments)
-        .current_dir(directory)
-        .output();
-    if run.is_err() {
-        let note = "skipped: the openssl program is missing (Debian: apt-get install openssl)\n";
-        let _ = std::io::stderr().write_all(note.as_bytes());
-    }
-    run.ok()
+    let mut command = tool("openssl", "openssl")?.command();
+    let run = command.args(arguments).current_dir(directory).output();
+    Some(run.unwrap())
 }
 
 fn text(output: &Output) -> String {

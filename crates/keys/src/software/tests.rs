@@ -148,13 +148,11 @@ fn a_key_on_disk_is_read_back() {
     assert!(missing.to_string().contains("none"), "{missing}");
 }
 
-/// Debian package `openssl`; where the command is missing, this shows nothing.
 #[test]
 fn the_openssl_command_opens_a_key_file() {
-    use std::process::Command;
-    if Command::new("openssl").arg("version").output().is_err() {
+    let Some(openssl) = lgpki_testkit::tool::tool("openssl", "openssl") else {
         return;
-    }
+    };
     let dir = tempfile::tempdir().unwrap();
     let (key_file, pass_file) = (dir.path().join("key.pem"), dir.path().join("pass"));
     let key = SoftwareKey::generate(KeyAlgorithm::P256).unwrap();
@@ -162,7 +160,8 @@ fn the_openssl_command_opens_a_key_file() {
     crate::write_private(&key_file, pem.as_bytes()).unwrap();
     for (text, opens) in [("secret\n", true), ("other\n", false)] {
         fs::write(&pass_file, text).unwrap();
-        let output = Command::new("openssl")
+        let output = openssl
+            .command()
             .args(["pkey", "-pubout", "-outform", "DER", "-in"])
             .arg(&key_file)
             .arg("-passin")

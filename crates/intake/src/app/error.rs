@@ -128,9 +128,31 @@ impl From<AppError> for Failure {
                 Self::new(class, "STORE_BUSY", message).retry_after(Duration::from_secs(1))
             }
             AppError::Store(_) => Self::new(class, "STORE", message),
-            AppError::Remote(error) => Self::from(error),
+            AppError::Remote(error) => relay(error),
             AppError::Internal(message) => Self::internal(message),
         }
+    }
+}
+
+/// Another service's refusal as ours. What only says that the two services do not understand each
+/// other, or that the other one is away, is not the caller's business.
+fn relay(error: RemoteError) -> Failure {
+    match error.class() {
+        ErrorClass::Unauthenticated | ErrorClass::Forbidden | ErrorClass::Internal => {
+            Failure::internal(error.to_string())
+        }
+        ErrorClass::Unavailable => Failure::unavailable(
+            "SERVICE_AWAY",
+            "a service that this needs is away for the moment; try again",
+            error.retry_after.unwrap_or(Duration::from_secs(1)),
+        ),
+        ErrorClass::InvalidInput
+        | ErrorClass::NotFound
+        | ErrorClass::AlreadyExists
+        | ErrorClass::WrongState
+        | ErrorClass::LostRace
+        | ErrorClass::RateLimited
+        | ErrorClass::Corrupt => Failure::from(error),
     }
 }
 
@@ -139,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_carries_its_class_reason_and_faults() {
+    fn an_error_becomes_the_failure_that_its_caller_may_read() {
         let mut faults = Faults::new();
         faults.push("issue.csr", "CSR_EMPTY", "no CSR");
         let failure = Failure::from(AppError::Refused(faults));
@@ -151,6 +173,13 @@ mod tests {
         let taken = Failure::from(AppError::OtherContent(id));
         assert_eq!(taken.class, ErrorClass::AlreadyExists);
         assert!(taken.message.contains(&id.to_string()));
+        let foreign = |status| Failure::from(AppError::from(RemoteError::from(status)));
+        let away = foreign(tonic::Status::unavailable(
+            "tcp connect error: 10.0.0.7:7001",
+        ));
+        assert!(away.retry_after.is_some() && !away.message.contains("10.0.0.7"));
+        let misunderstood = foreign(tonic::Status::permission_denied("intake may not"));
+        assert_eq!(misunderstood.class, ErrorClass::Internal);
         let hidden = Failure::from(AppError::from(ActRefused::NotFound(id)));
         assert_eq!(hidden.class, ErrorClass::NotFound);
     }

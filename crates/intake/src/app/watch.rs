@@ -59,11 +59,13 @@ impl<S: IntakeStore> App<S> {
         let mut changes = store.changes();
         let from = *changes.borrow_and_update();
         let mut first = First::Page(None);
+        let mut told = HashMap::new();
         if !ids.is_empty() {
             let mut named = Vec::with_capacity(ids.len());
             for id in &ids {
                 named.push(seen(caller, *id, store.application(*id).await?)?);
             }
+            told.extend(named.iter().map(|a| (a.id, a.log_index)));
             first = First::Named(named);
         }
         Ok(Watcher {
@@ -72,7 +74,7 @@ impl<S: IntakeStore> App<S> {
             ids: ids.into_iter().collect(),
             changes,
             from,
-            told: HashMap::new(),
+            told,
             first,
         })
     }

@@ -78,5 +78,5 @@ fn fresh<T>(answer: Response<T>) -> Response<T> {
 }
 
 fn relayed(rpc: &Rpc, status: &Status) -> Status {
-    rpc.refuse(RemoteError::from(status))
+    rpc.refuse(AppError::from(RemoteError::from(status)))
 }

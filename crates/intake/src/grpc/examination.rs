@@ -89,7 +89,8 @@ impl<S: IntakeStore> ExaminationService for Handlers<S> {
         checked(&rpc, faults)?;
         let order = within_deadline(v1::PublishCrlsRequest { authority });
         let answer = self.app.peers().lifecycle().publish_crls(order).await;
-        let answer = answer.map_err(|status| rpc.refuse(RemoteError::from(status)))?;
+        let answer =
+            answer.map_err(|status| rpc.refuse(AppError::from(RemoteError::from(status))))?;
         Ok(Response::new(v1::PublishCrlNowResponse {
             published: answer.into_inner().published,
         }))

@@ -430,3 +430,59 @@ async fn pages_follow_each_other_and_filters_hold() {
     let expected: Vec<_> = (0..5).map(|n| format!("request-mail-{n}")).collect();
     assert_eq!(found, expected);
 }
+
+#[tokio::test]
+async fn a_certificate_that_is_never_confirmed_counts_as_delivered_after_a_month() {
+    const DAY: i64 = 86_400;
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let first = application(CertificateKind::OfficialDuty, 1);
+    let id = branch.submitted(first).await;
+    scene.reaches(&id, ApplicationState::Issued).await;
+    scene.clock.advance_seconds(29 * DAY);
+    let second = application(CertificateKind::OfficialDuty, 2);
+    let later = branch.submitted(second).await;
+    scene.reaches(&later, ApplicationState::Issued).await;
+    scene.clock.advance_seconds(2 * DAY);
+    scene.reaches(&id, ApplicationState::Delivered).await;
+    let get = v1::GetApplicationRequest {
+        id: later,
+        ..v1::GetApplicationRequest::default()
+    };
+    let young = branch.applications().get_application(get).await.unwrap();
+    let young = young.into_inner().application.unwrap();
+    assert_eq!(young.state(), ApplicationState::Issued);
+}
+
+#[tokio::test]
+async fn an_operator_publishes_a_crl_through_intake() {
+    let scene = Scene::new().await;
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    let publish = v1::PublishCrlNowRequest { authority: 0 };
+    operator
+        .examination()
+        .publish_crl_now(publish)
+        .await
+        .unwrap();
+    assert_eq!(scene.world.known().crls_published, 1);
+    let unknown = v1::PublishCrlNowRequest { authority: 9 };
+    let refused = operator.examination().publish_crl_now(unknown).await;
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
+    assert_eq!(scene.world.known().crls_published, 1);
+}
+
+#[tokio::test]
+async fn an_open_stream_ends_with_a_reason_when_intake_stops() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let all = v1::WatchApplicationsRequest::default();
+    let watching = branch.applications().watch_applications(all).await;
+    let mut changes = watching.unwrap().into_inner();
+    let (ended, ()) = tokio::join!(changes.message(), scene.stop());
+    let status = ended.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable);
+    assert_eq!(
+        lgpki_proto::RemoteError::from(status).reason,
+        "SHUTTING_DOWN"
+    );
+}

@@ -3,9 +3,9 @@
 mod decode;
 mod encode;
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
-use lgpki_domain::Faults;
+use lgpki_domain::{ErrorClass, Faults};
 use lgpki_proto::{Failure, convert, v1};
 use lgpki_runtime::{Rpc, Shutdown};
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
@@ -13,13 +13,15 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     app::App,
-    error::{CrlRefused, IssuerError},
+    error::{CrlRefused, IssuerError, StoreError},
     ports::IssuerStore,
 };
 use decode::Decoded;
 
 /// CRLs that may be coming in at the same time, each of up to 128 MiB.
 const CRL_STREAMS: usize = 2;
+/// When to try again what could not be done for now.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The service's handlers.
 #[derive(Debug)]
@@ -45,6 +47,13 @@ impl From<IssuerError> for Failure {
         let text = lgpki_runtime::error::chain(&error);
         match error {
             IssuerError::Refused(faults) => Self::invalid(reason, "the order is refused", faults),
+            IssuerError::Store(StoreError::Engine(_) | StoreError::Log(_))
+                if class == ErrorClass::Unavailable =>
+            {
+                tracing::error!(error = text, "the store does not answer");
+                Self::unavailable(reason, "the issuer cannot record now; try again", RETRY)
+            }
+            _ if class == ErrorClass::Unavailable => Self::unavailable(reason, text, RETRY),
             _ => Self::new(class, reason, text),
         }
     }

@@ -13,7 +13,7 @@ mod record;
 
 use std::collections::BTreeMap;
 
-use lgpki_domain::{ApplicationId, Authority, CrlNumber, Digest, Faults, Serial};
+use lgpki_domain::{ApplicationId, Authority, CrlNumber, Digest, Faults};
 use lgpki_ledger::{EntryError, Recorded, Stamp};
 use lgpki_store::{Decision, Machine, StoreError as EngineError, Tables, View};
 
@@ -78,7 +78,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum IntentStep {
     Intended { index: u64 },
-    Issued { serial: Serial, index: u64 },
+    Issued { index: u64 },
     InProgress { attempt: u32 },
     Abandoned { attempt: u32 },
     Refused(Faults),
@@ -161,10 +161,11 @@ impl IssuerMachine {
         ApplicationRecord::from_bytes(&bytes)
     }
 
-    /// The application that a key was intended for; a CA's own key belongs to no application.
-    pub(crate) fn key_owner(view: &View<'_>, key: Digest) -> Option<Option<ApplicationId>> {
-        let bytes = view.get(table::KEY, &key.0)?;
-        Some(record::read_application(&bytes))
+    /// Whether a key was intended for anything but this application; a CA's own key stands in the
+    /// table without one.
+    pub(crate) fn key_is_taken(view: &View<'_>, key: Digest, by: ApplicationId) -> bool {
+        view.get(table::KEY, &key.0)
+            .is_some_and(|owner| record::read_application(&owner) != Some(by))
     }
 
     /// The number the next CRL of `authority` must bear.

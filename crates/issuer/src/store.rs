@@ -9,8 +9,8 @@ mod tests;
 
 use std::path::Path;
 
-use lgpki_domain::{ApplicationId, Authority};
-use lgpki_ledger::{Stamp, decode};
+use lgpki_domain::{ApplicationId, Authority, Faults};
+use lgpki_ledger::{LogReader, Stamp, decode};
 use lgpki_store::{Engine, OpenReport, Options};
 use lgpki_x509::issuer::Addresses;
 use tokio::sync::watch;
@@ -51,6 +51,12 @@ impl LogStore {
         Ok((Self { engine }, report))
     }
 
+    /// The log, for tests that read it whole.
+    #[cfg(test)]
+    pub(crate) fn log(&self) -> LogReader {
+        self.engine.log()
+    }
+
     /// Finishes what is queued and releases the directory.
     pub async fn close(&self) {
         self.engine.close().await;
@@ -69,23 +75,50 @@ impl LogStore {
         refused(epoch, self.engine.submit_one(command).await?)
     }
 
-    /// The certificate recorded at `index`.
-    fn certificate(&self, index: u64) -> Result<Certificate, StoreError> {
-        let bytes = self.engine.log().entry(index)?;
-        let recorded = decode::<IssuerEvent>(index, &bytes)
-            .map_err(|source| StoreError::Entry { index, source })?;
-        match recorded.event {
-            IssuerEvent::Issued(issued) => Ok(Certificate {
-                serial: issued.serial,
-                der: issued.certificate,
-                index,
-            }),
-            _ => Err(StoreError::NotThere {
-                index,
-                expected: "certificate",
-            }),
+    /// The certificates recorded at `indexes`, in that order.
+    async fn certificates(
+        &self,
+        indexes: Vec<u64>,
+    ) -> Result<std::vec::IntoIter<Certificate>, StoreError> {
+        if indexes.is_empty() {
+            return Ok(Vec::new().into_iter());
         }
+        let log = self.engine.log();
+        let reading = tokio::task::spawn_blocking(move || {
+            indexes
+                .into_iter()
+                .map(|index| certificate(&log, index))
+                .collect::<Result<Vec<_>, _>>()
+        });
+        let read = reading.await.map_err(|_| StoreError::Mismatched)??;
+        Ok(read.into_iter())
     }
+}
+
+/// The certificate recorded at `index`.
+fn certificate(log: &LogReader, index: u64) -> Result<Certificate, StoreError> {
+    let bytes = log.entry(index)?;
+    let recorded = decode::<IssuerEvent>(index, &bytes)
+        .map_err(|source| StoreError::Entry { index, source })?;
+    match recorded.event {
+        IssuerEvent::Issued(issued) => Ok(Certificate {
+            serial: issued.serial,
+            der: issued.certificate,
+            index,
+        }),
+        _ => Err(StoreError::NotThere {
+            index,
+            expected: "certificate",
+        }),
+    }
+}
+
+/// What the state says of an application.
+enum Found {
+    Nothing,
+    Open(u32),
+    Issued(u64),
+    Abandoned(u32),
 }
 
 /// Turns the answers that concern a command's right to be decided into errors.
@@ -133,13 +166,18 @@ impl IssuerStore for LogStore {
             .map(|intend| Command::Intend(epoch, Box::new(intend)))
             .collect();
         let outcomes = self.submit(commands).await?;
+        let known = outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Intent(IntentStep::Issued { index }) => Some(*index),
+            _ => None,
+        });
+        let mut certificates = self.certificates(known.collect()).await?;
         outcomes
             .into_iter()
             .map(|outcome| match outcome {
                 Outcome::Intent(step) => Ok(match step {
                     IntentStep::Intended { index } => IntentOutcome::Intended { index },
-                    IntentStep::Issued { index, .. } => {
-                        IntentOutcome::Issued(self.certificate(index)?)
+                    IntentStep::Issued { .. } => {
+                        IntentOutcome::Issued(certificates.next().ok_or(StoreError::Mismatched)?)
                     }
                     IntentStep::InProgress { attempt } => IntentOutcome::InProgress { attempt },
                     IntentStep::Abandoned { attempt } => IntentOutcome::Abandoned { attempt },
@@ -147,8 +185,8 @@ impl IssuerStore for LogStore {
                 }),
                 // An entry that is too large is this order's fault, not its neighbours'.
                 Outcome::Unrecordable(why) => {
-                    let mut faults = lgpki_domain::Faults::new();
-                    faults.push("", "ISSUANCE_TOO_LARGE", why);
+                    let mut faults = Faults::new();
+                    faults.push("order", "ISSUANCE_TOO_LARGE", why);
                     Ok(IntentOutcome::Refused(faults))
                 }
                 other => refused(epoch, other).and(Err(StoreError::Mismatched)),
@@ -179,32 +217,35 @@ impl IssuerStore for LogStore {
         &self,
         applications: Vec<ApplicationId>,
     ) -> Result<Vec<Issuance>, StoreError> {
-        enum Found {
-            Open(u32),
-            Settled(Settled, u32, u64),
-        }
         let found = self
             .engine
             .read(move |machine, view| {
                 let look = |id| match machine.open.get(id) {
-                    Some(open) => Some(Found::Open(open.attempt)),
-                    None => IssuerMachine::application(view, id)
-                        .map(|r| Found::Settled(r.settled, r.attempt, r.index)),
+                    Some(open) => Found::Open(open.attempt),
+                    None => IssuerMachine::application(view, id).map_or(Found::Nothing, |known| {
+                        match known.settled {
+                            Settled::Issued => Found::Issued(known.index),
+                            Settled::Abandoned => Found::Abandoned(known.attempt),
+                        }
+                    }),
                 };
                 applications.into_iter().map(look).collect::<Vec<_>>()
             })
             .await?;
+        let issued = found.iter().filter_map(|found| match found {
+            Found::Issued(index) => Some(*index),
+            _ => None,
+        });
+        let mut certificates = self.certificates(issued.collect()).await?;
         found
             .into_iter()
             .map(|found| {
                 Ok(match found {
-                    None => Issuance::Unknown,
-                    Some(Found::Open(attempt)) => Issuance::InProgress { attempt },
-                    Some(Found::Settled(Settled::Issued, _, index)) => {
-                        Issuance::Issued(self.certificate(index)?)
-                    }
-                    Some(Found::Settled(Settled::Abandoned, attempt, _)) => {
-                        Issuance::Abandoned { attempt }
+                    Found::Nothing => Issuance::Unknown,
+                    Found::Open(attempt) => Issuance::InProgress { attempt },
+                    Found::Abandoned(attempt) => Issuance::Abandoned { attempt },
+                    Found::Issued(_) => {
+                        Issuance::Issued(certificates.next().ok_or(StoreError::Mismatched)?)
                     }
                 })
             })

@@ -87,8 +87,8 @@ impl<S: IssuerStore> App<S> {
             CrlOutcome::NoAuthority => return Err(IssuerError::NoAuthority(authority)),
         }
         let algorithm = linted.algorithm().oid();
-        let signer = Arc::clone(&ca.signer);
-        let signed = self.cores.run(move || signer.sign(linted.tbs())).await;
+        let key = Arc::clone(&ca.signer);
+        let signed = self.cores.run(move || key.sign(linted.tbs())).await;
         let (result, failure) = match signed {
             Some(Ok(signature)) => (Ok((signature, algorithm)), None),
             Some(Err(source)) => (

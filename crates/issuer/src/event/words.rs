@@ -52,10 +52,6 @@ macro_rules! by_name {
         pub(super) mod $module {
             use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-            #[expect(
-                clippy::trivially_copy_pass_by_ref,
-                reason = "serde hands fields over by reference"
-            )]
             pub(in crate::event) fn serialize<S: Serializer>(
                 value: &$type,
                 s: S,

@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// How and where an intent ended.
+#[derive(Clone, Copy)]
 struct End {
     settled: Settled,
     index: u64,

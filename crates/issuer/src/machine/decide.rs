@@ -75,15 +75,12 @@ impl IssuerMachine {
             Ok(proposal) => proposal,
             Err(faults) => return refused(faults),
         };
-        match Self::key_owner(view, proposal.key_digest) {
-            Some(owner) if owner != Some(intend.application) => {
-                return refused(one_fault(
-                    "subject_public_key_info",
-                    "KEY_CERTIFIED_BEFORE",
-                    "this key was certified before; make a new key pair and a new CSR",
-                ));
-            }
-            _ => {}
+        if Self::key_is_taken(view, proposal.key_digest, intend.application) {
+            return refused(one_fault(
+                "order.subject_public_key_info",
+                "KEY_CERTIFIED_BEFORE",
+                "this key was certified before; make a new key pair and a new CSR",
+            ));
         }
         let Proposal {
             authority,
@@ -120,7 +117,7 @@ impl IssuerMachine {
     fn known(&self, view: &View<'_>, intend: &Intend) -> Option<IntentStep> {
         let other_content = || {
             IntentStep::Refused(one_fault(
-                "content_digest",
+                "order.content_digest",
                 "ISSUANCE_OTHER_CONTENT",
                 "another content was ordered under this application's number before; an application \
                  never changes",
@@ -139,14 +136,14 @@ impl IssuerMachine {
             settled,
             attempt,
             content_digest,
-            serial,
             index,
+            ..
         } = Self::application(view, intend.application)?;
         if content_digest != intend.content_digest {
             return Some(other_content());
         }
         match settled {
-            Settled::Issued => Some(IntentStep::Issued { serial, index }),
+            Settled::Issued => Some(IntentStep::Issued { index }),
             Settled::Abandoned if attempt >= intend.attempt => {
                 Some(IntentStep::Abandoned { attempt })
             }

@@ -1,7 +1,12 @@
 //! CRL numbers.
 
-use super::*;
-use crate::ports::SignedCrl;
+use lgpki_domain::{CrlNumber, Digest};
+
+use super::{
+    support::{NOW, create, epoch, on_every_engine, stamp},
+    *,
+};
+use crate::{event::Cause, ports::SignedCrl};
 
 fn crl(number: u64, digest: u8) -> IntendCrl {
     IntendCrl {
@@ -26,8 +31,8 @@ fn end(number: u64, digest: u8, result: Result<(Vec<u8>, &'static str), Cause>) 
     }
 }
 
-fn signature(byte: u8) -> Result<(Vec<u8>, &'static str), Cause> {
-    Ok((vec![byte; 512], "1.2.840.113549.1.1.11"))
+fn signature(byte: u8) -> (Vec<u8>, &'static str) {
+    (vec![byte; 512], "1.2.840.113549.1.1.11")
 }
 
 async fn highest(store: &LogStore) -> u64 {
@@ -52,7 +57,7 @@ async fn numbers_rise_by_one_and_the_same_bytes_get_the_same_signature() {
             let again = store.intend_crl(epoch, crl(number, byte)).await.unwrap();
             assert_eq!(again, CrlOutcome::InProgress);
             let index = store
-                .end_crl(epoch, end(number, byte, signature(byte)))
+                .end_crl(epoch, end(number, byte, Ok(signature(byte))))
                 .await
                 .unwrap()
                 .unwrap();
@@ -88,10 +93,10 @@ async fn a_number_once_intended_is_used_whatever_becomes_of_it() {
         let opened = store.open_epoch(stamp()).await.unwrap();
         assert_eq!(opened.abandoned, 1);
         let second = opened.epoch;
-        let late = store.end_crl(first, end(2, 2, signature(2))).await;
+        let late = store.end_crl(first, end(2, 2, Ok(signature(2)))).await;
         assert!(matches!(late, Err(StoreError::Fenced { .. })));
         let not_open = store
-            .end_crl(second, end(2, 2, signature(2)))
+            .end_crl(second, end(2, 2, Ok(signature(2))))
             .await
             .unwrap();
         assert_eq!(not_open, None);

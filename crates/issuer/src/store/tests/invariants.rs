@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 use lgpki_ledger::decode;
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    support::{Wish, epoch, given_up, intend, issued},
+    *,
+};
 
 #[derive(Clone, Debug)]
 enum Step {

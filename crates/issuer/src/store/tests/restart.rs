@@ -2,9 +2,14 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use lgpki_testkit::{Fault, Persisted};
+use lgpki_testkit::{Fault, FaultyDisk, Persisted};
 
-use super::*;
+use super::{
+    support::{
+        Wish, create, epoch, given_up, id, intend, intend_one, issue_one, issued, stamp, wish,
+    },
+    *,
+};
 
 async fn fill(store: &LogStore) -> (Epoch, Vec<Issuance>) {
     let epoch = epoch(store).await;

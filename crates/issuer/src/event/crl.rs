@@ -1,0 +1,110 @@
+//! CRLs: intended, signed, given up.
+
+use lgpki_domain::{Authority, Digest, Timestamp};
+use lgpki_ledger::{
+    About, Body,
+    serial::{bytes, text},
+};
+use serde::{Deserialize, Serialize};
+
+use super::words::authority_name;
+
+/// A CRL is about to be signed. Its bytes are lifecycle's; here stands what identifies them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrlIntended {
+    /// The CA.
+    #[serde(with = "authority_name")]
+    pub authority: Authority,
+    /// How many certificates it lists.
+    pub entries: u64,
+    /// The epoch in which it is intended.
+    pub epoch: u64,
+    /// The generation of the CA's key.
+    pub generation: u32,
+    /// nextUpdate.
+    #[serde(with = "text")]
+    pub next_update: Timestamp,
+    /// CRLNumber.
+    pub number: u64,
+    /// SHA-256 of the tbsCertList.
+    #[serde(with = "text")]
+    pub tbs_digest: Digest,
+    /// thisUpdate.
+    #[serde(with = "text")]
+    pub this_update: Timestamp,
+}
+
+/// A CRL was signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrlSigned {
+    /// The signature algorithm's OID, dotted.
+    pub algorithm: String,
+    /// The CA.
+    #[serde(with = "authority_name")]
+    pub authority: Authority,
+    /// The epoch in which it was signed.
+    pub epoch: u64,
+    /// Index of the intent.
+    pub intent: u64,
+    /// CRLNumber.
+    pub number: u64,
+    /// The signature.
+    #[serde(with = "bytes")]
+    pub signature: Vec<u8>,
+    /// SHA-256 of the tbsCertList.
+    #[serde(with = "text")]
+    pub tbs_digest: Digest,
+}
+
+/// A CRL was intended and will not be; its number stays used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrlAbandoned {
+    /// The CA.
+    #[serde(with = "authority_name")]
+    pub authority: Authority,
+    /// Why, as [`Cause::name`](super::Cause::name) spells it.
+    pub cause: String,
+    /// The epoch that closed it.
+    pub epoch: u64,
+    /// Index of the intent.
+    pub intent: u64,
+    /// CRLNumber.
+    pub number: u64,
+    /// SHA-256 of the tbsCertList.
+    #[serde(with = "text")]
+    pub tbs_digest: Digest,
+}
+
+impl Body for CrlIntended {
+    const KIND: &'static str = "crl.intent";
+
+    fn about(&self) -> About {
+        digest(self.tbs_digest)
+    }
+}
+
+impl Body for CrlSigned {
+    const KIND: &'static str = "crl.signed";
+
+    fn about(&self) -> About {
+        digest(self.tbs_digest)
+    }
+}
+
+impl Body for CrlAbandoned {
+    const KIND: &'static str = "crl.abandoned";
+
+    fn about(&self) -> About {
+        digest(self.tbs_digest)
+    }
+}
+
+fn digest(digest: Digest) -> About {
+    About {
+        digest: Some(digest),
+        ..About::default()
+    }
+}

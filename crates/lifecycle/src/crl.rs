@@ -7,7 +7,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use lgpki_domain::{CrlNumber, Serial, Timestamp};
+use lgpki_domain::{Serial, Timestamp};
 use lgpki_x509::{
     Addresses, Issuer as CaKey,
     crl::{self, CrlEntry, CrlHeader, RevocationList},
@@ -33,22 +33,40 @@ pub(crate) struct Composed {
     pub(crate) to_sign: CrlToSign,
 }
 
-/// Composes the list.
-pub(crate) fn compose(
-    info: &IssuerInfo,
-    header: CrlHeader,
-    snapshot: &Snapshot,
-) -> Result<Composed, LifecycleError> {
-    let authority = info.authority;
-    let failed = |source| LifecycleError::Crl { authority, source };
+/// A CA's key as it stands in CRLs.
+pub(crate) fn ca_key(info: &IssuerInfo) -> Result<CaKey, LifecycleError> {
     // Of the addresses only the CRL's own stand in a CRL.
     let addresses = Addresses {
         crl: info.crl_urls.clone(),
         ca_certificate: info.crl_urls.clone(),
         cps: info.crl_urls.first().cloned().unwrap_or_default(),
     };
-    let key =
-        CaKey::try_new(authority, info.generation, &info.certificate, addresses).map_err(failed)?;
+    let key = CaKey::try_new(
+        info.authority,
+        info.generation,
+        &info.certificate,
+        addresses,
+    );
+    key.map_err(|source| LifecycleError::Crl {
+        authority: info.authority,
+        source,
+    })
+}
+
+/// Reads a published CRL; none if it is not one of this CA.
+pub(crate) fn genuine(key: &CaKey, der: &[u8]) -> Option<RevocationList> {
+    let list = RevocationList::parse(der).ok()?;
+    list.is_signed_by(key.public_key()).then_some(list)
+}
+
+/// Composes the list.
+pub(crate) fn compose(
+    key: CaKey,
+    header: CrlHeader,
+    snapshot: &Snapshot,
+) -> Result<Composed, LifecycleError> {
+    let authority = key.authority();
+    let failed = |source| LifecycleError::Crl { authority, source };
     let entries = snapshot.entries.iter().map(|listed| CrlEntry {
         serial: listed.serial,
         revoked_at: listed.at,
@@ -95,20 +113,6 @@ pub(crate) fn seal(
         Ok(list)
     } else {
         Err(held_back("it reads back as another list than was meant"))
-    }
-}
-
-/// Whether a CRL may follow `previous`.
-pub(crate) fn follows(
-    previous: (CrlNumber, Timestamp),
-    header: &CrlHeader,
-) -> Result<(), &'static str> {
-    if header.number <= previous.0 {
-        Err("its number is not above that of the newest one")
-    } else if header.this_update <= previous.1 {
-        Err("its thisUpdate is not later than that of the newest one")
-    } else {
-        Ok(())
     }
 }
 

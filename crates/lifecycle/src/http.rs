@@ -1,7 +1,7 @@
 //! The public's door: CRLs and CA certificates over plain HTTP (RFC 5280 §8 advises against
 //! https here). Reads only; nothing about anybody is told but what is published.
 
-use std::future::Future;
+use std::{future::IntoFuture as _, time::Duration};
 
 use axum::{
     Router,
@@ -11,7 +11,8 @@ use axum::{
     routing::get,
 };
 use lgpki_domain::Timestamp;
-use tokio::net::TcpListener;
+use lgpki_runtime::shutdown::Shutdown;
+use tokio::{net::TcpListener, time::sleep};
 
 use crate::{
     error::LifecycleError,
@@ -19,19 +20,29 @@ use crate::{
     publication::{Name, PublicationFiles},
 };
 
-/// Serves the published files until `stop` resolves.
+/// How long downloads may take to end once the shutdown is requested.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves the published files until the shutdown.
 pub(crate) async fn serve(
     listener: TcpListener,
     files: PublicationFiles,
-    stop: impl Future<Output = ()> + Send + 'static,
+    shutdown: Shutdown,
 ) -> Result<(), LifecycleError> {
-    axum::serve(listener, router(files))
-        .with_graceful_shutdown(stop)
-        .await
-        .map_err(|e| LifecycleError::Serving {
+    let asked = shutdown.clone();
+    let serving = axum::serve(listener, router(files))
+        .with_graceful_shutdown(async move { asked.requested().await });
+    let too_long = async {
+        shutdown.requested().await;
+        sleep(DRAIN).await;
+    };
+    tokio::select! {
+        ended = serving.into_future() => ended.map_err(|e| LifecycleError::Serving {
             what: "the publication over HTTP",
             why: e.to_string(),
-        })
+        }),
+        () = too_long => Ok(()),
+    }
 }
 
 /// The routes; `GET` answers `HEAD` as well.

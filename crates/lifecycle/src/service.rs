@@ -24,7 +24,7 @@ use crate::{
     store::EngineStore,
     worker::{
         follow::Follower,
-        publish::{Demand, Issuers, Publisher},
+        publish::{Demand, Issuers, Press, Publisher},
     },
 };
 
@@ -72,9 +72,7 @@ pub async fn run(
     };
     let mut tasks = JoinSet::new();
     let routes = running.start(&mut tasks, &shutdown);
-    let stop = shutdown.clone();
-    let stopped = async move { stop.requested().await };
-    tasks.spawn(http::serve(listeners.publication, files, stopped));
+    tasks.spawn(http::serve(listeners.publication, files, shutdown.clone()));
     let readiness = deps.server.readiness();
     tasks.spawn(serve(deps.server, listeners.grpc, routes, shutdown.clone()));
     readiness.set_ready(true);
@@ -176,12 +174,14 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             position,
         };
         let publisher = Publisher {
-            store: self.store.clone(),
-            issuer: self.issuer,
-            clock: Arc::clone(&self.clock),
-            schedule: self.settings.schedule,
-            files: self.files,
-            issuers,
+            press: Press {
+                store: self.store.clone(),
+                issuer: self.issuer,
+                clock: Arc::clone(&self.clock),
+                schedule: self.settings.schedule,
+                files: self.files,
+                issuers,
+            },
             bell: Arc::clone(&bell),
         };
         let handlers = Handlers {

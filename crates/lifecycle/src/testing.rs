@@ -178,6 +178,11 @@ impl FakeIssuer {
         self.0.feed.send_modify(|feed| feed.extend(items));
     }
 
+    /// Has nothing to tell any more.
+    pub(crate) fn forget_feed(&self) {
+        self.0.feed.send_replace(Vec::new());
+    }
+
     /// Refuses the next calls for a signature.
     pub(crate) fn refuse(&self, codes: &[Code]) {
         self.state().refusals.extend(codes);

@@ -41,7 +41,7 @@ impl<S: LifecycleStore> LifecycleService for Handlers<S> {
     ) -> Result<Response<Self::FollowStandingsStream>, Status> {
         let rpc = Rpc::of(&request)?;
         let from = request.get_ref().from_position;
-        Ok(Response::new(standings::follow(self, rpc, from)))
+        standings::follow(self, rpc, from).map(Response::new)
     }
 
     async fn publish_crls(

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use lgpki_proto::v1;
+use lgpki_proto::{Failure, v1};
 use lgpki_runtime::rpc::Rpc;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,7 +26,14 @@ pub(super) fn follow<S: LifecycleStore>(
     handlers: &Handlers<S>,
     rpc: Rpc,
     from: u64,
-) -> ReceiverStream<Result<v1::FollowStandingsResponse, Status>> {
+) -> Result<ReceiverStream<Result<v1::FollowStandingsResponse, Status>>, Status> {
+    let known = *handlers.app.store.durable().borrow();
+    if from > known {
+        return Err(rpc.refuse(Failure::wrong_state(
+            "POSITION_AHEAD",
+            format!("position {from} was asked for and only {known} are known; follow from 0"),
+        )));
+    }
     let (sender, receiver) = mpsc::channel(WAITING);
     let handlers = handlers.clone();
     tokio::spawn(async move {
@@ -42,7 +49,7 @@ pub(super) fn follow<S: LifecycleStore>(
             () = shutdown.requested() => {}
         }
     });
-    ReceiverStream::new(receiver)
+    Ok(ReceiverStream::new(receiver))
 }
 
 async fn send_all<S: LifecycleStore>(

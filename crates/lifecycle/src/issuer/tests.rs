@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
 use crate::{
-    crl::{compose, seal},
+    crl::{ca_key, compose, seal},
     ports::{Listed, Snapshot},
     testing::{FakeIssuer, abandoned_item, at, issued_item, serial},
 };
@@ -230,7 +230,7 @@ async fn a_crl_of_several_pieces_is_signed() {
         next_update: this_update.plus_seconds(172_800),
     };
     let info = issuer.issuers().await.unwrap().remove(0);
-    let composed = compose(&info, header, &snapshot).unwrap();
+    let composed = compose(ca_key(&info).unwrap(), header, &snapshot).unwrap();
     assert!(composed.to_sign.tbs.len() > CHUNK);
     let signature = issuer.sign_crl(composed.to_sign.clone()).await.unwrap();
     assert_eq!(

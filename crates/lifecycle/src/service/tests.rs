@@ -62,9 +62,14 @@ fn settings(dir: &Path) -> Settings {
 impl World {
     /// A new one, its clock at noon of the opening day.
     async fn new() -> Self {
+        Self::beside(FakeIssuer::new()).await
+    }
+
+    /// A new one, with an issuer that is there already.
+    async fn beside(issuer: FakeIssuer) -> Self {
         let left = Left {
             clock: ManualClock::new(at("2008-02-04T12:00:00")),
-            issuer: FakeIssuer::new(),
+            issuer,
             dir: tempfile::tempdir().unwrap(),
         };
         let world = left.start().await;
@@ -118,6 +123,15 @@ impl World {
                 .is_some_and(|newest| newest.number.0 >= number);
             let newest = self.store.publication(AUTHORITY).await.unwrap().newest;
             newest.filter(|newest| reached && newest.number.0 >= number)
+        })
+        .await
+    }
+
+    /// The newest CRL of the Application CA, once it has this number at least.
+    async fn reached(&self, number: u64) -> Publication {
+        self.eventually(|| async {
+            let standing = self.store.publication(AUTHORITY).await.unwrap();
+            standing.newest.filter(|newest| newest.number.0 >= number)
         })
         .await
     }

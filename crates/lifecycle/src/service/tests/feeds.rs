@@ -134,3 +134,14 @@ async fn a_feed_of_nothing_says_that_it_is_caught_up() {
     assert_eq!(told(&first), []);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_position_that_was_never_reached_is_refused() {
+    let world = World::new().await;
+    let request = from_intake(v1::FollowStandingsRequest {
+        from_position: 1000,
+    });
+    let refused = world.handlers.follow_standings(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+    world.stop().await;
+}

@@ -49,12 +49,7 @@ async fn a_key_compromise_is_published_at_once_and_takes_the_others_along() {
     assert_eq!(world.revoke(100, 1, Superseded).await.refused, None);
     let revoked = world.revoke(101, 2, KeyCompromise).await;
     assert_eq!(revoked.revoked_at, "2008-02-04T12:01:00.000+09:00");
-    world
-        .eventually(|| async {
-            let standing = world.store.publication(AUTHORITY).await.unwrap();
-            standing.newest.filter(|newest| newest.number.0 == 2)
-        })
-        .await;
+    world.reached(2).await;
     let list = world.crl();
     assert_eq!(list.find(serial(1)).unwrap().reason, Superseded);
     let entry = list.find(serial(2)).unwrap();
@@ -153,12 +148,7 @@ async fn a_number_lost_on_the_way_is_never_used_again() {
     let left = world.stop().await;
     left.clock.set(at("2008-02-05T09:15:00"));
     let world = left.start().await;
-    let newest = world
-        .eventually(|| async {
-            let standing = world.store.publication(AUTHORITY).await.unwrap();
-            standing.newest.filter(|newest| newest.number.0 > 3)
-        })
-        .await;
+    let newest = world.reached(4).await;
     assert_eq!(newest.number.0, 4);
     world.stop().await;
 }
@@ -187,14 +177,31 @@ async fn a_crl_whose_publication_was_not_recorded_is_replaced_by_a_higher_one() 
     std::fs::write(&path, recorded).unwrap();
     left.clock.advance_seconds(5);
     let world = left.start().await;
-    let newest = world
-        .eventually(|| async {
-            let standing = world.store.publication(AUTHORITY).await.unwrap();
-            standing.newest.filter(|newest| newest.number.0 > 2)
-        })
-        .await;
+    let newest = world.reached(3).await;
     assert_eq!(newest.number.0, 3);
     assert_eq!(world.crl().summary().number.0, 3);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_newer_than_the_record_is_followed_not_repeated() {
+    let world = World::new().await;
+    world.clock.advance_seconds(5);
+    world.publish(wire(AUTHORITY)).await.unwrap();
+    let newer = std::fs::read(world.dir.path().join("publication/crl/application-1.crl")).unwrap();
+    let left = world.stop().await;
+    // A data directory that holds the file of number 2 and the record of number 3 at an earlier
+    // time than the file's.
+    let other = World::beside(left.issuer.clone()).await.stop().await;
+    std::fs::write(
+        other.dir.path().join("publication/crl/application-1.crl"),
+        newer,
+    )
+    .unwrap();
+    other.clock.set(at("2008-02-04T12:00:03"));
+    let world = other.start().await;
+    let newest = world.reached(4).await;
+    assert_eq!(newest.this_update, at("2008-02-04T12:00:06"));
     world.stop().await;
 }
 
@@ -236,24 +243,29 @@ async fn a_crl_that_lacks_what_the_published_one_lists_is_held_back() {
     world.publish(wire(AUTHORITY)).await.unwrap();
     let listed = world.crl().der().to_vec();
     let left = world.stop().await;
-    // The log of a service that never heard of the revocation, beside the files of one that did.
-    let other = World::new().await.stop().await;
-    let path = |left: &Left| left.dir.path().join("publication/crl/application-1.crl");
-    std::fs::write(path(&other), listed).unwrap();
-    other.clock.set(at("2008-02-05T12:00:00"));
-    let world = Left {
-        issuer: other.issuer,
-        clock: other.clock,
-        dir: other.dir,
-    }
-    .start()
-    .await;
+    // A log that never heard of the revocation, beside the file of one that did.
+    let other = FakeIssuer::clone(&left.issuer);
+    other.forget_feed();
+    let other = World::beside(other).await.stop().await;
+    let path = other.dir.path().join("publication/crl/application-1.crl");
+    std::fs::write(path, listed).unwrap();
+    other.clock.set(at("2008-02-04T13:00:00"));
+    let world = other.start().await;
     let refused = world.publish(wire(AUTHORITY)).await.unwrap_err();
     assert_eq!(refused.code(), Code::Internal);
     let standing = world.store.publication(AUTHORITY).await.unwrap();
-    assert_eq!(standing.newest.unwrap().number.0, 1);
+    assert_eq!(standing.newest.unwrap().number.0, 3);
+    // The file of another CA is nothing to compare with.
+    let strange = World::new().await;
+    let strange_crl = strange.crl().der().to_vec();
+    strange.stop().await;
+    let left = world.stop().await;
+    let path = left.dir.path().join("publication/crl/application-1.crl");
+    std::fs::write(path, strange_crl).unwrap();
+    left.clock.advance_seconds(100);
+    let world = left.start().await;
+    world.reached(4).await;
     world.stop().await;
-    drop(left);
 }
 
 #[tokio::test]

@@ -80,6 +80,17 @@ pub fn check(spki: &[u8]) -> Result<(), Weakness> {
     }
 }
 
+/// The part of [`check`] that is left for a key whose size, exponent, small factors and ROCA
+/// fingerprint were examined already, as the CSR reader does: primes close to each other, points
+/// of small order.
+pub fn check_remaining(spki: &[u8]) -> Result<(), Weakness> {
+    match spki::read(spki).ok_or(Weakness::Malformed)? {
+        spki::Key::Rsa { modulus, .. } => check_primes_apart(without_leading_zeros(modulus)),
+        spki::Key::Ed25519(point) => check_ed25519(point),
+        spki::Key::Other => Ok(()),
+    }
+}
+
 /// Examines an RSA key given as unsigned big-endian numbers; leading zero octets are allowed.
 pub fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), Weakness> {
     let modulus = without_leading_zeros(modulus);
@@ -102,6 +113,10 @@ pub fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), Weakness> {
     if has_roca_fingerprint(&residues) {
         return Err(Weakness::Roca);
     }
+    check_primes_apart(modulus)
+}
+
+fn check_primes_apart(modulus: &[u8]) -> Result<(), Weakness> {
     match fermat::factors_are_close(modulus) {
         Ok(false) => Ok(()),
         Ok(true) => Err(Weakness::CloseFactors),

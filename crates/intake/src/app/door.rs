@@ -174,7 +174,7 @@ fn check_kind(
             "issue.subject.unit",
             "UNIT_MISSING",
             format!(
-                "a {kind} certificate names the unit; give it as the organization directory has it"
+                "{kind} certificates name the unit; give it as the organization directory has it"
             ),
         );
     }
@@ -231,7 +231,7 @@ fn wrong_medium(kind: CertificateKind, medium: KeyMedium) -> String {
         .map(KeyMedium::name)
         .collect();
     format!(
-        "a {kind} certificate's key cannot live on {medium}; make the key pair on: {}",
+        "the key of a certificate of kind {kind} cannot live on {medium}; make the key pair on: {}",
         fitting.join(", ")
     )
 }
@@ -248,7 +248,8 @@ fn check_csr(
             return None;
         }
     };
-    if let Err(weakness) = lgpki_keys::weak::check(csr.public_key().der()) {
+    // The reader has looked for the weaknesses that a division finds.
+    if let Err(weakness) = lgpki_keys::weak::check_remaining(csr.public_key().der()) {
         faults.push(CSR, "CSR_KEY_WEAK", weakness.to_string());
     }
     if let Some((particulars, subject)) = particulars.zip(wish.subject.as_ref())

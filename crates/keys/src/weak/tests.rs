@@ -46,6 +46,21 @@ fn primes_next_to_each_other_are_found() {
 }
 
 #[test]
+fn what_is_left_after_the_allow_list_is_found_in_a_whole_key() {
+    let p = prime(1024);
+    let q = next_prime(p.to_owned().unwrap());
+    let e = BigNum::from_u32(65_537).unwrap();
+    let close = Rsa::from_public_components(&*p * &*q, e).unwrap();
+    let spki = close.public_key_to_der().unwrap();
+    assert_eq!(check_remaining(&spki), Err(Weakness::CloseFactors));
+    for algorithm in KeyAlgorithm::ALL {
+        let key = SoftwareKey::generate(algorithm).unwrap();
+        assert_eq!(check_remaining(key.public_key().der()), Ok(()));
+    }
+    assert_eq!(check_remaining(&spki[1..]), Err(Weakness::Malformed));
+}
+
+#[test]
 fn primes_are_found_up_to_a_hundred_rounds_apart() {
     // The number of rounds is (p - q)² / 8√N: about 50 for 20·2^512, a million for 2^522.
     let p = prime(1024);

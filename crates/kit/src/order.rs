@@ -52,7 +52,7 @@ impl<'a> Order<'a> {
                 "unit",
                 "UNIT_MISSING",
                 format!(
-                    "a {} certificate names a unit; give the one registered in the organization directory \
+                    "{} certificates name a unit; give the one registered in the organization directory \
                      (組織管理システム), in English and Japanese",
                     self.kind
                 ),
@@ -111,7 +111,7 @@ impl<'a> Order<'a> {
             kind if !kind.may_live_on(medium) => refuse(
                 "KIND_NOT_FOR_MEDIUM",
                 format!(
-                    "a {kind} certificate ({}) may not live on a {medium}; a USB token carries code-signing \
+                    "{kind} certificates ({}) may not live on {medium}; a USB token carries code-signing \
                      and login certificates only, so take an IC card",
                     kind.name_ja()
                 ),

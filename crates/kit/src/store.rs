@@ -236,7 +236,7 @@ fn compare_content(
             "certificate.kind",
             "OTHER_KIND",
             format!(
-                "a {wanted} certificate was requested and this is {}; {ASK}",
+                "a certificate of kind {wanted} was requested and this is {}; {ASK}",
                 other.map_or_else(|| "none of LGPKI's".to_owned(), |k| format!("a {k} one"))
             ),
         ),

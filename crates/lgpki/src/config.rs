@@ -16,7 +16,7 @@ use lgpki_runtime::config::{ListenAddress, ServerLimits, Target, TelemetryConfig
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-pub(crate) use template::{Template, render};
+pub(crate) use template::{EXAMINATION, Template, render};
 
 use crate::error::CommandError;
 

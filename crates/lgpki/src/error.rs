@@ -9,7 +9,7 @@ use lgpki_proto::RemoteError;
 pub(crate) struct CommandError {
     message: String,
     hint: Option<String>,
-    remote: Option<RemoteError>,
+    reason: Option<String>,
 }
 
 impl CommandError {
@@ -18,8 +18,15 @@ impl CommandError {
         Self {
             message: message.into(),
             hint: None,
-            remote: None,
+            reason: None,
         }
+    }
+
+    /// Says during what it happened.
+    #[must_use]
+    pub(crate) fn during(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
     }
 
     /// Adds what to do next.
@@ -54,9 +61,9 @@ impl CommandError {
         self.hint.as_deref()
     }
 
-    /// The server's answer, if it came from there.
-    pub(crate) const fn remote(&self) -> Option<&RemoteError> {
-        self.remote.as_ref()
+    /// The stable reason, if a server gave one.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 }
 
@@ -72,7 +79,7 @@ impl From<tonic::Status> for CommandError {
         Self {
             message: remote.to_string(),
             hint: None,
-            remote: Some(remote),
+            reason: Some(remote.reason),
         }
     }
 }

@@ -61,8 +61,9 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    /// Unlocks the login card and prepares the connection; the first call makes it.
-    pub(crate) async fn open(args: &OfficeArgs) -> Result<Self, CommandError> {
+    /// Unlocks the login card and prepares the connection, which the first call makes; needs
+    /// the runtime.
+    pub(crate) fn open(args: &OfficeArgs) -> Result<Self, CommandError> {
         let (dir, file) = read(&args.office)?;
         let pin = pin(args, &dir, &file)?;
         let login = unlock(&dir, &file, &pin)?;
@@ -107,11 +108,11 @@ impl Office {
     pub(crate) fn body_names(&self) -> Option<v1::Names> {
         self.subject.as_ref().map(|s| (&s.body).into())
     }
+}
 
-    /// The day today, in Japan.
-    pub(crate) fn today(&self) -> JstDate {
-        SystemClock.now().jst_date()
-    }
+/// The day today, in Japan.
+pub(crate) fn today() -> JstDate {
+    SystemClock.now().jst_date()
 }
 
 fn read(dir: &Path) -> Result<(PathBuf, OfficeFile), CommandError> {

@@ -23,7 +23,6 @@ impl Output {
         Self { json, quiet }
     }
 
-
     /// A result: `value` for machines, `human` for people.
     pub(crate) fn result(self, value: &impl Serialize, human: impl FnOnce() -> String) {
         let text = if self.json {
@@ -31,7 +30,7 @@ impl Output {
         } else {
             human()
         };
-        self.line(&text);
+        line(&text);
     }
 
     /// One result of a stream: one line of JSON each, or a sentence.
@@ -41,13 +40,7 @@ impl Output {
         } else {
             human()
         };
-        self.line(&text);
-    }
-
-    fn line(self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        // A reader that has gone away (`| head`) wants no more, and there is nobody left to tell.
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        line(&text);
     }
 
     /// What is going on; for people, on standard error.
@@ -61,10 +54,9 @@ impl Output {
     pub(crate) fn error(self, error: &CommandError) {
         let mut err = std::io::stderr().lock();
         if self.json {
-            let remote = error.remote();
             let value = serde_json::json!({
                 "error": error.to_string(),
-                "reason": remote.map(|r| r.reason.clone()),
+                "reason": error.reason(),
                 "hint": error.next_step(),
             });
             let _ = writeln!(err, "{value}");
@@ -76,15 +68,23 @@ impl Output {
         }
     }
 
-    /// A progress bar over `total` things; hidden where nobody watches.
-    pub(crate) fn progress(self, total: u64, what: &'static str) -> ProgressBar {
+    fn target(self) -> ProgressDrawTarget {
         let shown = !self.json && !self.quiet && std::io::stderr().is_terminal();
-        let target = if shown {
+        if shown {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(Some(total), target);
+        }
+    }
+
+    /// A spinner, for work whose end is not known.
+    pub(crate) fn spinner(self) -> ProgressBar {
+        ProgressBar::with_draw_target(None, self.target())
+    }
+
+    /// A progress bar over `total` things; hidden where nobody watches.
+    pub(crate) fn progress(self, total: u64, what: &'static str) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(Some(total), self.target());
         if let Ok(style) =
             ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} ({per_sec}, {eta} left)")
         {
@@ -95,6 +95,12 @@ impl Output {
     }
 }
 
+fn line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // A reader that has gone away (`| head`) wants no more, and there is nobody left to tell.
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
 /// A table of `rows` under `header`, aligned for full-width text.
 pub(crate) fn table<R>(header: &[&str], rows: R) -> String
 where
@@ -102,7 +108,7 @@ where
 {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header);
     for row in rows {

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use lgpki_proto::ServiceName;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
@@ -72,9 +73,30 @@ impl Admin {
 
 async fn metrics(State(admin): State<Admin>) -> Response {
     match &admin.0.metrics {
-        Some(metrics) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], metrics.render()).into_response(),
+        Some(metrics) => {
+            let text = own_metrics(&metrics.render(), &admin.0.services);
+            ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response()
+        }
         None => (StatusCode::NOT_FOUND, "no metrics are recorded\n").into_response(),
     }
+}
+
+/// The metrics of these services, where others run in the same process: each port tells its own, so
+/// that nothing is counted twice.
+fn own_metrics(text: &str, services: &[Readiness]) -> String {
+    let belongs = |line: &&str| {
+        let sample = line
+            .trim_start_matches("# HELP ")
+            .trim_start_matches("# TYPE ");
+        ServiceName::ALL
+            .into_iter()
+            .find(|service| sample.starts_with(&format!("lgpki_{service}_")))
+            .is_none_or(|owner| services.iter().any(|service| service.service() == owner))
+    };
+    text.lines()
+        .filter(belongs)
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {

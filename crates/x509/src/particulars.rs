@@ -182,7 +182,7 @@ fn refuse_strays(
     faults: &mut Faults,
 ) {
     if kind != CertificateKind::WebServer && !requested.dns_names.is_empty() {
-        let message = format!("a {kind} certificate carries no host names; leave them out");
+        let message = format!("{kind} certificates carry no host names; leave them out");
         faults.push(
             format!("{prefix}.dns_names"),
             "DNS_NAMES_NOT_ALLOWED",
@@ -190,11 +190,11 @@ fn refuse_strays(
         );
     }
     if kind != CertificateKind::Mail && requested.mail.is_some() {
-        let message = format!("a {kind} certificate carries no mail address; leave it out");
+        let message = format!("{kind} certificates carry no mail address; leave it out");
         faults.push(format!("{prefix}.mail"), "MAIL_NOT_ALLOWED", message);
     }
     if kind != CertificateKind::Login && requested.login.is_some() {
-        let message = format!("a {kind} certificate carries no login role; leave it out");
+        let message = format!("{kind} certificates carry no login role; leave it out");
         faults.push(format!("{prefix}.login"), "LOGIN_NOT_ALLOWED", message);
     }
 }

@@ -92,8 +92,8 @@ pub(crate) struct Examiner {
     #[arg(long, value_name = "OFFICE")]
     pub(crate) examined_by: String,
     /// The examiner's name; it is kept apart from the audit log and can be erased.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) examiner_name: Option<String>,
+    #[arg(long = "examiner-name", value_name = "NAME")]
+    pub(crate) person: Option<String>,
     /// The day of the decision; today if not given.
     #[arg(long, value_name = "DATE")]
     pub(crate) examined_on: Option<JstDate>,

@@ -33,7 +33,7 @@ pub(crate) async fn run(
     command: CirsCommand,
     output: Output,
 ) -> Result<(), CommandError> {
-    let office = Office::open(&args).await?;
+    let office = Office::open(&args)?;
     let mut client = ApplicationServiceClient::new(office.channel());
     match command {
         CirsCommand::Submit(args) => submit::run(&office, *args, output).await,
@@ -374,6 +374,7 @@ pub(crate) fn refusal(what: &str, refusal: &v1::Refusal) -> String {
         .faults
         .iter()
         .map(|f| format!("\n    {}: {} [{}]", f.field, f.message, f.reason))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     format!("{what}: {} [{}]{faults}", refusal.message, refusal.reason)
 }

@@ -209,15 +209,15 @@ async fn change(
     changes: Vec<Change>,
     output: Output,
 ) -> Result<(), CommandError> {
-    let changed = send(client, &body.to_string(), changes).await?;
-    output.result(&serde_json::json!({ "changed": changed }), || {
-        format!("{changed} changed")
+    let count = send(client, &body.to_string(), changes).await?;
+    output.result(&serde_json::json!({ "changed": count }), || {
+        format!("{count} changed")
     });
     Ok(())
 }
 
 async fn send(client: &mut Client, body: &str, changes: Vec<Change>) -> Result<u32, CommandError> {
-    let mut changed = 0;
+    let mut count = 0;
     for chunk in changes.chunks(1000) {
         let request = v1::ChangeEntriesRequest {
             body: body.to_owned(),
@@ -228,9 +228,9 @@ async fn send(client: &mut Client, body: &str, changes: Vec<Change>) -> Result<u
                 })
                 .collect(),
         };
-        changed += client.change_entries(request).await?.into_inner().changed;
+        count += client.change_entries(request).await?.into_inner().changed;
     }
-    Ok(changed)
+    Ok(count)
 }
 
 async fn import(client: &mut Client, file: &Path, output: Output) -> Result<(), CommandError> {

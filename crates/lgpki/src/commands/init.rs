@@ -23,7 +23,7 @@ use lgpki_x509::pem;
 
 use crate::{
     cli::{InitArgs, PassphraseArgs},
-    config::{Template, render},
+    config::{EXAMINATION, Template, render},
     error::CommandError,
     output::{Output, sheet},
 };
@@ -49,7 +49,7 @@ pub(crate) async fn run(args: InitArgs, output: Output) -> Result<(), CommandErr
     .map_err(|e| CommandError::from_error("cannot read the passphrase", &e))?;
     let dir = args.dir.clone();
     let bar = output.progress(5, "making the CA");
-    let made = make(&args, passphrase, || bar.inc(1)).await?;
+    let made = make(&args, passphrase, EXAMINATION, || bar.inc(1)).await?;
     bar.finish_and_clear();
     let json = serde_json::json!({
         "directory": dir, "configuration": dir.join("lgpki.toml"), "offices": made.offices,
@@ -66,8 +66,12 @@ pub(crate) async fn run(args: InitArgs, output: Output) -> Result<(), CommandErr
                 "login cards",
                 made.offices
                     .iter()
-                    .map(|o| format!("{}/offices/{o}\n", dir.display()))
-                    .collect(),
+                    .map(|o| format!("{}/offices/{o}", dir.display()))
+                    .collect::<Vec<_>>()
+                    .join(
+                        "
+",
+                    ),
             ),
             ("CRLs", made.publication_url.clone()),
         ])
@@ -92,10 +96,12 @@ pub(crate) fn source(args: &PassphraseArgs) -> Option<PassphraseSource> {
     }
 }
 
-/// Makes everything; `step` is called after each of the five parts.
+/// Makes everything; `examination` is what stands in `[intake.examination]`, and `step` is called after
+/// each of the five parts.
 pub(crate) async fn make(
     args: &InitArgs,
     passphrase: Passphrase,
+    examination: &str,
     step: impl Fn(),
 ) -> Result<Made, CommandError> {
     let dir = args.dir.as_path();
@@ -131,6 +137,7 @@ pub(crate) async fn make(
     step();
 
     directory(dir).await?;
+    files::private_directory(&dir.join("data/lifecycle"))?;
     let host = if args.hosts.is_empty() {
         "127.0.0.1"
     } else {
@@ -141,6 +148,7 @@ pub(crate) async fn make(
         public_host: host,
         publication_url: &url,
         server_name: SERVER_NAME,
+        examination,
     });
     files::public(&dir.join("lgpki.toml"), text.as_bytes())?;
     step();

@@ -64,9 +64,9 @@ pub(crate) fn run(command: KitCommand, output: Output) -> Result<(), CommandErro
             output.result(&done, || {
                 let lost = formatted
                     .destroyed
-                    .iter()
+                    .as_ref()
                     .map(|d| format!("; destroyed: {d}"))
-                    .collect::<String>();
+                    .unwrap_or_default();
                 format!("formatted {} {}{lost}", formatted.medium, formatted.id)
             });
             output.say("next: lgpki kit request MEDIUM --kind …");

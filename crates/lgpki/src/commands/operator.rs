@@ -31,7 +31,7 @@ pub(crate) async fn run(
     command: OperatorCommand,
     output: Output,
 ) -> Result<(), CommandError> {
-    let office = Office::open(&args).await?;
+    let office = Office::open(&args)?;
     let mut desk = ExaminationServiceClient::new(office.channel());
     match command {
         OperatorCommand::List { most } => list(&mut desk, most, output).await,

@@ -67,9 +67,15 @@ pub(crate) async fn run(args: ServeArgs, output: Output) -> Result<(), CommandEr
 pub(crate) struct Running {
     tasks: Supervisor,
     store: Option<Arc<EngineStore>>,
+    readiness: Vec<Readiness>,
 }
 
 impl Running {
+    /// Whether each service is ready, to be waited for.
+    pub(crate) fn readiness(&self) -> Vec<Readiness> {
+        self.readiness.clone()
+    }
+
     /// Waits until all have ended; the first that failed is the error.
     pub(crate) async fn until_end(self) -> Result<(), CommandError> {
         let outcome = self.tasks.run().await;
@@ -90,7 +96,7 @@ pub(crate) async fn start(
 ) -> Result<Running, CommandError> {
     let parts = Parts::new(config)?;
     let mut tasks = Supervisor::new(trigger, until.clone());
-    let mut store = None;
+    let (mut store, mut all_readiness) = (None, Vec::new());
     for service in services {
         let readiness = match service {
             ServiceName::Issuer => {
@@ -106,6 +112,7 @@ pub(crate) async fn start(
                 readiness
             }
         };
+        all_readiness.push(readiness.clone());
         admin(
             config,
             *service,
@@ -116,7 +123,11 @@ pub(crate) async fn start(
         )
         .await?;
     }
-    Ok(Running { tasks, store })
+    Ok(Running {
+        tasks,
+        store,
+        readiness: all_readiness,
+    })
 }
 
 async fn admin(

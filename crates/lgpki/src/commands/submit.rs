@@ -21,7 +21,7 @@ use crate::{
     cli::{Examiner, SubmitArgs},
     error::CommandError,
     form::ApplicationForm,
-    office::Office,
+    office::{self, Office},
     output::Output,
 };
 
@@ -45,12 +45,12 @@ pub(crate) async fn run(
         || applications_table(&accepted),
     );
     if !refused.is_empty() {
-        let list = refused
-            .iter()
-            .map(|r| format!("\n  {r}"))
-            .collect::<String>();
+        let list = refused.join(
+            "
+  ",
+        );
         return Err(CommandError::new(format!(
-            "{} of {total} applications were refused:{list}",
+            "{} of {total} applications were refused:\n  {list}",
             refused.len()
         ))
         .hint("correct what is named and submit those again; the others are stored"));
@@ -97,7 +97,7 @@ async fn many(
         bar.inc(1);
         match answer.outcome {
             Some(v1::submit_applications_response::Outcome::Accepted(a)) => {
-                accepted.extend(a.application)
+                accepted.extend(a.application);
             }
             Some(v1::submit_applications_response::Outcome::Refused(r)) => {
                 refused.push(cirs::refusal(&answer.request_id, &r));
@@ -190,11 +190,11 @@ pub(crate) fn build(
         branch: office.branch()?,
         examination: Some(v1::BranchExamination {
             office: examiner.examined_by.clone(),
-            examiner_name: examiner.examiner_name.clone().unwrap_or_default(),
+            examiner_name: examiner.person.clone().unwrap_or_default(),
             approved: true,
             decided_on: examiner
                 .examined_on
-                .unwrap_or_else(|| office.today())
+                .unwrap_or_else(office::today)
                 .to_string(),
         }),
         content: Some(content),

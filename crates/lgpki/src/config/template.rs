@@ -11,12 +11,24 @@ pub(crate) struct Template<'a> {
     pub(crate) publication_url: &'a str,
     /// The name that the services' certificates carry.
     pub(crate) server_name: &'a str,
+    /// The lines of `[intake.examination]`.
+    pub(crate) examination: &'a str,
 }
+
+/// How the operator examines, unless something else is wanted.
+pub(crate) const EXAMINATION: &str = "\
+official-duty = { mode = \"manual\", two_person = true }
+user = { mode = \"automatic\" }
+login = { mode = \"manual\" }
+web-server = { mode = \"manual\" }
+code-signing = { mode = \"manual\", two_person = true }
+mail = { mode = \"automatic\" }";
 
 /// The file's text.
 pub(crate) fn render(t: &Template<'_>) -> String {
     let port = |n: u16| t.first_port + n;
     let (host, name, url) = (t.public_host, t.server_name, t.publication_url);
+    let examination = t.examination;
     let (intake, issuer, lifecycle) = (port(0), port(1), port(2));
     let (intake_admin, issuer_admin, lifecycle_admin, publication) =
         (port(3), port(4), port(5), port(6));
@@ -76,12 +88,7 @@ presume_delivery_days = 30      # after which a certificate never confirmed coun
 # How the operator examines each kind: mode = "manual", "automatic" or
 # "automatic-for-unchanged-renewals"; two_person = true takes two operators' approval.
 [intake.examination]
-official-duty = {{ mode = "manual", two_person = true }}
-user = {{ mode = "automatic" }}
-login = {{ mode = "manual" }}
-web-server = {{ mode = "manual" }}
-code-signing = {{ mode = "manual", two_person = true }}
-mail = {{ mode = "automatic" }}
+{examination}
 
 [intake.dispatch]
 batch = 64                      # orders in one batch to the issuer, 1 to 500

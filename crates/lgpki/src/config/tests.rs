@@ -6,6 +6,7 @@ fn template() -> String {
         public_host: "127.0.0.1",
         publication_url: "http://127.0.0.1:7446",
         server_name: "localhost",
+        examination: EXAMINATION,
     })
 }
 

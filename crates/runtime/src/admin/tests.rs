@@ -51,3 +51,20 @@ async fn metrics_are_rendered_for_prometheus() {
     assert_eq!(code, StatusCode::OK);
     assert!(text.contains("lgpki_test_things_total 3"), "{text}");
 }
+
+#[tokio::test]
+async fn a_port_tells_its_own_service_alone() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let issuer = Readiness::new(ServiceName::Issuer);
+    let admin = Admin::new(Some(recorder.handle()), vec![issuer]);
+    metrics::with_local_recorder(&recorder, || {
+        metrics::counter!("lgpki_issuer_things_total").increment(1);
+        metrics::counter!("lgpki_intake_things_total").increment(1);
+    });
+    let (_, text) = fetch(&admin, "/metrics").await;
+    assert!(
+        text.contains("# TYPE lgpki_issuer_things_total counter\n"),
+        "{text}"
+    );
+    assert!(!text.contains("intake"), "{text}");
+}

@@ -98,7 +98,6 @@ fn generate() -> Result<SoftwareKey, CommandError> {
 
 fn encrypted(key: &SoftwareKey, passphrase: &Passphrase) -> Result<String, CommandError> {
     key.to_encrypted_pkcs8_pem(passphrase)
-        .map(|pem| pem.to_string())
         .map_err(|e| CommandError::from_error("cannot encrypt a key", &e))
 }
 

@@ -16,6 +16,7 @@ mod event;
 mod json;
 mod leases;
 mod machine;
+mod origin;
 mod query;
 mod reading;
 mod recent;
@@ -37,7 +38,7 @@ use lgpki_store::{Engine, OpenReport, Options, View};
 use tokio::sync::watch;
 
 use self::{
-    applications::{Applications, Corrupt},
+    applications::Corrupt,
     archive::Archive,
     command::{Command, Outcome},
     convert::Extent,
@@ -261,12 +262,13 @@ impl IntakeStore for EngineStore {
         request: RequestId,
     ) -> Result<Option<Application>, StoreError> {
         let found = self
-            .read(
-                |machine, view| match Applications::by_request(view, branch, &request) {
-                    Some((id, _)) => machine.applications.find(view, id),
+            .read(|machine, view| {
+                let all = &machine.applications;
+                match all.by_request(view, branch, &request)? {
+                    Some((id, _)) => all.find(view, id),
                     None => Ok(None),
-                },
-            )
+                }
+            })
             .await?;
         match found {
             Some(found) => self

@@ -18,9 +18,10 @@ use lgpki_store::{Span, StoreError, Tables, View};
 pub(crate) use self::apply::At;
 use super::{
     command::{Held, Snapshot},
+    origin::{Origin, Origins},
     recent::Recent,
-    record::{Claim, Record, STATES, is_live, number},
-    tables::{APPLICATION, KEY, REQUEST, SUMMARY},
+    record::{Claim, Record, STATES, body_code, branch_key, is_live, number},
+    tables::{APPLICATION, BRANCH, SUMMARY},
 };
 
 /// The key of the one value of the summary table.
@@ -39,6 +40,7 @@ pub(crate) struct Applications {
     /// The open revocation of a certificate.
     revocations: HashMap<Serial, ApplicationId>,
     counts: [u64; STATES.len()],
+    origins: Origins,
     recent: Recent,
 }
 
@@ -83,6 +85,7 @@ impl Applications {
         let (counts, oldest) =
             read_summary(&summary).ok_or_else(|| corrupt("the summary is unreadable"))?;
         all.counts = counts;
+        all.load_origins(view)?;
         let Some(oldest) = oldest else {
             return Ok(all);
         };
@@ -97,6 +100,26 @@ impl Applications {
             }
         }
         Ok(all)
+    }
+
+    /// Restores the memory of request ids and keys.
+    fn load_origins(&mut self, view: &View<'_>) -> Result<(), StoreError> {
+        let unreadable =
+            || StoreError::Corrupt("intake: a branch's listing is unreadable".to_owned());
+        for (key, value) in view.scan(BRANCH, &Span::all()) {
+            let (branch, id) = split_branch_key(&key).ok_or_else(unreadable)?;
+            let origin = Origin::decode(&value).ok_or_else(unreadable)?;
+            let before = self.origins.note(branch, id, &origin);
+            // Of several that came with a key, all but one were given up.
+            if let Some(before) = before
+                && !self
+                    .is_given_up(view, before)
+                    .map_err(StoreError::Corrupt)?
+            {
+                self.origins.note_key(before, &origin);
+            }
+        }
+        Ok(())
     }
 
     /// An application as it stands.
@@ -122,16 +145,19 @@ impl Applications {
 
     /// The application of a request id, and its content's digest.
     pub(crate) fn by_request(
+        &self,
         view: &View<'_>,
         branch: BodyCode,
         request: &RequestId,
-    ) -> Option<(ApplicationId, Digest)> {
-        let value = view.get(REQUEST, &request_key(branch, request))?;
-        let (id, digest) = value.split_first_chunk::<16>()?;
-        Some((
-            ApplicationId::from_bytes(*id),
-            Digest(digest.try_into().ok()?),
-        ))
+    ) -> Result<Option<(ApplicationId, Digest)>, Corrupt> {
+        let Some(id) = self.origins.by_request(branch, request) else {
+            return Ok(None);
+        };
+        let origin = view
+            .get(BRANCH, &branch_key(branch, id))
+            .and_then(|value| Origin::decode(&value));
+        let origin = origin.ok_or("a branch's listing is unreadable")?;
+        Ok((origin.request == *request).then_some((id, origin.content)))
     }
 
     /// The application that stands in the way of another one with this key.
@@ -140,21 +166,20 @@ impl Applications {
         view: &View<'_>,
         key: &Digest,
     ) -> Result<Option<ApplicationId>, Corrupt> {
-        let Some(value) = view.get(KEY, &key.0) else {
-            return Ok(None);
-        };
-        let id = id_of(&value).ok_or("a key's application is unreadable")?;
-        // Live ones are looked at in place; a snapshot would clone their names.
-        if self.live.contains_key(&id) {
-            return Ok(Some(id));
+        match self.origins.by_key(key) {
+            Some(id) if !self.is_given_up(view, id)? => Ok(Some(id)),
+            _ => Ok(None),
         }
-        let free = self.find(view, id)?.is_none_or(|found| {
+    }
+
+    /// Whether the application ended without a certificate, so that its key may come again.
+    fn is_given_up(&self, view: &View<'_>, id: ApplicationId) -> Result<bool, Corrupt> {
+        Ok(self.find(view, id)?.is_none_or(|found| {
             matches!(
                 found.record.state,
                 State::Rejected { .. } | State::Withdrawn { .. } | State::Failed { .. }
             )
-        });
-        Ok((!free).then_some(id))
+        }))
     }
 
     /// An open application for the subject and kind.
@@ -311,9 +336,8 @@ pub(crate) fn id_of(bytes: &[u8]) -> Option<ApplicationId> {
     bytes.try_into().ok().map(ApplicationId::from_bytes)
 }
 
-/// The key of a request id.
-fn request_key(branch: BodyCode, request: &RequestId) -> Vec<u8> {
-    let mut key = branch.number().to_be_bytes().to_vec();
-    key.extend_from_slice(request.as_str().as_bytes());
-    key
+/// The parts of a key of the branches' listings.
+fn split_branch_key(key: &[u8]) -> Option<(BodyCode, ApplicationId)> {
+    let (branch, id) = key.split_first_chunk::<4>()?;
+    Some((body_code(u32::from_be_bytes(*branch))?, id_of(id)?))
 }

@@ -1,7 +1,7 @@
 //! What the index keeps of an application: where it stands, and which entries of the log tell more.
 //!
-//! Written by hand in few bytes, for every application costs the index one such record and two
-//! pointers to it. Never a CSR or a certificate: those stand in the log only.
+//! Written by hand in few bytes, for it is written anew whenever the application changes. Never a
+//! CSR or a certificate: those stand in the log only.
 
 use lgpki_domain::{
     ApplicationId, BodyCode, CertificateKind, Digest, Serial, Timestamp,

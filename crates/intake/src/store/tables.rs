@@ -1,14 +1,11 @@
 //! The index's tables.
 //!
-//! An application costs four small keys; the record changes with it, the others never.
+//! An application costs two small keys; its record changes with it, its line in the branch's listing
+//! never.
 
 /// Application number → [`Record`](super::record::Record).
 pub(crate) const APPLICATION: &str = "application";
-/// Branch and request id → application number and content digest.
-pub(crate) const REQUEST: &str = "request";
-/// Key digest → the application that came with the key last.
-pub(crate) const KEY: &str = "key";
-/// Branch and application number → nothing: a branch's listing.
+/// Branch and application number → [`Origin`](super::origin::Origin): a branch's listing.
 pub(crate) const BRANCH: &str = "branch";
 /// Counts by state and the oldest live application.
 pub(crate) const SUMMARY: &str = "summary";
@@ -20,13 +17,4 @@ pub(crate) const ORGANIZATION: &str = "organization";
 pub(crate) const ACCOUNT: &str = "account";
 
 /// All of them.
-pub(crate) const ALL: &[&str] = &[
-    APPLICATION,
-    REQUEST,
-    KEY,
-    BRANCH,
-    SUMMARY,
-    BODY,
-    ORGANIZATION,
-    ACCOUNT,
-];
+pub(crate) const ALL: &[&str] = &[APPLICATION, BRANCH, SUMMARY, BODY, ORGANIZATION, ACCOUNT];

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use lgpki_domain::{ApplicationId, Timestamp, application::State};
 use lgpki_store::Tables;
 
-use super::{Applications, Live, request_key};
+use super::{Applications, Live};
 use crate::{
     store::{
         command::{Content as HeldContent, Held},
         event::{Content, IssuedBody, Received, ReceivedBody},
+        origin::Origin,
         record::{CertificateAt, Claim, Record, branch_key},
         step::{Step, advance},
-        tables::{APPLICATION, BRANCH, KEY, REQUEST},
+        tables::{APPLICATION, BRANCH},
     },
     subject_key::subject_key,
 };
@@ -55,18 +56,21 @@ impl Applications {
     pub(crate) fn apply_received(&mut self, tables: &mut Tables<'_>, event: &Received, at: At) {
         let body = &event.0;
         let id = body.application;
-        let claim = match &body.content {
+        let (claim, key) = match &body.content {
             Content::Issue(issue) => {
-                tables.put(KEY, &issue.key_digest.0, id.to_bytes());
-                Claim::Subject(subject_key(issue.kind, &issue.subject))
+                let subject = subject_key(issue.kind, &issue.subject);
+                (Claim::Subject(subject), Some(issue.key_digest))
             }
-            Content::Revoke(revoke) => Claim::Revocation(revoke.serial),
+            Content::Revoke(revoke) => (Claim::Revocation(revoke.serial), None),
+        };
+        let origin = Origin {
+            request: body.request.clone(),
+            content: body.content_digest,
+            key,
         };
         let record = new_record(body, claim, at);
-        let mut request = id.to_bytes().to_vec();
-        request.extend_from_slice(&body.content_digest.0);
-        tables.put(REQUEST, &request_key(body.branch, &body.request), request);
-        tables.put(BRANCH, &branch_key(body.branch, id), Vec::new());
+        tables.put(BRANCH, &branch_key(body.branch, id), origin.encode());
+        self.origins.note(body.branch, id, &origin);
         tables.put(APPLICATION, &id.to_bytes(), record.encode());
         self.count(&record.state, true);
         self.enter(id, &record);

@@ -44,7 +44,7 @@ impl Applications {
         accept: &Accept,
     ) -> Result<Option<Outcome>, Corrupt> {
         let body = &accept.body;
-        if let Some((id, digest)) = Self::by_request(view, body.branch, &body.request) {
+        if let Some((id, digest)) = self.by_request(view, body.branch, &body.request)? {
             if digest != body.content_digest {
                 return Ok(Some(Outcome::OtherContent(id)));
             }

@@ -1,0 +1,118 @@
+//! What an application came with, and the memory of all of it: no request id and no key comes twice.
+//!
+//! Whether a request id or a key is new is asked for every application, and almost always it is; so
+//! that the index need not be searched for what is not there, memory holds every key's digest and
+//! 16 bytes of a digest of every request id, which is compared in full where those are found. That
+//! takes about 120 bytes an application.
+
+use std::collections::HashMap;
+
+use lgpki_domain::{ApplicationId, BodyCode, Digest, RequestId};
+use ring::digest::{Context, SHA256};
+
+/// What the index keeps in a branch's listing of each application; it never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) request: RequestId,
+    pub(crate) content: Digest,
+    pub(crate) key: Option<Digest>,
+}
+
+impl Origin {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = self.content.0.to_vec();
+        out.push(u8::from(self.key.is_some()));
+        if let Some(key) = &self.key {
+            out.extend_from_slice(&key.0);
+        }
+        out.extend_from_slice(self.request.as_str().as_bytes());
+        out
+    }
+
+    /// Reads [`encode`](Self::encode) back; `None` if that never wrote it.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (content, rest) = bytes.split_first_chunk::<32>()?;
+        let (key, rest) = match rest.split_first()? {
+            (0, rest) => (None, rest),
+            (1, rest) => rest
+                .split_first_chunk::<32>()
+                .map(|(key, rest)| (Some(Digest(*key)), rest))?,
+            _ => return None,
+        };
+        Some(Self {
+            request: std::str::from_utf8(rest).ok()?.parse().ok()?,
+            content: Digest(*content),
+            key,
+        })
+    }
+}
+
+type Short = [u8; 16];
+
+/// The applications by request id and by key.
+#[derive(Debug, Default)]
+pub(crate) struct Origins {
+    requests: HashMap<Short, ApplicationId>,
+    keys: HashMap<Digest, ApplicationId>,
+}
+
+impl Origins {
+    /// The application that may have come with the request id.
+    pub(crate) fn by_request(
+        &self,
+        branch: BodyCode,
+        request: &RequestId,
+    ) -> Option<ApplicationId> {
+        self.requests.get(&request_short(branch, request)).copied()
+    }
+
+    /// The application that came with the key last.
+    pub(crate) fn by_key(&self, key: &Digest) -> Option<ApplicationId> {
+        self.keys.get(key).copied()
+    }
+
+    /// Notes a new application. Returns the one that had come with its key before.
+    pub(crate) fn note(
+        &mut self,
+        branch: BodyCode,
+        id: ApplicationId,
+        origin: &Origin,
+    ) -> Option<ApplicationId> {
+        self.requests
+            .insert(request_short(branch, &origin.request), id);
+        self.note_key(id, origin)
+    }
+
+    /// Notes that of the applications with this key, it is `id` that counts. Returns the one that
+    /// counted before.
+    pub(crate) fn note_key(&mut self, id: ApplicationId, origin: &Origin) -> Option<ApplicationId> {
+        self.keys.insert(origin.key?, id)
+    }
+}
+
+fn request_short(branch: BodyCode, request: &RequestId) -> Short {
+    let mut context = Context::new(&SHA256);
+    context.update(&branch.number().to_be_bytes());
+    context.update(request.as_str().as_bytes());
+    // A SHA-256 digest has more than 16 bytes.
+    let digest = context.finish();
+    digest.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_reads_back() {
+        for key in [None, Some(Digest([7; 32]))] {
+            let origin = Origin {
+                request: "request-1".parse().unwrap(),
+                content: Digest([1; 32]),
+                key,
+            };
+            assert_eq!(Origin::decode(&origin.encode()), Some(origin));
+        }
+        assert_eq!(Origin::decode(&[1; 33]), None);
+    }
+}

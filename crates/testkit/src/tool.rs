@@ -37,15 +37,13 @@ pub fn tool(name: &str, package: &str) -> Option<Tool> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    match found {
-        Ok(_) => Some(Tool(name.into())),
-        Err(_) => {
-            missing(&format!(
-                "the program {name} is missing (Debian: apt-get install {package})"
-            ));
-            None
-        }
+    if found.is_ok() {
+        return Some(Tool(name.into()));
     }
+    missing(&format!(
+        "the program {name} is missing (Debian: apt-get install {package})"
+    ));
+    None
 }
 
 /// Finds Python 3 with `modules`, which Debian's `packages` bring; like [`tool`].

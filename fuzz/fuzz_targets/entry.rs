@@ -4,5 +4,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = lgpki_ledger::is_canonical(bytes);
+    let _ = lgpki_ledger::canonical::is_canonical(bytes);
 });

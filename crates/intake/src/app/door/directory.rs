@@ -33,9 +33,11 @@ pub(super) fn check_subject(view: &DoorView, wish: &IssueWish, faults: &mut Faul
     let Some(subject) = &wish.subject else {
         return;
     };
-    if let Some(body) = &view.body {
-        check_body(body, subject, faults);
-    }
+    // Without the body nothing is known of its directories, and what is missing is the body alone.
+    let Some(body) = &view.body else {
+        return;
+    };
+    check_body(body, subject, faults);
     if let Some(unit) = &subject.unit {
         check_unit(view.organization.as_ref(), unit, faults);
     }

@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Make a certificate authority: keys, certificates, directories, configuration.
     Init(InitArgs),
+    /// Acts with the CA keys while the issuer does not run.
+    #[command(subcommand)]
+    Ceremony(CeremonyCommand),
     /// Run the services.
     Serve(ServeArgs),
     /// The subscriber's standard system (証明書発行支援標準システム): key media, CSRs, storing.
@@ -145,6 +148,38 @@ pub(crate) enum LoginForm {
     Card,
     /// Login data (ログイン用データ): a certificate and an encrypted key, for any gRPC client.
     Data,
+}
+
+/// Acts with the CA keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CeremonyCommand {
+    /// Issue the first login cards of more offices, as `init` does; stop the issuer first.
+    #[command(
+        after_help = "Example:\n  lgpki ceremony login --config ca/lgpki.toml --passphrase-file pw --branch 02001 --branch 02002"
+    )]
+    Login(LoginArgs),
+}
+
+/// First logins for more offices.
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// The configuration file that `init` wrote.
+    #[arg(long, value_name = "FILE", default_value = "lgpki.toml")]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    /// A branch whose officers get their first login; may be repeated.
+    #[arg(long = "branch", value_name = "CODE")]
+    pub(crate) branches: Vec<BodyCode>,
+    /// The number of an operator who gets a login, such as 3; may be repeated.
+    #[arg(long = "operator", value_name = "NUMBER", required_unless_present_any = ["branches", "auditors"])]
+    pub(crate) operators: Vec<u8>,
+    /// The number of an auditor who gets a login; may be repeated.
+    #[arg(long = "auditor", value_name = "NUMBER")]
+    pub(crate) auditors: Vec<u8>,
+    /// What the officers log in with.
+    #[arg(long, value_enum, default_value_t = LoginForm::Card)]
+    pub(crate) login_form: LoginForm,
 }
 
 /// Run the services.

@@ -1,6 +1,7 @@
 //! Carries out what the command line asked for, one module per subcommand.
 
 mod application;
+mod ceremony;
 mod cirs;
 mod demo;
 mod directory;
@@ -23,10 +24,13 @@ pub(crate) fn run(command: Command, output: Output) -> Result<(), CommandError> 
     match command {
         Command::Kit(command) => kit::run(command, output),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "lgpki", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lgpki", &mut script);
+            Output::raw(&script);
             Ok(())
         }
         Command::Init(args) => block_on(init::run(args, output)),
+        Command::Ceremony(command) => block_on(ceremony::run(command, output)),
         Command::Serve(args) => block_on(serve::run(args, output)),
         Command::Demo(args) => block_on(demo::run(args, output)),
         Command::Cirs { office, command } => block_on(cirs::run(office, command, output)),

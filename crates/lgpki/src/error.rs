@@ -76,9 +76,20 @@ impl fmt::Display for CommandError {
 impl From<tonic::Status> for CommandError {
     fn from(status: tonic::Status) -> Self {
         let remote = RemoteError::from(&status);
+        let away = remote.reason == "TRANSPORT";
+        let message = if away {
+            format!("cannot reach the server: {remote}")
+        } else {
+            remote.to_string()
+        };
+        let hint = away.then(|| {
+            String::from(
+                "check that `lgpki serve` is running and that office.toml names its address",
+            )
+        });
         Self {
-            message: remote.to_string(),
-            hint: None,
+            message,
+            hint,
             reason: Some(remote.reason),
         }
     }

@@ -43,6 +43,13 @@ impl Output {
         line(&text);
     }
 
+    /// A result that is a file of its own.
+    pub(crate) fn raw(bytes: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        // See `line`.
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
     /// What is going on; for people, on standard error.
     pub(crate) fn say(self, text: impl AsRef<str>) {
         if !self.json && !self.quiet {

@@ -6,7 +6,7 @@
 //! could not be finished is left as it is, to be looked at and removed.
 
 mod files;
-mod offices;
+pub(crate) mod offices;
 mod services;
 
 use std::{
@@ -20,6 +20,8 @@ use lgpki_issuer::{Ceremony, IssuerConfig, Ports, Settings};
 use lgpki_keys::{Passphrase, PassphraseSource};
 use lgpki_runtime::{clock::SystemClock, random::SystemRandomness};
 use lgpki_x509::pem;
+
+use offices::{Handout, Offices};
 
 use crate::{
     cli::{InitArgs, PassphraseArgs},
@@ -106,7 +108,12 @@ pub(crate) async fn make(
 ) -> Result<Made, CommandError> {
     let dir = args.dir.as_path();
     files::empty_directory(dir)?;
-    let wanted = offices::wanted(args)?;
+    let numbers = |count: u8| (1..=count).collect::<Vec<_>>();
+    let wanted = offices::wanted(Offices {
+        operators: &numbers(args.operators),
+        auditors: &numbers(args.auditors),
+        branches: &args.branches,
+    })?;
     let randomness = Arc::new(SystemRandomness::new());
     services::make(dir, &args.hosts, &passphrase, randomness.as_ref())?;
     step();
@@ -133,7 +140,12 @@ pub(crate) async fn make(
         .await
         .map_err(|e| CommandError::from_error("the key ceremony cannot end", &e))?;
     step();
-    offices::hand_out(args, &cards, randomness.as_ref())?;
+    let handout = Handout {
+        dir,
+        server: &format!("{SERVER_NAME}:{}", args.first_port),
+        form: args.login_form,
+    };
+    offices::hand_out(handout, &cards, randomness.as_ref())?;
     step();
 
     directory(dir).await?;

@@ -17,7 +17,7 @@ use lgpki_runtime::{
 };
 
 use crate::{
-    cli::{ServeArgs, ServiceChoice},
+    cli::{PassphraseArgs, ServeArgs, ServiceChoice},
     config::Config,
     error::CommandError,
     output::Output,
@@ -33,7 +33,7 @@ pub(crate) async fn run(args: ServeArgs, output: Output) -> Result<(), CommandEr
     let config = Config::load(&args.config)?;
     let services = chosen(&config, args.only, &args.config)?;
     let passphrase = if services.contains(&ServiceName::Issuer) {
-        Some(ca_passphrase(&args, &config)?)
+        Some(ca_passphrase(&args.passphrase, &config)?)
     } else {
         None
     };
@@ -178,12 +178,16 @@ fn chosen(
     }
 }
 
-fn ca_passphrase(args: &ServeArgs, config: &Config) -> Result<Passphrase, CommandError> {
+/// The passphrase of the CA keys: as given, else as configured, else asked for.
+pub(super) fn ca_passphrase(
+    args: &PassphraseArgs,
+    config: &Config,
+) -> Result<Passphrase, CommandError> {
     let configured = config
         .issuer
         .as_ref()
         .and_then(|s| s.own.passphrase_file.clone());
-    let source = super::init::source(&args.passphrase)
+    let source = super::init::source(args)
         .or_else(|| configured.map(PassphraseSource::File))
         .unwrap_or_else(|| PassphraseSource::Prompt(String::from("Passphrase of the CA keys")));
     source.read().map_err(|e| {

@@ -14,14 +14,14 @@ use lgpki_runtime::clock::SystemClock;
 
 use super::{SERVER_NAME, ca_file, files, to_pem};
 use crate::{
-    cli::{InitArgs, LoginForm},
+    cli::LoginForm,
     error::CommandError,
     office::{FILE, OfficeFile},
 };
 
 /// An office that is to get a login.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     name: String,
     subject: Subject,
     role: OfficerRole,
@@ -31,17 +31,39 @@ pub(super) struct Wanted {
 
 /// An office's login, issued.
 #[derive(Debug)]
-pub(super) struct Card {
-    pub(super) name: String,
+pub(crate) struct Card {
+    pub(crate) name: String,
     key: SoftwareKey,
     certificate: Vec<u8>,
 }
 
-/// The offices that `args` asks for; a branch that does not exist is refused before anything is made.
-pub(super) fn wanted(args: &InitArgs) -> Result<Vec<Wanted>, CommandError> {
+/// Which offices are to get a login.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offices<'a> {
+    /// The numbers of operators.
+    pub(crate) operators: &'a [u8],
+    /// The numbers of auditors.
+    pub(crate) auditors: &'a [u8],
+    /// The branches whose officers get one each.
+    pub(crate) branches: &'a [BodyCode],
+}
+
+/// Where and how logins are handed out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handout<'a> {
+    /// The directory of the authority.
+    pub(crate) dir: &'a Path,
+    /// Where intake listens, `host:port`.
+    pub(crate) server: &'a str,
+    /// Cards or data.
+    pub(crate) form: LoginForm,
+}
+
+/// The offices wanted; a branch that does not exist is refused before anything is made.
+pub(crate) fn wanted(offices: Offices<'_>) -> Result<Vec<Wanted>, CommandError> {
     let bodies = synthetic_bodies();
     let mut wanted = Vec::new();
-    for number in 1..=args.operators {
+    for &number in offices.operators {
         wanted.push(central(
             OfficerRole::Operator,
             number,
@@ -49,7 +71,7 @@ pub(super) fn wanted(args: &InitArgs) -> Result<Vec<Wanted>, CommandError> {
             "審査担当",
         )?);
     }
-    for number in 1..=args.auditors {
+    for &number in offices.auditors {
         wanted.push(central(
             OfficerRole::Auditor,
             number,
@@ -57,7 +79,7 @@ pub(super) fn wanted(args: &InitArgs) -> Result<Vec<Wanted>, CommandError> {
             "監査担当",
         )?);
     }
-    for code in &args.branches {
+    for code in offices.branches {
         let body = bodies.iter().find(|b| b.code == *code).ok_or_else(|| {
             CommandError::new(format!("there is no body {code}"))
                 .hint("codes run from 01001 within each prefecture; see crates/domain/data/prefectures.csv")
@@ -78,6 +100,20 @@ pub(super) fn wanted(args: &InitArgs) -> Result<Vec<Wanted>, CommandError> {
         )?);
     }
     Ok(wanted)
+}
+
+/// Refuses offices that have a login already; a login that is lost is applied for or renewed.
+pub(crate) fn none_exists(dir: &Path, wanted: &[Wanted]) -> Result<(), CommandError> {
+    match wanted
+        .iter()
+        .find(|w| dir.join("offices").join(&w.name).exists())
+    {
+        None => Ok(()),
+        Some(w) => Err(
+            CommandError::new(format!("offices/{} exists already", w.name))
+                .hint("move that directory away first if its login is to be replaced"),
+        ),
+    }
 }
 
 fn central(role: OfficerRole, number: u8, en: &str, ja: &str) -> Result<Wanted, CommandError> {
@@ -129,7 +165,7 @@ fn generate() -> Result<SoftwareKey, CommandError> {
 }
 
 /// Issues the login certificates, as ceremony applications with intents like any others.
-pub(super) async fn issue(
+pub(crate) async fn issue(
     ceremony: &Ceremony,
     wanted: Vec<Wanted>,
 ) -> Result<Vec<Card>, CommandError> {
@@ -156,24 +192,24 @@ pub(super) async fn issue(
 }
 
 /// Writes each office's directory: the card or the login data, its PIN, and the way to intake.
-pub(super) fn hand_out(
-    args: &InitArgs,
+pub(crate) fn hand_out(
+    handout: Handout<'_>,
     cards: &[Card],
     randomness: &dyn Randomness,
 ) -> Result<(), CommandError> {
-    let ca = std::fs::read_to_string(ca_file(&args.dir, Authority::Organization))
-        .map_err(|e| CommandError::file("read", &args.dir, &e))?;
+    let ca = std::fs::read_to_string(ca_file(handout.dir, Authority::Organization))
+        .map_err(|e| CommandError::file("read", handout.dir, &e))?;
     for card in cards {
-        let dir = args.dir.join("offices").join(&card.name);
+        let dir = handout.dir.join("offices").join(&card.name);
         let chain = to_pem(&card.certificate)? + &ca;
         files::public(&dir.join("login.pem"), chain.as_bytes())?;
         let pin = draw_pin(&dir, randomness)?;
-        let office = match args.login_form {
+        let office = match handout.form {
             LoginForm::Card => on_card(&dir, card, &pin, &chain, randomness)?,
             LoginForm::Data => as_data(&dir, card, &pin)?,
         };
         let office = OfficeFile {
-            server: format!("{SERVER_NAME}:{}", args.first_port),
+            server: handout.server.to_owned(),
             ..office
         };
         let text = toml::to_string(&office)

@@ -15,6 +15,7 @@ import argparse
 import datetime
 import ssl
 import sys
+import time
 
 import grpc
 
@@ -44,6 +45,18 @@ def log_in(args):
         certificate_chain=read(args.certificate),
     )
     return grpc.secure_channel(args.server, credentials)
+
+
+def patiently(call, request):
+    """Calls; while the answer is UNAVAILABLE, the same request is safe to send again."""
+    for _ in range(300):
+        try:
+            return call(request, timeout=30)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE:
+                raise
+            time.sleep(0.2)
+    raise SystemExit("the service stays away")
 
 
 def application(args):
@@ -92,9 +105,9 @@ def main():
 
     with log_in(args) as channel:
         service = rpc.ApplicationServiceStub(channel)
-        answer = service.SubmitApplication(application(args), timeout=30)
+        answer = patiently(service.SubmitApplication, application(args))
         print("application:", answer.application.id)
-        again = service.SubmitApplication(application(args), timeout=30)
+        again = patiently(service.SubmitApplication, application(args))
         if not again.repeated or again.application.id != answer.application.id:
             raise SystemExit("the same request became another application")
 
@@ -103,12 +116,13 @@ def main():
             raise SystemExit("not issued: " + done.reason)
 
         request = app.DownloadCertificateRequest(id=done.id)
-        certificate = service.DownloadCertificate(request, timeout=30, wait_for_ready=True)
+        certificate = patiently(service.DownloadCertificate, request)
         with open(args.out + "/certificate.pem", "w", encoding="ascii") as file:
             file.write(to_pem(certificate.certificate))
         with open(args.out + "/ca.pem", "w", encoding="ascii") as file:
             file.write(to_pem(certificate.ca_certificate))
-        confirmed = service.ConfirmDelivery(app.ConfirmDeliveryRequest(ids=[done.id]), timeout=30)
+        request = app.ConfirmDeliveryRequest(ids=[done.id])
+        confirmed = patiently(service.ConfirmDelivery, request)
         if list(confirmed.delivered) != [done.id]:
             raise SystemExit("delivery was not confirmed")
         print("serial:", certificate.serial)

@@ -40,6 +40,8 @@ pub struct Installation {
     program: PathBuf,
     directory: tempfile::TempDir,
     first_port: u16,
+    /// Nobody else who asks for ports as we do gets these while it is held.
+    _claim: TcpListener,
 }
 
 impl Installation {
@@ -50,10 +52,12 @@ impl Installation {
     #[must_use]
     pub fn new(program: &str, options: &Options) -> Self {
         let directory = tempfile::tempdir().expect("a throw-away directory");
+        let (first_port, claim) = free_ports();
         let installation = Self {
             program: program.into(),
-            first_port: free_ports(7),
             directory,
+            first_port,
+            _claim: claim,
         };
         let passphrase = installation.passphrase();
         fs::write(&passphrase, "correct horse battery staple\n").expect("the passphrase's file");
@@ -121,6 +125,29 @@ impl Installation {
         format!("localhost:{}", self.first_port)
     }
 
+    /// The gRPC port of a service.
+    #[must_use]
+    pub const fn port(&self, service: Service) -> u16 {
+        self.first_port
+            + match service {
+                Service::Intake => 0,
+                Service::Issuer => 1,
+                Service::Lifecycle => 2,
+            }
+    }
+
+    /// The port on which CRLs and CA certificates are published.
+    #[must_use]
+    pub const fn publication_port(&self) -> u16 {
+        self.first_port + 6
+    }
+
+    /// The data directory of a service.
+    #[must_use]
+    pub fn data(&self, service: Service) -> PathBuf {
+        self.ca().join("data").join(service.name())
+    }
+
     /// The admin port of a service.
     #[must_use]
     pub const fn admin_port(&self, service: Service) -> u16 {
@@ -135,9 +162,25 @@ impl Installation {
     /// Starts all services in one process, and waits until they are ready.
     #[must_use]
     pub fn serve(&self) -> Process {
-        let process = Process::start(self, None);
+        let mut process = Process::start(self, None);
         process.wait_until_ready();
         process
+    }
+
+    /// `serve` with all that it needs, for whoever starts it in an unusual way.
+    #[must_use]
+    pub fn serve_command(&self, only: Option<Service>) -> Command {
+        let mut command = self.command();
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(self.configuration())
+            .arg("--passphrase-file")
+            .arg(self.passphrase());
+        if let Some(service) = only {
+            command.args(["--only", service.name()]);
+        }
+        command
     }
 
     /// Starts one service alone; it may not be ready before the others are there.
@@ -162,12 +205,18 @@ impl Installation {
     }
 }
 
-/// The first of `count` ports in a row that are free now.
-fn free_ports(count: u16) -> u16 {
+/// The first of seven ports in a row that are free, and the eighth, bound as a claim to them. They lie
+/// below the ports that the system gives to outgoing connections.
+fn free_ports() -> (u16, TcpListener) {
+    const ROW: u16 = 8;
+    const ROWS: u16 = 2_500;
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let start = 20_000 + u16::try_from(std::process::id() % 30_000).unwrap_or(0);
-    (0..2_000)
-        .map(|step| 20_000 + (start - 20_000 + step * count) % 40_000)
-        .find(|first| (0..count).all(|n| free(first + n)))
+    let start = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or(0);
+    (0..ROWS)
+        .map(|step| 11_000 + (start + step) % ROWS * ROW)
+        .find_map(|first| {
+            let claim = TcpListener::bind((Ipv4Addr::LOCALHOST, first + ROW - 1)).ok()?;
+            (first..first + ROW - 1).all(free).then_some((first, claim))
+        })
         .expect("seven free ports in a row")
 }

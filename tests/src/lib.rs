@@ -1,12 +1,30 @@
-//! What the whole-system tests share: an installation in a throw-away directory, its processes, and
-//! the command run against it.
+//! What the whole-system tests share: an installation in a throw-away directory, its processes, the
+//! command run against it, gRPC clients of every caller, good and bad, and an auditor's look into
+//! the logs.
 //!
 //! Everything here goes through the same doors as a person: the command line, real sockets, real
 //! mutual TLS. A process that is dropped is killed, as a power cut would.
 
-mod installation;
-mod process;
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test that meets the unexpected ends"
+)]
 
+pub mod books;
+mod caller;
+pub mod der;
+pub mod draft;
+pub mod forge;
+mod http;
+mod installation;
+pub mod load;
+mod process;
+pub mod request;
+pub mod rounds;
+
+pub use http::{Answer, get};
 pub use installation::{Installation, Options};
 pub use process::{Process, Service};
 
@@ -35,6 +53,7 @@ pub fn run(command: &mut Command) -> Result<String, String> {
 }
 
 /// The JSON that a command printed.
+#[must_use]
 pub fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or(serde_json::Value::Null)
 }

@@ -2,15 +2,13 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Write},
-    net::TcpStream,
     path::PathBuf,
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
 
-use crate::Installation;
+use crate::{Installation, get};
 
 /// One of the three services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +41,24 @@ impl Service {
 pub struct Process {
     child: Child,
     log: PathBuf,
+    /// Where in the log's file this process began.
+    log_start: u64,
     admin_ports: Vec<u16>,
 }
 
 impl Process {
     /// Starts all services, or one.
+    #[must_use]
+    pub fn start(installation: &Installation, only: Option<Service>) -> Self {
+        Self::spawn(installation, installation.serve_command(only), only)
+    }
+
+    /// Starts `command`, which ends up being `serve` of all services or of one.
     ///
     /// # Panics
     /// If the process cannot be started at all.
     #[must_use]
-    pub fn start(installation: &Installation, only: Option<Service>) -> Self {
+    pub fn spawn(installation: &Installation, mut command: Command, only: Option<Service>) -> Self {
         let log = installation
             .scratch()
             .join(format!("{}.log", only.map_or("all", Service::name)));
@@ -61,17 +67,7 @@ impl Process {
             .append(true)
             .open(&log)
             .expect("the log's file");
-        let mut command = installation.command();
-        command
-            .arg("serve")
-            .arg("--config")
-            .arg(installation.configuration());
-        command
-            .arg("--passphrase-file")
-            .arg(installation.passphrase());
-        if let Some(service) = only {
-            command.args(["--only", service.name()]);
-        }
+        let log_start = file.metadata().expect("the log's file").len();
         let services = only.map_or(Service::ALL.to_vec(), |s| vec![s]);
         let admin_ports = services
             .into_iter()
@@ -87,6 +83,7 @@ impl Process {
         Self {
             child,
             log,
+            log_start,
             admin_ports,
         }
     }
@@ -95,10 +92,13 @@ impl Process {
     ///
     /// # Panics
     /// If the process ends, or is not ready within a minute.
-    pub fn wait_until_ready(&self) {
+    pub fn wait_until_ready(&mut self) {
         for _ in 0..1200 {
             if self.admin_ports.iter().all(|port| is_ready(*port)) {
                 return;
+            }
+            if let Some(status) = self.ended() {
+                panic!("ended with {status} before it was ready:\n{}", self.log());
             }
             thread::sleep(Duration::from_millis(50));
         }
@@ -108,7 +108,9 @@ impl Process {
     /// What the process has said so far.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        let text = fs::read(&self.log).unwrap_or_default();
+        let start = usize::try_from(self.log_start).unwrap_or(0);
+        String::from_utf8_lossy(text.get(start..).unwrap_or_default()).into_owned()
     }
 
     /// Its process id.
@@ -128,14 +130,29 @@ impl Process {
     ///
     /// # Panics
     /// If it cannot be waited for.
+    #[must_use]
     pub fn terminate(mut self) -> ExitStatus {
         // The shell's own kill sends the signal; there is none in the standard library.
         let id = self.id().to_string();
-        let sent = std::process::Command::new("sh")
+        let sent = Command::new("sh")
             .args(["-c", &format!("kill -TERM {id}")])
             .status();
         assert!(sent.is_ok_and(|s| s.success()), "the signal was not sent");
         self.child.wait().expect("the process's end")
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// If it runs on for a minute.
+    pub fn wait_until_ended(&mut self) -> ExitStatus {
+        for _ in 0..1200 {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("still running after a minute:\n{}", self.log());
     }
 
     /// How it ended, if it has.
@@ -151,14 +168,5 @@ impl Drop for Process {
 }
 
 fn is_ready(port: u16) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream
-            .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    get(port, "/readyz").is_ok_and(|answer| answer.status == 200)
 }

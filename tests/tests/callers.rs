@@ -1,0 +1,331 @@
+//! Every RPC of the contract, at every service, called by everybody who may not call it, and by those
+//! who may: whoever is not let in is told UNAUTHENTICATED or PERMISSION_DENIED with a reason, over a
+//! connection that stands, never by a TLS alert.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected ends"
+)]
+
+use std::{collections::BTreeSet, time::Duration};
+
+use lgpki_domain::{OfficerRole, Role};
+use lgpki_proto::{
+    FILE_DESCRIPTOR_SET, RemoteError, ServiceName,
+    access::{self, Access},
+    v1::{self, application_service_client::ApplicationServiceClient},
+};
+use lgpki_runtime::tls::Identity;
+use lgpki_tests::{
+    Installation, Options, Process, Service,
+    forge::{OrganizationCa, ServicesCa, expired, not_yet_valid, valid_now},
+    request,
+};
+use prost::Message;
+use tonic::{Code, Request, client::Grpc, transport::Channel};
+use tonic_prost::ProstCodec;
+
+const UNDER_TEST: &str = env!("CARGO_BIN_EXE_lgpki-under-test");
+
+/// Calls `path` with an empty message. An answer that begins is as good as one that ends: whoever is
+/// refused at the door is refused before anything else is said.
+async fn call(channel: Channel, path: &str) -> Result<(), RemoteError> {
+    let mut grpc = Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let path = path.parse().unwrap();
+    let codec = ProstCodec::<(), ()>::default();
+    let request = Request::new(tokio_stream::once(()));
+    let answer = grpc.streaming(request, path, codec).await;
+    answer.map(|_| ()).map_err(RemoteError::from)
+}
+
+/// Every RPC of the compiled contract.
+fn contract() -> BTreeSet<String> {
+    let set = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let mut paths = BTreeSet::new();
+    for file in &set.file {
+        for service in &file.service {
+            for method in &service.method {
+                let (service, method) = (service.name(), method.name());
+                paths.insert(format!("/{}.{service}/{method}", file.package()));
+            }
+        }
+    }
+    paths
+}
+
+fn service(name: ServiceName) -> Service {
+    match name {
+        ServiceName::Intake => Service::Intake,
+        ServiceName::Issuer => Service::Issuer,
+        ServiceName::Lifecycle => Service::Lifecycle,
+    }
+}
+
+struct Scene {
+    installation: Installation,
+    _services: Process,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let options = Options {
+            login_form: "data",
+            branches: &["01001", "13001", "47001"],
+            ..Options::default()
+        };
+        let installation = Installation::new(UNDER_TEST, &options);
+        let services = installation.serve();
+        Self {
+            installation,
+            _services: services,
+        }
+    }
+
+    async fn call(&self, row: &Access, identity: Option<&Identity>) -> Result<(), RemoteError> {
+        let channel = self
+            .installation
+            .channel(service(row.service), identity.cloned());
+        call(channel, row.path).await
+    }
+
+    /// Everybody with a good certificate, by role.
+    fn everybody(&self) -> Vec<(Role, Identity)> {
+        let mut all = Vec::new();
+        for role in OfficerRole::ALL {
+            let office = match role {
+                OfficerRole::BranchOfficer => "branch-officer-01001",
+                OfficerRole::LgwanOfficer => "lgwan-officer-01001",
+                OfficerRole::Operator => "operator-1",
+                OfficerRole::Auditor => "auditor-1",
+            };
+            all.push((Role::Officer(role), self.installation.officer(office)));
+        }
+        for name in ServiceName::ALL {
+            let identity = self.installation.service_identity(service(name));
+            all.push((name.role(), identity));
+        }
+        all
+    }
+
+    /// Has a login certificate revoked for a lost key, and waits until intake knows.
+    async fn revoked(&self) -> Identity {
+        let identity = self.installation.officer("lgwan-officer-13001");
+        let certificate = lgpki_x509::certificate::Certificate::parse(identity.certificate());
+        let serial = certificate.unwrap().serial().unwrap().to_string();
+        let channel = self.installation.logged_in("branch-officer-13001");
+        let reason = v1::RevocationReason::KeyCompromise;
+        let request = request::revoke("13001", &serial, reason);
+        let mut client = ApplicationServiceClient::new(channel);
+        client.submit_application(request).await.unwrap();
+        let list_bodies = "/lgpki.v1.DirectoryService/ListBodies";
+        self.until_refused(&identity, list_bodies).await;
+        identity
+    }
+
+    /// Has a branch deactivated (R8).
+    async fn deactivated(&self) -> Identity {
+        let identity = self.installation.officer("branch-officer-47001");
+        self.installation
+            .office(
+                "operator-1",
+                "operator",
+                &[
+                    "directory",
+                    "deactivate",
+                    "47001",
+                    "--reason",
+                    "merged into 47002",
+                ],
+            )
+            .unwrap();
+        let list_bodies = "/lgpki.v1.DirectoryService/ListBodies";
+        self.until_refused(&identity, list_bodies).await;
+        identity
+    }
+
+    async fn until_refused(&self, identity: &Identity, path: &str) {
+        for _ in 0..600 {
+            let channel = self
+                .installation
+                .channel(Service::Intake, Some(identity.clone()));
+            if call(channel, path).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("still let in after half a minute");
+    }
+}
+
+/// Fails unless the call was refused like this.
+fn expect(who: &str, row: &Access, outcome: Result<(), RemoteError>, code: Code, reason: &str) {
+    let place = format!("{who} at {} {}", row.service, row.path);
+    match outcome {
+        Ok(()) => panic!("{place} was let in"),
+        Err(refused) => assert_eq!(
+            (refused.code, refused.reason.as_str()),
+            (code, reason),
+            "{place}"
+        ),
+    }
+}
+
+#[test]
+fn every_rpc_of_the_contract_is_served_somewhere_and_nothing_else_is() {
+    let served: BTreeSet<_> = access::TABLE
+        .iter()
+        .map(|row| row.path.to_owned())
+        .collect();
+    assert_eq!(served, contract());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_calls_what_is_not_theirs_on_any_rpc() {
+    let scene = Scene::new();
+    let organization = OrganizationCa::stolen(&scene.installation);
+    let foreign = OrganizationCa::foreign();
+    let services = ServicesCa::stolen(&scene.installation);
+    let foreign_services = ServicesCa::foreign();
+    let body = Some("01001".parse().unwrap());
+    let revoked = scene.revoked().await;
+    let deactivated = scene.deactivated().await;
+    let everybody = scene.everybody();
+    let operator = OfficerRole::Operator;
+
+    for row in access::TABLE {
+        let intake = row.service == ServiceName::Intake;
+        // Only intake knows the Organization CA; elsewhere its certificates are as good as foreign.
+        let at_intake = |code, reason| {
+            if intake {
+                (code, reason)
+            } else {
+                (Code::Unauthenticated, "CLIENT_CERTIFICATE_UNTRUSTED")
+            }
+        };
+        let unauthenticated = |reason| (Code::Unauthenticated, reason);
+        let untrusted = unauthenticated("CLIENT_CERTIFICATE_UNTRUSTED");
+        let expired_reason = unauthenticated("CLIENT_CERTIFICATE_EXPIRED");
+        let not_yet_reason = unauthenticated("CLIENT_CERTIFICATE_NOT_YET_VALID");
+        let role = row.roles[0];
+        let impostors = [
+            (
+                "nobody",
+                None,
+                unauthenticated("CLIENT_CERTIFICATE_MISSING"),
+            ),
+            (
+                "a login of a foreign CA",
+                Some(foreign.login(OfficerRole::BranchOfficer, body, valid_now())),
+                untrusted,
+            ),
+            (
+                "an operator of a foreign CA",
+                Some(foreign.login(operator, None, valid_now())),
+                untrusted,
+            ),
+            (
+                "a service of a foreign CA",
+                Some(foreign_services.service(service_role(role), valid_now())),
+                untrusted,
+            ),
+            (
+                "a revoked login",
+                Some(revoked.clone()),
+                at_intake(Code::Unauthenticated, "CLIENT_CERTIFICATE_REVOKED"),
+            ),
+            (
+                "a login of a deactivated branch",
+                Some(deactivated.clone()),
+                at_intake(Code::PermissionDenied, "BRANCH_DEACTIVATED"),
+            ),
+            (
+                "an expired login",
+                Some(organization.login(operator, None, expired())),
+                at_intake(expired_reason.0, expired_reason.1),
+            ),
+            (
+                "a login that is not yet valid",
+                Some(organization.login(operator, None, not_yet_valid())),
+                at_intake(not_yet_reason.0, not_yet_reason.1),
+            ),
+            (
+                "an expired service",
+                Some(services.service(service_role(role), expired())),
+                expired_reason,
+            ),
+        ];
+        for (who, identity, (code, reason)) in impostors {
+            let outcome = scene.call(row, identity.as_ref()).await;
+            expect(who, row, outcome, code, reason);
+        }
+        let outcome = scene.call(row, Some(&organization.official_duty())).await;
+        expect(
+            "a subscriber's certificate",
+            row,
+            outcome,
+            Code::PermissionDenied,
+            "NOT_A_LOGIN_CERTIFICATE",
+        );
+        for (role, identity) in &everybody {
+            let outcome = scene.call(row, Some(identity)).await;
+            if row.roles.contains(role) {
+                let_in(*role, row, outcome);
+                continue;
+            }
+            let (code, reason) = match role {
+                Role::Officer(_) => at_intake(Code::PermissionDenied, "ROLE_NOT_ALLOWED"),
+                _ => (Code::PermissionDenied, "ROLE_NOT_ALLOWED"),
+            };
+            expect(role.name(), row, outcome, code, reason);
+        }
+    }
+}
+
+/// A service's role to pretend to, where `role` is no service's.
+const fn service_role(role: Role) -> Role {
+    match role {
+        Role::Officer(_) => Role::Intake,
+        service => service,
+    }
+}
+
+/// Whoever may call gets as far as the handler, which may well find fault with an empty message.
+fn let_in(role: Role, row: &Access, outcome: Result<(), RemoteError>) {
+    if let Err(refused) = outcome {
+        let turned_away = [Code::Unauthenticated, Code::PermissionDenied, Code::Unknown];
+        let place = format!("{role} at {} {}: {refused}", row.service, row.path);
+        assert!(!turned_away.contains(&refused.code), "{place}");
+        assert_ne!(refused.reason, "TRANSPORT", "{place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_does_not_serve_is_refused_to_everybody() {
+    let scene = Scene::new();
+    for (role, identity) in scene.everybody() {
+        for name in ServiceName::ALL {
+            let elsewhere = access::TABLE
+                .iter()
+                .map(|row| row.path)
+                .filter(|path| access::find(name, path).is_none());
+            let unlisted = [
+                "/lgpki.v1.ApplicationService/DeleteEverything",
+                "/lgpki.v1.NoService/Nothing",
+                "/",
+            ];
+            for path in elsewhere.chain(unlisted) {
+                let channel = scene
+                    .installation
+                    .channel(service(name), Some(identity.clone()));
+                let refused = call(channel, path).await.unwrap_err();
+                assert_eq!(
+                    (refused.code, refused.reason.as_str()),
+                    (Code::PermissionDenied, "RPC_NOT_SERVED_HERE"),
+                    "{role} at {name} {path}"
+                );
+            }
+        }
+    }
+}

@@ -2,8 +2,8 @@
 //!
 //! The path is looked up in the access table of this service, the caller is judged, and only then
 //! the request goes on, with an [`Rpc`] for its handler, inside a span, with a deadline where the
-//! RPC is unary. What is not in the table is refused. Health and reflection, which say nothing about
-//! anybody, answer to everyone.
+//! RPC is unary; the caller of a stream is judged again while it is open. What is not in the table
+//! is refused. Health and reflection, which say nothing about anybody, answer to everyone.
 
 mod body;
 pub(crate) mod record;
@@ -30,7 +30,7 @@ use crate::{
     rpc::Rpc,
     shutdown::Shutdown,
 };
-use body::WatchedBody;
+use body::{Ends, WatchedBody};
 use record::Record;
 
 /// Paths that answer without a client certificate.
@@ -39,6 +39,9 @@ const OPEN: [&str; 3] = [
     "/grpc.reflection.v1.ServerReflection/",
     "/grpc.reflection.v1alpha.ServerReflection/",
 ];
+
+/// How often the caller of an open stream is judged anew.
+const JUDGE_EVERY: Duration = Duration::from_secs(2);
 
 /// What the gates of all connections share.
 #[derive(Debug)]
@@ -121,10 +124,11 @@ impl Gate {
             .instrument(span.clone())
             .await;
         let (parts, body) = handled.into_parts();
-        let end = row
-            .streaming
-            .then(|| body::end_of_patience(keeper.shutdown.clone(), keeper.linger));
-        let body = WatchedBody::new(body, &parts.headers, record, span, end);
+        let ends = row.streaming.then(|| {
+            let barred = barred(Arc::clone(keeper), Arc::clone(&self.presented), row);
+            Ends::new(keeper.shutdown.clone(), keeper.linger, barred)
+        });
+        let body = WatchedBody::new(body, &parts.headers, record, span, ends);
         Ok(Response::from_parts(parts, Body::new(body)))
     }
 
@@ -168,6 +172,20 @@ impl Gate {
         match answer {
             Ok(response) => response,
             Err(never) => match never {},
+        }
+    }
+}
+
+/// Returns once the caller may no longer make the call: a stream may outlive its login.
+async fn barred(
+    keeper: Arc<GateKeeper>,
+    presented: Arc<Presented>,
+    row: &'static access::Access,
+) -> Failure {
+    loop {
+        tokio::time::sleep(JUDGE_EVERY).await;
+        if let Err(refused) = keeper.judge.judge(&presented, row) {
+            return refused;
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The handshake proved only that the client holds the key of the certificate it shows. Here the
 //! chain is verified, once per connection and set of anchors; validity, standing and role are judged
-//! on every RPC, so that an expiry or a revocation ends a login within the connection. A chain to
+//! on every RPC, and again while a stream is open, so that an expiry or a revocation ends a login
+//! within the connection. A chain to
 //! the service CA makes a service, a chain to the Organization CA an officer, nothing else anybody.
 
 mod presented;

@@ -2,7 +2,8 @@
 //!
 //! The status of a gRPC answer stands in its trailers, or in its headers where there is no body. A
 //! stream that still waits for something to send when the drain time runs low is ended with a status
-//! that tells its reader to come back, instead of being cut.
+//! that tells its reader to come back, instead of being cut. A stream whose caller may no longer make
+//! the call is ended at once, with the reason.
 
 use std::{
     future::Future,
@@ -22,22 +23,39 @@ use tracing::Span;
 use super::record::Record;
 use crate::shutdown::Shutdown;
 
-type End = Pin<Box<dyn Future<Output = ()> + Send>>;
+type End<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What ends a stream from our side.
+pub(super) struct Ends {
+    /// Returns once a stream without anything to send should be ended.
+    patience: End<()>,
+    /// Returns once the caller may no longer make the call, and why.
+    barred: End<Failure>,
+}
+
+impl Ends {
+    /// Ended `linger` after the shutdown was requested if idle, and whenever `barred` returns.
+    pub(super) fn new(
+        shutdown: Shutdown,
+        linger: Duration,
+        barred: impl Future<Output = Failure> + Send + 'static,
+    ) -> Self {
+        Self {
+            patience: Box::pin(async move {
+                shutdown.requested().await;
+                tokio::time::sleep(linger).await;
+            }),
+            barred: Box::pin(barred),
+        }
+    }
+}
 
 /// A body that reports its end.
 pub(super) struct WatchedBody {
     inner: Body,
     record: Record,
     span: Span,
-    end: Option<End>,
-}
-
-/// Returns once a stream without anything to send should be ended.
-pub(super) fn end_of_patience(shutdown: Shutdown, linger: Duration) -> End {
-    Box::pin(async move {
-        shutdown.requested().await;
-        tokio::time::sleep(linger).await;
-    })
+    ends: Option<Ends>,
 }
 
 impl WatchedBody {
@@ -47,7 +65,7 @@ impl WatchedBody {
         headers: &HeaderMap,
         mut record: Record,
         span: Span,
-        end: Option<End>,
+        ends: Option<Ends>,
     ) -> Self {
         if let Some(code) = code(headers) {
             record.finish(code);
@@ -56,15 +74,15 @@ impl WatchedBody {
             inner,
             record,
             span,
-            end,
+            ends,
         }
     }
 
     /// Ends the stream with a status in trailers.
-    fn cut(&mut self) -> Frame<Bytes> {
+    fn cut(&mut self, why: Failure) -> Frame<Bytes> {
         self.inner = Body::empty();
-        self.end = None;
-        let status = shutting_down();
+        self.ends = None;
+        let status = why.into_status();
         self.record.finish(status.code());
         let mut trailers = HeaderMap::new();
         // A status of ours is always printable; were it not, the reader would see the stream end
@@ -85,15 +103,20 @@ impl HttpBody for WatchedBody {
         let this = &mut *self;
         let span = this.span.clone();
         let _entered = span.enter();
+        if let Some(ends) = &mut this.ends
+            && let Poll::Ready(why) = ends.barred.as_mut().poll(cx)
+        {
+            return Poll::Ready(Some(Ok(this.cut(why))));
+        }
         let polled = Pin::new(&mut this.inner).poll_frame(cx);
         match &polled {
             Poll::Pending => {
                 let over = this
-                    .end
+                    .ends
                     .as_mut()
-                    .is_some_and(|end| end.as_mut().poll(cx).is_ready());
+                    .is_some_and(|ends| ends.patience.as_mut().poll(cx).is_ready());
                 if over {
-                    return Poll::Ready(Some(Ok(this.cut())));
+                    return Poll::Ready(Some(Ok(this.cut(shutting_down()))));
                 }
             }
             Poll::Ready(Some(Ok(frame))) => {
@@ -122,12 +145,11 @@ fn code(headers: &HeaderMap) -> Option<Code> {
     Some(Code::from_bytes(value.as_bytes()))
 }
 
-fn shutting_down() -> Status {
+fn shutting_down() -> Failure {
     Failure::new(
         ErrorClass::Unavailable,
         "SHUTTING_DOWN",
         "the service is shutting down; call again",
     )
     .retry_after(Duration::from_secs(1))
-    .into_status()
 }

@@ -91,6 +91,27 @@ async fn a_drain_finishes_what_is_in_flight_and_ends_idle_streams() {
 }
 
 #[tokio::test]
+async fn an_open_stream_does_not_outlive_its_callers_certificate() {
+    let (entered, _inside) = mpsc::channel(1);
+    let routes = Routes::new(LifecycleServiceServer::new(Lifecycle {
+        permission: Arc::new(Semaphore::new(0)),
+        entered,
+    }));
+    let running = start(ServiceName::Lifecycle, routes, ServerLimits::default()).await;
+    let identity = Some(Pki::ours().service(Role::Intake));
+    let channel = connect(dial(running.address, identity, &running.clock)).unwrap();
+    let mut standings = LifecycleServiceClient::new(channel)
+        .follow_standings(v1::FollowStandingsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(standings.message().await.unwrap().unwrap().caught_up);
+    running.clock.advance_seconds(40 * 366 * 86_400);
+    let ended = RemoteError::from(standings.message().await.unwrap_err());
+    assert_eq!(ended.reason, "CLIENT_CERTIFICATE_EXPIRED");
+}
+
+#[tokio::test]
 async fn what_is_still_open_after_the_drain_time_is_cut() {
     let (entered, mut inside) = mpsc::channel(1);
     let routes = Routes::new(LifecycleServiceServer::new(Lifecycle {

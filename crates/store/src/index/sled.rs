@@ -95,10 +95,10 @@ impl IndexBase for SledIndex {
 
     fn range(&self, range: KeyRange) -> Range<'_> {
         match self.with(|db| Ok(db.range(range))) {
-            Ok(items) => Box::new(items.map(|item| {
-                item.map(|(key, value)| (key.to_vec(), value.to_vec()))
-                    .map_err(|e| e.to_string())
-            })),
+            Ok(items) => Box::new(Guarded {
+                items,
+                broken: false,
+            }),
             Err(e) => Box::new(std::iter::once(Err(e))),
         }
     }
@@ -127,6 +127,41 @@ impl IndexBase for SledIndex {
             write_note(&self.note, CLEAN)
         };
         finish().map_err(|e: io::Error| format!("cannot sync {}: {e}", self.dir.display()))
+    }
+}
+
+/// Entries of a range; sled reads, and may panic over damaged files, only as they are asked for.
+struct Guarded {
+    items: sled::Iter,
+    broken: bool,
+}
+
+impl Guarded {
+    /// One more step; none after a failure, for what sled's iterator does then is unknown.
+    fn step(
+        &mut self,
+        take: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>,
+    ) -> Option<Result<(Vec<u8>, Vec<u8>), String>> {
+        if self.broken {
+            return None;
+        }
+        let item = guarded(|| take(&mut self.items).transpose()).transpose()?;
+        self.broken = item.is_err();
+        Some(item.map(|(key, value)| (key.to_vec(), value.to_vec())))
+    }
+}
+
+impl Iterator for Guarded {
+    type Item = Result<(Vec<u8>, Vec<u8>), String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step(Iterator::next)
+    }
+}
+
+impl DoubleEndedIterator for Guarded {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.step(DoubleEndedIterator::next_back)
     }
 }
 

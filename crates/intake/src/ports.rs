@@ -323,7 +323,8 @@ pub trait IntakeStore: Send + Sync + 'static {
 
     /// Claims up to `most` queued applications in the queue's order (revocations for key compromise
     /// first, then by time of queuing); durable before the answer. What was claimed before and is in
-    /// nobody's hands, after a restart or [`release`](Self::release), is handed out again first.
+    /// nobody's hands, after a restart or [`release`](Self::release), is handed out again first; where
+    /// that alone makes up `most`, up to as many queued revocations and abolitions come in addition.
     fn claim(
         &self,
         most: usize,

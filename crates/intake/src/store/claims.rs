@@ -33,12 +33,17 @@ impl EngineStore {
                     .collect::<Result<Vec<_>, _>>()
             })
             .await?;
+        // While the issuer is away, what was given back fills every claim; revocations do not need
+        // the issuer and must not wait for it.
         let rest = most.saturating_sub(found.len());
-        if rest > 0 {
-            match self.one(Command::Claim { most: rest, at }).await? {
-                Outcome::Claimed(new) => found.extend(new),
-                other => return Err(unexpected(other)),
-            }
+        let claim = Command::Claim {
+            most: if rest == 0 { most } else { rest },
+            revocations_only: rest == 0,
+            at,
+        };
+        match self.one(claim).await? {
+            Outcome::Claimed(new) => found.extend(new),
+            other => return Err(unexpected(other)),
         }
         let handed: Vec<_> = found.iter().filter_map(claimed).collect();
         let applications = self.archive.applications(found, Extent::WithKey).await?;

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Deliver(Deliver),
     Claim {
         most: usize,
+        /// Only what ends certificates, whatever waits before it.
+        revocations_only: bool,
         at: Timestamp,
     },
     Settle(Settle),

@@ -35,7 +35,14 @@ impl Machine for IntakeMachine {
             }
             Command::Act(act) => self.applications.decide_act(view, act),
             Command::Deliver(deliver) => self.applications.decide_deliver(view, deliver),
-            Command::Claim { most, at } => self.applications.decide_claim(view, most, at),
+            Command::Claim {
+                most,
+                revocations_only,
+                at,
+            } => {
+                let all = &self.applications;
+                all.decide_claim(view, most, revocations_only, at)
+            }
             Command::Settle(settle) => self.applications.decide_settle(view, settle),
             Command::ChangeDirectory {
                 body,

@@ -116,14 +116,21 @@ impl Applications {
         Decision::record_all(events, Outcome::Delivered(outcomes))
     }
 
-    /// Claims the first of the queue.
-    pub(crate) fn decide_claim(&self, view: &View<'_>, most: usize, at: Timestamp) -> Decided {
+    /// Claims the first of the queue, or the first that end a certificate.
+    pub(crate) fn decide_claim(
+        &self,
+        view: &View<'_>,
+        most: usize,
+        revocations_only: bool,
+        at: Timestamp,
+    ) -> Decided {
         let mut claimed = Vec::new();
         let mut attempts = Vec::new();
-        for turn in self.queue.iter().take(most) {
-            let Some(live) = self.live.get(&turn.id) else {
-                continue;
-            };
+        let waiting = self.queue.iter();
+        let waiting = waiting.filter_map(|turn| Some((turn, self.live.get(&turn.id)?)));
+        let wanted =
+            waiting.filter(|(_, live)| !revocations_only || !live.record.sort.yields_certificate());
+        for (turn, live) in wanted.take(most) {
             let mut found = live.snapshot(turn.id);
             // What is queued can be claimed.
             let Ok(state) = advance(found.record.state.clone(), at, Step::Claim) else {

@@ -20,6 +20,7 @@ pub(super) use self::{
         a_revocation_is_completed_and_blocks_a_second_one_until_then,
         an_abandoned_attempt_is_followed_by_the_next,
         an_issued_certificate_is_kept_and_delivered_once, answers_that_do_not_fit_change_nothing,
+        revocations_are_claimed_though_what_was_given_back_fills_the_claim,
         unconfirmed_certificates_are_found_by_age,
         urgent_revocations_are_claimed_first_and_the_rest_in_order,
         what_was_claimed_is_handed_out_again_only_after_its_release,

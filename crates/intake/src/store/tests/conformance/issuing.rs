@@ -56,6 +56,24 @@ pub(crate) async fn what_was_claimed_is_handed_out_again_only_after_its_release(
     assert!(claim(store, 9).await.is_empty());
 }
 
+pub(crate) async fn revocations_are_claimed_though_what_was_given_back_fills_the_claim(
+    store: &impl IntakeStore,
+) {
+    begin(store).await;
+    store.accept((1..=3).map(issue).collect()).await.unwrap();
+    claim(store, 2).await;
+    store.release(vec![id(1), id(2)]).await.unwrap();
+    let batch = vec![
+        revoke(4, 1, RevocationReason::Superseded),
+        revoke(5, 2, RevocationReason::KeyCompromise),
+    ];
+    store.accept(batch).await.unwrap();
+    let again = claim(store, 2).await;
+    assert_eq!(numbers(&again), [id(1), id(2), id(5), id(4)]);
+    assert_eq!(state(store, id(3)).await, "queued");
+    assert_eq!(numbers(&claim(store, 2).await), [id(3)]);
+}
+
 pub(crate) async fn an_issued_certificate_is_kept_and_delivered_once(store: &impl IntakeStore) {
     begin(store).await;
     store.accept(vec![issue(1), issue(2)]).await.unwrap();

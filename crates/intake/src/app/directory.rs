@@ -83,14 +83,20 @@ impl<S: IntakeStore> App<S> {
         }
         faults.into_result().map_err(AppError::Request)?;
         let at = self.now();
-        let deactivated = self
-            .parts
-            .store
-            .deactivate_branch(body, reason, caller.clone(), at)
-            .await?
-            .map_err(AppError::Request)?;
-        self.parts.logins.close(body);
-        Ok(deactivated)
+        let (store, logins) = (self.parts.store.clone(), self.parts.logins.clone());
+        let caller = caller.clone();
+        // A task of its own: what was recorded holds for logins even if the caller goes away.
+        let closing = tokio::spawn(async move {
+            let outcome = store.deactivate_branch(body, reason, caller, at).await?;
+            if outcome.is_ok() {
+                logins.close(body);
+            }
+            Ok::<_, AppError>(outcome)
+        });
+        let closed = closing
+            .await
+            .map_err(|failed| AppError::Internal(failed.to_string()))?;
+        closed?.map_err(AppError::Request)
     }
 }
 

@@ -45,6 +45,20 @@ impl<S: IntakeStore> App<S> {
         Ok(downloads)
     }
 
+    /// Refuses what lifecycle does not know of yet.
+    fn in_inventory(&self, stored: &StoredCertificate) -> Result<(), AppError> {
+        if stored.issuer_index < self.parts.standings.progress().issuance_position {
+            return Ok(());
+        }
+        Err(AppError::NotYet {
+            reason: "CERTIFICATE_NOT_IN_INVENTORY",
+            message:
+                "the certificate is issued and about to enter the inventory; try again shortly"
+                    .into(),
+            retry_after: SOON,
+        })
+    }
+
     async fn hand_out(
         &self,
         caller: &Caller,
@@ -53,15 +67,7 @@ impl<S: IntakeStore> App<S> {
         if confined_to(caller).is_some_and(|own| own != stored.branch) {
             return Err(AppError::no_such_application(stored.id));
         }
-        if stored.issuer_index >= self.parts.standings.progress().issuance_position {
-            return Err(AppError::NotYet {
-                reason: "CERTIFICATE_NOT_IN_INVENTORY",
-                message: "the certificate is issued and about to enter the inventory; try again \
-                          shortly"
-                    .into(),
-                retry_after: SOON,
-            });
-        }
+        self.in_inventory(&stored)?;
         let ca_certificate = self
             .parts
             .peers
@@ -95,13 +101,34 @@ impl<S: IntakeStore> App<S> {
         })
     }
 
-    /// Notes that the front end has stored certificates.
+    /// Notes that the front end has stored certificates. What could not be downloaded yet cannot
+    /// have been stored; delivered, it would no longer keep its subject from a second certificate,
+    /// and lifecycle would not do so yet.
     pub async fn confirm_delivery(
         &self,
         caller: &Caller,
         ids: Vec<ApplicationId>,
     ) -> Result<ActOutcomes, AppError> {
-        self.act_on(caller, ids, &Act::ConfirmDelivery).await
+        let found = self.parts.store.certificates(ids.clone()).await?;
+        let early = |stored: Option<StoredCertificate>| {
+            let own = stored.filter(|s| confined_to(caller).is_none_or(|own| own == s.branch));
+            own.and_then(|stored| self.in_inventory(&stored).err())
+        };
+        let early: Vec<_> = found.into_iter().map(early).collect();
+        let ready = ids.iter().zip(&early).filter(|(_, early)| early.is_none());
+        let ready: Vec<_> = ready.map(|(id, _)| *id).collect();
+        let mut acted = self
+            .act_on(caller, ready, &Act::ConfirmDelivery)
+            .await?
+            .into_iter();
+        Ok(ids
+            .into_iter()
+            .zip(early)
+            .filter_map(|(id, early)| match early {
+                Some(error) => Some((id, Err(error))),
+                None => acted.next(),
+            })
+            .collect())
     }
 
     /// Withdraws an application.

@@ -141,6 +141,15 @@ async fn a_certificate_is_not_handed_out_before_the_inventory_has_it() {
     let early = lgpki_proto::RemoteError::from(early.unwrap_err());
     assert_eq!(early.reason, "CERTIFICATE_NOT_IN_INVENTORY");
     assert!(early.retry_after.is_some());
+    // What was not handed out was not stored either.
+    let confirm = v1::ConfirmDeliveryRequest {
+        ids: vec![download.id.clone()],
+    };
+    let confirmed = branch.applications().confirm_delivery(confirm).await;
+    let confirmed = confirmed.unwrap().into_inner();
+    let refusal = confirmed.refused[0].refusal.as_ref().unwrap();
+    assert_eq!(refusal.reason, "CERTIFICATE_NOT_IN_INVENTORY");
+    assert!(confirmed.delivered.is_empty() && refusal.retry_after_ms > 0);
     // Neither is the subject free in between, though neither application nor standing holds it.
     let mut second = application(CertificateKind::OfficialDuty, 1);
     second.request_id = "the-second-one".to_owned();

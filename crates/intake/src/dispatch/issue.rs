@@ -10,7 +10,7 @@ use crate::{
     error::StoreError,
     metrics,
     peers::within_deadline,
-    ports::{Claimed, Content, IntakeStore},
+    ports::{Claimed, Content, IntakeStore, Settled},
 };
 
 /// Orders one batch until each application in it is settled or given back.
@@ -19,10 +19,7 @@ pub(super) async fn batch<S: IntakeStore>(
     claimed: Vec<Claimed>,
 ) -> Result<(), StoreError> {
     match send(shared, &claimed).await {
-        Ok(results) => {
-            shared.failures.store(0, Ordering::Relaxed);
-            settle(shared, claimed, results).await
-        }
+        Ok(results) => settle(shared, claimed, results).await,
         Err(error) if error.class() == ErrorClass::InvalidInput => {
             one_by_one(shared, claimed, error).await
         }
@@ -70,14 +67,27 @@ async fn settle<S: IntakeStore>(
         }
     }
     metrics::dispatched(&settlements, later.len());
-    if !settlements.is_empty() {
-        shared.parts.store.settle(settlements).await?;
+    let (in_vain, done): (Vec<_>, Vec<_>) = settlements
+        .into_iter()
+        .partition(|one| matches!(one.outcome, Settled::Abandoned { .. }));
+    if !done.is_empty() {
+        shared.parts.store.settle(done).await?;
     }
-    if !later.is_empty() {
-        tokio::time::sleep(shared.delay(0, None)).await;
-        shared.give_back(later).await?;
+    // An abandoned attempt costs a serial number, which stands on CRLs until it expires: a key that
+    // does not sign is tried again ever more slowly.
+    let failures = if in_vain.is_empty() {
+        shared.failures.store(0, Ordering::Relaxed);
+        0
+    } else {
+        shared.count_failure()
+    };
+    if !in_vain.is_empty() || !later.is_empty() {
+        tokio::time::sleep(shared.delay(failures, None)).await;
     }
-    Ok(())
+    if !in_vain.is_empty() {
+        shared.parts.store.settle(in_vain).await?;
+    }
+    shared.give_back(later).await
 }
 
 /// The issuer cannot read a batch: each order is sent alone, so that one cannot hold up the others,

@@ -57,7 +57,11 @@ impl From<&Status> for RemoteError {
             .map(|bad| bad.field_violations)
             .unwrap_or_default();
         Self {
-            code: status.code(),
+            code: if connection_failed(status) {
+                Code::Unavailable
+            } else {
+                status.code()
+            },
             reason,
             message: status.message().to_owned(),
             faults: faults
@@ -74,6 +78,16 @@ impl From<&Status> for RemoteError {
             correlation_id,
         }
     }
+}
+
+/// Whether there was no answer because the connection broke, as when the peer was killed: tonic then
+/// says UNKNOWN, INTERNAL or CANCELLED and names the cause, which no peer's answer has.
+fn connection_failed(status: &Status) -> bool {
+    let unclear = matches!(
+        status.code(),
+        Code::Unknown | Code::Internal | Code::Cancelled
+    );
+    unclear && std::error::Error::source(status).is_some()
 }
 
 impl From<Status> for RemoteError {

@@ -136,3 +136,14 @@ fn people_read_one_fault_a_line() {
          try again in 2 s"
     );
 }
+
+#[test]
+fn a_connection_that_broke_means_that_the_peer_is_away() {
+    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let away = RemoteError::from(Status::from_error(Box::new(broken)));
+    assert_eq!(away.class(), ErrorClass::Unavailable);
+    assert!(away.may_be_tried_again());
+    for answered in [Status::unknown("?"), Status::internal("?")] {
+        assert_eq!(RemoteError::from(answered).class(), ErrorClass::Internal);
+    }
+}

@@ -34,6 +34,8 @@ type Client = ApplicationServiceClient<Channel>;
 const AGAIN: Duration = Duration::from_millis(20);
 /// How long a call may take before the worker gives it up and sends it again.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a worker rests between two applications, so that rounds stay comparable as data grow.
+const REST: Duration = Duration::from_millis(15);
 /// Of so many applications of a worker one certificate is revoked later.
 const REVOKED_OF: u64 = 4;
 
@@ -125,6 +127,7 @@ impl Worker {
                 return;
             };
             own.push(id);
+            tokio::time::sleep(REST).await;
             if turn % REVOKED_OF == 0 {
                 // An older one, for it takes a moment until it is issued.
                 let id = own[own.len() / 2].clone();

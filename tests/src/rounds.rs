@@ -19,6 +19,7 @@ use lgpki_proto::v1::{
 };
 use lgpki_testkit::SeededRandom;
 use lgpki_x509::crl::RevocationList;
+use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use crate::{
@@ -35,6 +36,9 @@ const LONGEST_LIFE: u64 = 500;
 const EARLY_OF: u64 = 4;
 /// The longest time after the start until an early blow falls, in milliseconds.
 const EARLY_LIFE: u64 = 600;
+
+/// Applications looked at in parallel.
+const AT_ONCE: usize = 8;
 
 /// What to do.
 #[derive(Clone, Copy, Debug)]
@@ -209,9 +213,19 @@ impl Ring {
             .filter(|id| !self.checked.contains(*id))
             .cloned()
             .collect();
-        let mut auditor = self.auditor();
-        for id in &new {
-            application(&mut auditor, id).await;
+        let mut looks = JoinSet::new();
+        let channel = self.installation.logged_in("auditor-1");
+        for part in new.chunks(new.len().div_ceil(AT_ONCE).max(1)) {
+            let (part, channel) = (part.to_vec(), channel.clone());
+            looks.spawn(async move {
+                let mut auditor = ApplicationServiceClient::new(channel);
+                for id in &part {
+                    application(&mut auditor, id).await;
+                }
+            });
+        }
+        while let Some(looked) = looks.join_next().await {
+            looked.expect("everything that was acknowledged");
         }
         self.checked.extend(new);
         self.crls();

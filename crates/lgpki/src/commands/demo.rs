@@ -12,6 +12,7 @@ mod refusals;
 mod revocation;
 mod stage;
 mod verify;
+mod window;
 mod world;
 
 use lgpki_domain::CertificateKind;
@@ -80,25 +81,25 @@ async fn play(world: &World, stage: &mut Stage) -> Result<Results, CommandError>
     stage
         .step(
             "three branches submit",
-            applicants::submit(world, &mut applicants),
+            window::submit(world, &mut applicants),
         )
         .await?;
     stage
         .step(
             "an operator examines one, the others pass automatically",
-            applicants::examine(world, &applicants),
+            window::examine(world, &applicants),
         )
         .await?;
     stage
         .step(
             "the issuer signs",
-            applicants::await_issue(world, &mut applicants),
+            window::await_issue(world, &mut applicants),
         )
         .await?;
     stage
         .step(
             "the branches download and confirm",
-            applicants::download(world, &mut applicants),
+            window::download(world, &mut applicants),
         )
         .await?;
     refused.extend(

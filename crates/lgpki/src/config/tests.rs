@@ -1,3 +1,5 @@
+//! The configuration file: what init writes is read, what is mistyped is refused by name.
+
 use super::*;
 
 fn template() -> String {

@@ -130,6 +130,9 @@ impl IndexBase for SledIndex {
     }
 }
 
+/// A key with its value, or what sled says instead.
+type Found = Result<(Vec<u8>, Vec<u8>), String>;
+
 /// Entries of a range; sled reads, and may panic over damaged files, only as they are asked for.
 struct Guarded {
     items: sled::Iter,
@@ -141,7 +144,7 @@ impl Guarded {
     fn step(
         &mut self,
         take: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>,
-    ) -> Option<Result<(Vec<u8>, Vec<u8>), String>> {
+    ) -> Option<Found> {
         if self.broken {
             return None;
         }
@@ -152,7 +155,7 @@ impl Guarded {
 }
 
 impl Iterator for Guarded {
-    type Item = Result<(Vec<u8>, Vec<u8>), String>;
+    type Item = Found;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.step(Iterator::next)

@@ -16,7 +16,8 @@ use lgpki_proto::{
 };
 
 use super::{
-    applicants::{Applicant, application, chain, kit_error},
+    applicants::{Applicant, chain, kit_error},
+    window::application,
     world::{BRANCHES, MERGED, UNIT, World, checked, pin},
 };
 use crate::error::CommandError;

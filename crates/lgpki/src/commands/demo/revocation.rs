@@ -17,10 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{
-    applicants::{Applicant, application},
-    world::World,
-};
+use super::{applicants::Applicant, window::application, world::World};
 use crate::error::CommandError;
 
 /// A CRL as relying parties fetch it.

@@ -10,7 +10,8 @@ use lgpki_x509::pem::{Label, decode};
 
 use super::{
     super::{
-        applicants::{Applicant, application, stranger},
+        applicants::{Applicant, stranger},
+        window::application,
         world::BRANCHES,
     },
     Trial, find,

@@ -161,6 +161,7 @@ impl IssuerStore for LogStore {
         epoch: Epoch,
         batch: Vec<Intend>,
     ) -> Result<Vec<IntentOutcome>, StoreError> {
+        let attempts: Vec<_> = batch.iter().map(|intend| intend.attempt).collect();
         let commands = batch
             .into_iter()
             .map(|intend| Command::Intend(epoch, Box::new(intend)))
@@ -170,15 +171,22 @@ impl IssuerStore for LogStore {
             Outcome::Intent(IntentStep::Issued { index }) => Some(*index),
             _ => None,
         });
-        let mut certificates = self.certificates(known.collect()).await?;
+        // The intents of this batch are durable by now, and only who learns of them closes them: a
+        // certificate that cannot be read is told of later and fails no neighbour.
+        let read = self.certificates(known.collect()).await;
+        let mut certificates = read.unwrap_or_else(|error| {
+            tracing::error!(%error, "certificates ordered before cannot be read");
+            Vec::new().into_iter()
+        });
         outcomes
             .into_iter()
-            .map(|outcome| match outcome {
+            .zip(attempts)
+            .map(|(outcome, attempt)| match outcome {
                 Outcome::Intent(step) => Ok(match step {
                     IntentStep::Intended { index } => IntentOutcome::Intended { index },
-                    IntentStep::Issued { .. } => {
-                        IntentOutcome::Issued(certificates.next().ok_or(StoreError::Mismatched)?)
-                    }
+                    IntentStep::Issued { .. } => certificates
+                        .next()
+                        .map_or(IntentOutcome::InProgress { attempt }, IntentOutcome::Issued),
                     IntentStep::InProgress { attempt } => IntentOutcome::InProgress { attempt },
                     IntentStep::Abandoned { attempt } => IntentOutcome::Abandoned { attempt },
                     IntentStep::Refused(faults) => IntentOutcome::Refused(faults),

@@ -51,6 +51,32 @@ async fn same_after(damage: impl FnOnce(&Path)) -> OpenReport {
 }
 
 #[tokio::test]
+async fn a_certificate_that_cannot_be_read_hides_no_neighbours_intent() {
+    let disk = FaultyDisk::new();
+    let options = Options {
+        disk: Arc::new(disk.clone()),
+        ..Options::new("issuer-1")
+    };
+    let (store, _) = LogStore::open_unindexed(Path::new("faulty"), options).unwrap();
+    let epoch = epoch(&store).await;
+    issue_one(&store, epoch, wish(1)).await;
+    for path in disk.paths() {
+        let damage = |bytes: &mut Vec<u8>| {
+            let kind = b"certificate.issued";
+            if let Some(at) = bytes.windows(kind.len()).position(|w| w == kind) {
+                bytes[at] ^= 1;
+            }
+        };
+        disk.edit(&path, damage).unwrap();
+    }
+    let batch = vec![intend(wish(1)), intend(wish(2))];
+    let answers = store.intend(epoch, batch).await.unwrap();
+    // Were the batch an error, nobody would ever close the second one's intent.
+    assert_eq!(answers[0], IntentOutcome::InProgress { attempt: 1 });
+    assert!(matches!(answers[1], IntentOutcome::Intended { .. }));
+}
+
+#[tokio::test]
 async fn a_restart_finds_what_was_there() {
     let report = same_after(|_| ()).await;
     assert_eq!(report.rebuilt, None);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lgpki_domain::ErrorClass;
 use lgpki_proto::{RemoteError, v1};
 use tokio::sync::mpsc;
 
@@ -50,6 +51,17 @@ pub(super) async fn run<S: IntakeStore>(
                     continue;
                 }
             }
+            Err(error) if error.class() == ErrorClass::InvalidInput => {
+                tracing::error!(%error, orders = waiting.len(), "lifecycle cannot read revocations");
+                if let Err(error) = one_by_one(&shared, &mut waiting, &error).await {
+                    let _ = failed.try_send(error);
+                    return;
+                }
+                if waiting.is_empty() {
+                    failures = 0;
+                    continue;
+                }
+            }
             Err(error) if error.may_be_tried_again() => {
                 tracing::info!(%error, orders = waiting.len(), "lifecycle is away; revocations wait");
             }
@@ -60,6 +72,41 @@ pub(super) async fn run<S: IntakeStore>(
         tokio::time::sleep(shared.delay(failures, None)).await;
         failures = failures.saturating_add(1);
     }
+}
+
+/// Sends each order alone, so that one that lifecycle cannot read holds up no other. Such a one
+/// fails, with lifecycle's words; whatever else could not be sent stays.
+async fn one_by_one<S: IntakeStore>(
+    shared: &Shared<S>,
+    waiting: &mut Vec<Claimed>,
+    error: &RemoteError,
+) -> Result<(), StoreError> {
+    let mut left = Vec::new();
+    let alone = waiting.len() == 1;
+    for claimed in waiting.drain(..) {
+        let answer = if alone {
+            Err(error.clone())
+        } else {
+            send(shared, std::slice::from_ref(&claimed)).await
+        };
+        let mut one = vec![claimed];
+        match answer {
+            Ok(results) => settle(shared, &mut one, results).await?,
+            Err(error) if error.class() == ErrorClass::InvalidInput => {
+                let at = shared.parts.clock.now();
+                let fail = |claimed: Claimed| {
+                    order::failed(claimed.application.id, &error.to_string(), at)
+                };
+                let failed: Vec<_> = one.drain(..).map(fail).collect();
+                metrics::dispatched(&failed, 0);
+                shared.parts.store.settle(failed).await?;
+            }
+            Err(error) => tracing::info!(%error, "a revocation waits"),
+        }
+        left.append(&mut one);
+    }
+    *waiting = left;
+    Ok(())
 }
 
 async fn send<S: IntakeStore>(

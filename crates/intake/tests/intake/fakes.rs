@@ -40,6 +40,8 @@ pub(crate) struct Known {
     pub(crate) instead: VecDeque<Instead>,
     /// Fails this many calls of RevokeCertificates.
     pub(crate) lifecycle_away: u32,
+    /// Makes a call of RevokeCertificates with an order for this serial number unreadable.
+    pub(crate) unreadable: Option<String>,
     /// Certificates are issued, but lifecycle does not learn of them.
     pub(crate) inventory_stands_still: bool,
     pub(crate) crls_published: u32,
@@ -214,6 +216,13 @@ impl LifecycleService for World {
         if known.lifecycle_away > 0 {
             known.lifecycle_away -= 1;
             return Err(Status::unavailable("away"));
+        }
+        let orders = &request.get_ref().orders;
+        if orders
+            .iter()
+            .any(|o| Some(&o.serial) == known.unreadable.as_ref())
+        {
+            return Err(Status::invalid_argument("unreadable"));
         }
         let mut results = Vec::new();
         for order in request.into_inner().orders {

@@ -124,6 +124,33 @@ async fn a_revocation_waits_for_lifecycle() {
 }
 
 #[tokio::test]
+async fn a_revocation_that_cannot_be_read_does_not_hold_up_others() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let mut serials = Vec::new();
+    for n in 1..=2 {
+        let duty = application(CertificateKind::OfficialDuty, n);
+        let id = branch.submitted(duty).await;
+        serials.push(scene.reaches(&id, ApplicationState::Issued).await.serial);
+    }
+    scene.learns_of(&serials).await;
+    scene.world.known().unreadable = Some(serials[0].clone());
+    // Both wait for lifecycle, and so go out together.
+    scene.world.known().lifecycle_away = 2;
+    let mut ids = Vec::new();
+    for (n, serial) in serials.into_iter().enumerate() {
+        let revoke = Content::Revoke(v1::RevokeContent {
+            serial,
+            reason: v1::RevocationReason::KeyCompromise.into(),
+        });
+        let request = request(&format!("revoke-{n}"), revoke);
+        ids.push(branch.submitted(request).await);
+    }
+    scene.reaches(&ids[0], ApplicationState::Failed).await;
+    scene.reaches(&ids[1], ApplicationState::Completed).await;
+}
+
+#[tokio::test]
 async fn a_certificate_is_not_handed_out_before_the_inventory_has_it() {
     let world = World::new();
     world.known().inventory_stands_still = true;

@@ -23,7 +23,7 @@ impl Timestamp {
     /// From seconds since the Unix epoch.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
-        Self(seconds * 1000)
+        Self(seconds.saturating_mul(1000))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -212,6 +212,13 @@ mod tests {
         let t = Timestamp::from_millis(1_202_084_100_123);
         assert_eq!(t.to_string(), "2008-02-04T09:15:00.123+09:00");
         assert_eq!(t.to_string().parse(), Ok(t));
+    }
+
+    #[test]
+    fn no_number_of_seconds_is_too_large_to_be_told() {
+        for seconds in [i64::MIN, i64::MAX] {
+            assert!(!Timestamp::from_seconds(seconds).to_string().is_empty());
+        }
     }
 
     #[test]

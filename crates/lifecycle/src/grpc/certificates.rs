@@ -137,6 +137,8 @@ mod tests {
         let mut faults = Faults::new();
         assert_eq!(read_token(&mut faults, &write_token(cursor)), Some(cursor));
         assert!(faults.is_empty());
+        let far = format!("{}.{}", i64::MAX, cursor.serial);
+        assert!(read_token(&mut faults, &far).is_some());
         for token in ["x", "1.2", ".", "99999999999999999999.4141"] {
             let mut faults = Faults::new();
             assert_eq!(read_token(&mut faults, token), None);

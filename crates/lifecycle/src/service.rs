@@ -88,9 +88,6 @@ async fn open(settings: &Settings) -> Result<(EngineStore, PublicationFiles), Li
     let opened = spawn_blocking(move || {
         let (store, report) = EngineStore::open(&data, options)?;
         tracing::info!(?report, "opened the inventory");
-        if let Some(why) = &report.rebuilt {
-            tracing::warn!(why, "the index was rebuilt from the log");
-        }
         Ok((store, PublicationFiles::open(&data.join("publication"))?))
     });
     opened.await.map_err(|_| StoreError::NoAnswer)?

@@ -71,6 +71,7 @@ pub(crate) fn embedded<M: Machine>(
     } else {
         report.replayed = log.size() - position;
     }
+    tell(dir, &report);
     Ok((start(core, log)?, report))
 }
 
@@ -85,6 +86,7 @@ pub(crate) fn unindexed<M: Machine>(
     let mut core = core(dir, machine, options, Box::new(NoIndex), false, &log)?;
     restore(&mut core, 0)?;
     report.replayed = log.size();
+    tell(dir, &report);
     Ok((start(core, log)?, report))
 }
 
@@ -99,6 +101,22 @@ fn report(recovery: &Recovery, rebuilt: Option<String>) -> OpenReport {
         torn_bytes: recovery.torn_bytes,
         replayed: 0,
         rebuilt,
+    }
+}
+
+/// Says what was not as it was left.
+fn tell(dir: &Path, report: &OpenReport) {
+    let dir = dir.display();
+    if report.torn_bytes > 0 {
+        tracing::warn!(
+            %dir,
+            torn_bytes = report.torn_bytes,
+            entries = report.entries,
+            "the log ended in the middle of a write, as after a crash; what was never acknowledged was cut"
+        );
+    }
+    if let Some(why) = &report.rebuilt {
+        tracing::warn!(%dir, why, "the index was rebuilt from the log; nothing is lost");
     }
 }
 

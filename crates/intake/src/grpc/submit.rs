@@ -10,7 +10,8 @@ use lgpki_proto::{
     v1::{self, submit_applications_response::Outcome},
 };
 use lgpki_runtime::{rpc::Rpc, shutdown::Shutdown};
-use tokio::sync::{Semaphore, mpsc};
+use prost::Message as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::Streaming;
 
 use super::{
@@ -22,6 +23,9 @@ use crate::{app::AppError, app::submit::Accepted, ports::IntakeStore};
 type Item = v1::SubmitApplicationsRequest;
 type Answer = v1::SubmitApplicationsResponse;
 
+/// Bytes of applications that one stream may have waiting or under way. A batch of usual ones is far
+/// below it; of the largest messages that may come, a few fit.
+const BYTES_HELD: usize = 16 * 1024 * 1024;
 /// Batches of one stream under way at the same time.
 const UNDER_WAY: usize = 3;
 
@@ -36,6 +40,7 @@ pub(super) fn stream<S: IntakeStore>(
     let (sender, arrived) = mpsc::channel(most);
     let reader = Reader {
         sender,
+        room: Arc::new(Semaphore::new(BYTES_HELD)),
         answers: answers.clone(),
         ending,
         rpc: rpc.clone(),
@@ -46,9 +51,16 @@ pub(super) fn stream<S: IntakeStore>(
     feed
 }
 
+/// An application that arrived, with the room that it takes up until it is answered.
+struct Arrived {
+    item: Item,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
 /// Takes applications off the wire.
 struct Reader {
-    sender: mpsc::Sender<Item>,
+    sender: mpsc::Sender<Arrived>,
+    room: Arc<Semaphore>,
     /// Closed when the caller has gone.
     answers: mpsc::Sender<Answer>,
     ending: Ending,
@@ -71,7 +83,15 @@ impl Reader {
             };
             match message {
                 Ok(Some(item)) => {
-                    if self.sender.send(item).await.is_err() {
+                    let bytes = item.encoded_len().min(BYTES_HELD);
+                    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+                    let room = Arc::clone(&self.room).acquire_many_owned(bytes);
+                    let arrived = Arrived {
+                        item,
+                        // The semaphore is never closed.
+                        _room: room.await.ok(),
+                    };
+                    if self.sender.send(arrived).await.is_err() {
                         return;
                     }
                 }
@@ -85,7 +105,7 @@ impl Reader {
 async fn batches<S: IntakeStore>(
     handlers: Handlers<S>,
     rpc: Rpc,
-    mut arrived: mpsc::Receiver<Item>,
+    mut arrived: mpsc::Receiver<Arrived>,
     answers: mpsc::Sender<Answer>,
 ) {
     let most = handlers.app.settings().submit_batch;
@@ -109,18 +129,22 @@ async fn batches<S: IntakeStore>(
 async fn one_batch<S: IntakeStore>(
     handlers: &Handlers<S>,
     rpc: &Rpc,
-    batch: Vec<Item>,
+    batch: Vec<Arrived>,
     answers: &mpsc::Sender<Answer>,
 ) {
     let now = handlers.app.now();
     let mut names = Vec::with_capacity(batch.len());
     let mut submissions = Vec::with_capacity(batch.len());
-    for item in batch {
+    let mut rooms = Vec::with_capacity(batch.len());
+    for Arrived { item, _room: room } in batch {
+        rooms.push(room);
         let application = item.application.unwrap_or_default();
         names.push(application.request_id.clone());
         submissions.push(decode::submission(application, now));
     }
-    let outcomes: Vec<Outcome> = match handlers.app.submit(rpc.caller(), submissions).await {
+    let submitted = handlers.app.submit(rpc.caller(), submissions).await;
+    drop(rooms);
+    let outcomes: Vec<Outcome> = match submitted {
         Ok(outcomes) => outcomes
             .into_iter()
             .map(|outcome| answer(handlers, rpc, outcome))

@@ -414,3 +414,34 @@ async fn a_key_comes_once() {
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn a_stream_of_messages_too_large_to_be_held_together_is_answered_whole() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let items = (1..=8_u8).map(|n| {
+        let mut large = application(CertificateKind::OfficialDuty, n.into());
+        if let Some(Content::Issue(content)) = &mut large.content {
+            content.csr = vec![0x30; 3 << 20];
+        }
+        v1::SubmitApplicationsRequest {
+            application: Some(large),
+        }
+    });
+    let items: Vec<_> = items.collect();
+    let answers = branch
+        .applications()
+        .submit_applications(tokio_stream::iter(items))
+        .await;
+    let mut answers = answers.unwrap().into_inner();
+    let mut refused = 0;
+    while let Some(answer) = answers.message().await.unwrap() {
+        let Some(v1::submit_applications_response::Outcome::Refused(refusal)) = answer.outcome
+        else {
+            panic!("accepted: {}", answer.request_id)
+        };
+        assert!(refusal.faults.iter().any(|f| f.reason == "CSR_TOO_LARGE"));
+        refused += 1;
+    }
+    assert_eq!(refused, 8);
+}

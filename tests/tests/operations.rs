@@ -1,0 +1,342 @@
+//! What an operator of the machines sees: checks before a start, refusals to start that say why,
+//! draining, metrics, health, and a log in which nothing calls for a human in vain.
+
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
+
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
+
+use lgpki_proto::v1::{self, application_service_client::ApplicationServiceClient};
+use lgpki_tests::{Installation, Options, Process, Service, get, json, load, request, run};
+use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+const UNDER_TEST: &str = env!("CARGO_BIN_EXE_lgpki-under-test");
+const BRANCH: &str = "01001";
+
+fn installation() -> Installation {
+    let options = Options {
+        login_form: "data",
+        branches: &[BRANCH],
+        configuration: &[(
+            "web-server = { mode = \"manual\" }",
+            "web-server = { mode = \"automatic\" }",
+        )],
+        ..Options::default()
+    };
+    Installation::new(UNDER_TEST, &options)
+}
+
+/// Changes the configuration.
+fn reconfigure(installation: &Installation, from: &str, to: &str) {
+    let file = installation.configuration();
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(from), "{from} is not in the configuration");
+    fs::write(&file, text.replacen(from, to, 1)).unwrap();
+}
+
+/// What a command says that must fail.
+fn refused(command: &mut Command) -> String {
+    run(command).unwrap_err()
+}
+
+#[test]
+fn a_check_says_what_is_good_without_starting_anything() {
+    let installation = installation();
+    let said = run(installation.serve_command(None).arg("--check")).unwrap();
+    for service in Service::ALL {
+        assert!(said.contains(service.name()), "{said}");
+    }
+    assert!(
+        said.contains("organization-1.key.pem: p-256, opens"),
+        "{said}"
+    );
+    let checked = run(installation.serve_command(None).args(["--check", "--json"])).unwrap();
+    assert!(
+        json(&checked).as_array().is_some_and(|all| all.len() >= 8),
+        "{checked}"
+    );
+    let alone = run(installation
+        .serve_command(Some(Service::Intake))
+        .arg("--check"))
+    .unwrap();
+    assert!(!alone.contains("CA key"), "{alone}");
+    // Nothing listens, and the directories can be opened.
+    assert!(get(installation.admin_port(Service::Intake), "/livez").is_err());
+    assert!(installation.serve().terminate().success());
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_section() {
+    for (section, key) in [
+        ("[telemetry]", "loudness = 11"),
+        ("[tls]", "verify = false"),
+        ("[issuer]", "colour = \"blue\""),
+        ("[lifecycle]", "crl_dayly_at = \"09:15\""),
+        ("[intake]", "two_persons = true"),
+        ("[intake.dispatch]", "batches = 64"),
+        ("[intake.examination]", "cross = { mode = \"automatic\" }"),
+    ] {
+        let installation = installation();
+        reconfigure(&installation, section, &format!("{section}\n{key}"));
+        let name = key.split(' ').next().unwrap();
+        for check in [true, false] {
+            let mut serve = installation.serve_command(None);
+            if check {
+                serve.arg("--check");
+            }
+            let said = refused(&mut serve);
+            assert!(said.contains(name), "{said}");
+            assert!(said.contains("lgpki.toml"), "{said}");
+        }
+    }
+    let installation = installation();
+    reconfigure(&installation, "[telemetry]", "[intak]\nx = 1\n[telemetry]");
+    let said = refused(installation.serve_command(None).arg("--check"));
+    assert!(said.contains("unknown section [intak]"), "{said}");
+}
+
+#[test]
+fn a_wrong_or_unprotected_passphrase_is_told_without_being_shown() {
+    let installation = installation();
+    let wrong = installation.scratch().join("wrong");
+    fs::write(&wrong, "a wrong passphrase\n").unwrap();
+    let serve = |check: bool| {
+        let mut command = installation.command();
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(installation.configuration());
+        command.arg("--passphrase-file").arg(&wrong);
+        if check {
+            command.arg("--check");
+        }
+        refused(&mut command)
+    };
+    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o644)).unwrap();
+    let said = serve(true);
+    assert!(said.contains("chmod 600"), "{said}");
+    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o600)).unwrap();
+    for check in [true, false] {
+        let said = serve(check);
+        assert!(said.contains("passphrase"), "{said}");
+        assert!(!said.contains("a wrong passphrase"), "{said}");
+    }
+    // Nothing was harmed.
+    assert!(installation.serve().terminate().success());
+}
+
+#[test]
+fn a_taken_port_is_named_with_its_key() {
+    let installation = installation();
+    for (service, port) in [
+        ("issuer.listen", installation.port(Service::Issuer)),
+        ("lifecycle.publication", installation.publication_port()),
+        ("intake.listen", installation.port(Service::Intake)),
+        ("intake.admin", installation.admin_port(Service::Intake)),
+    ] {
+        let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let said = refused(&mut installation.serve_command(None));
+        assert!(said.contains(service), "{said}");
+        assert!(said.contains(&port.to_string()), "{said}");
+    }
+    assert!(installation.serve().terminate().success());
+}
+
+#[test]
+fn a_second_process_on_the_same_data_is_refused() {
+    let installation = installation();
+    let first = installation.serve();
+    let configuration = fs::read_to_string(installation.configuration()).unwrap();
+    // Other ports, so that nothing but the directory is in the way.
+    let other = Installation::new(UNDER_TEST, &Options::default());
+    let mut moved = configuration;
+    for service in Service::ALL {
+        for port in [Installation::port, Installation::admin_port] {
+            let (from, to) = (port(&installation, service), port(&other, service));
+            moved = moved.replace(&format!(":{from}\""), &format!(":{to}\""));
+        }
+    }
+    let (from, to) = (installation.publication_port(), other.publication_port());
+    moved = moved.replace(&format!(":{from}\""), &format!(":{to}\""));
+    let second = installation.ca().join("second.toml");
+    fs::write(&second, moved).unwrap();
+    for service in Service::ALL {
+        let mut command = installation.command();
+        command.arg("serve").arg("--config").arg(&second);
+        command
+            .arg("--passphrase-file")
+            .arg(installation.passphrase());
+        command.args(["--only", service.name()]);
+        let said = refused(&mut command);
+        assert!(said.contains("is in use by another process"), "{said}");
+        let data = installation.data(service);
+        assert!(said.contains(&data.display().to_string()), "{said}");
+    }
+    assert!(first.terminate().success());
+}
+
+/// Gets a certificate and has it revoked, so that every service has done something.
+async fn a_day_at_the_office(installation: &Installation) {
+    let mut client = ApplicationServiceClient::new(installation.logged_in("branch-officer-01001"));
+    let content = load::web_server(BRANCH, "www.synthetic.lg.jp");
+    let issued = finish(&mut client, request::issue(BRANCH, content)).await;
+    let reason = v1::RevocationReason::KeyCompromise;
+    let mut revocation = request::revoke(BRANCH, &issued.serial, reason);
+    // Until its standing has come back to intake the certificate is unknown there.
+    while let Err(status) = client.submit_application(revocation.clone()).await {
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        revocation.request_id = request::request_id();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    finish(&mut client, revocation).await;
+}
+
+async fn finish(
+    client: &mut ApplicationServiceClient<tonic::transport::Channel>,
+    request: v1::SubmitApplicationRequest,
+) -> v1::Application {
+    let accepted = client
+        .submit_application(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let watch = v1::WatchApplicationsRequest {
+        ids: vec![accepted.application.unwrap().id],
+        ..v1::WatchApplicationsRequest::default()
+    };
+    let mut changes = client.watch_applications(watch).await.unwrap().into_inner();
+    loop {
+        let application = changes
+            .message()
+            .await
+            .unwrap()
+            .unwrap()
+            .application
+            .unwrap();
+        let done = [
+            v1::ApplicationState::Issued,
+            v1::ApplicationState::Completed,
+        ];
+        if done.contains(&application.state()) {
+            return application;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_run_says_nothing_that_calls_for_a_human_and_ends_with_0() {
+    let installation = installation();
+    let services = installation.serve();
+    a_day_at_the_office(&installation).await;
+    // A stream that somebody keeps open does not hold the drain up.
+    let mut watcher = ApplicationServiceClient::new(installation.logged_in("branch-officer-01001"));
+    let watch = watcher.watch_applications(v1::WatchApplicationsRequest::default());
+    let mut changes = watch.await.unwrap().into_inner();
+    let log_of = installation.scratch().join("all.log");
+    let status = tokio::task::spawn_blocking(move || services.terminate());
+    let end = loop {
+        match changes.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => break None,
+            Err(status) => break Some(status),
+        }
+    };
+    assert!(end.is_none_or(|status| status.code() == Code::Unavailable));
+    assert!(status.await.unwrap().success());
+    let log = fs::read_to_string(log_of).unwrap();
+    for level in ["WARN", "ERROR", "panicked"] {
+        assert!(!log.contains(level), "{log}");
+    }
+    assert!(log.contains("published a CRL"), "{log}");
+    // What was done in one process, three go on with, as quietly.
+    let mut three = Service::ALL.map(|service| installation.serve_only(service));
+    three.iter_mut().for_each(Process::wait_until_ready);
+    for process in three.into_iter().rev() {
+        let log = installation.scratch().to_owned();
+        assert!(process.terminate().success(), "see {}", log.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_of_each_service_count_what_it_did() {
+    let installation = installation();
+    let mut three = Service::ALL.map(|service| installation.serve_only(service));
+    three.iter_mut().for_each(Process::wait_until_ready);
+    a_day_at_the_office(&installation).await;
+    for service in Service::ALL {
+        let port = installation.admin_port(service);
+        assert_eq!(get(port, "/livez").unwrap().status, 200);
+        assert_eq!(get(port, "/readyz").unwrap().status, 200);
+        let metrics = get(port, "/metrics").unwrap();
+        assert_eq!(metrics.status, 200);
+        let text = metrics.text();
+        let name = service.name();
+        let own = format!("lgpki_{name}_");
+        for metric in ["rpc_total", "rpc_seconds", "connections"] {
+            assert!(text.contains(&format!("{own}{metric}")), "{text}");
+        }
+        let foreign = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .find(|line| line.starts_with("lgpki_") && !line.starts_with(&own));
+        assert_eq!(foreign, None, "of {name}");
+        // Labels come from closed sets; a serial number would be one more series for each.
+        let endless = text.lines().find(|line| {
+            line.split(|c: char| !c.is_ascii_hexdigit())
+                .any(|word| word.len() >= 26)
+        });
+        assert_eq!(endless, None, "of {name}");
+    }
+    let lifecycle = get(installation.admin_port(Service::Lifecycle), "/metrics").unwrap();
+    let revoked = "lgpki_lifecycle_revocations_total{reason=\"key-compromise\"} 1";
+    assert!(lifecycle.text().contains(revoked), "{}", lifecycle.text());
+    // While one is away the others say so.
+    three[0].kill();
+    assert!(get(installation.admin_port(Service::Issuer), "/livez").is_err());
+    assert_eq!(
+        get(installation.admin_port(Service::Lifecycle), "/livez")
+            .unwrap()
+            .status,
+        200
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_reflection_answer_without_a_certificate() {
+    let installation = installation();
+    let _services = installation.serve();
+    for service in Service::ALL {
+        let channel = installation.channel(service, None);
+        let mut health = HealthClient::new(channel.clone());
+        let answer = health.check(HealthCheckRequest::default()).await.unwrap();
+        assert_eq!(answer.into_inner().status, 1, "{}", service.name());
+        assert!(
+            reflected(channel).await.contains("lgpki.v1."),
+            "{}",
+            service.name()
+        );
+    }
+    // And nothing else does.
+    let nobody = installation.channel(Service::Intake, None);
+    let mut client = ApplicationServiceClient::new(nobody);
+    let refused = client
+        .list_applications(v1::ListApplicationsRequest::default())
+        .await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
+}
+
+/// The names that a server's reflection lists.
+async fn reflected(channel: tonic::transport::Channel) -> String {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest,
+    };
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = ServerReflectionClient::new(channel);
+    let stream = client.server_reflection_info(tokio_stream::once(request));
+    let mut answers = stream.await.unwrap().into_inner();
+    format!("{:?}", answers.message().await.unwrap())
+}

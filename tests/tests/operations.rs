@@ -34,9 +34,12 @@ fn reconfigure(installation: &Installation, from: &str, to: &str) {
     fs::write(&file, text.replacen(from, to, 1)).unwrap();
 }
 
-/// What a command says that must fail.
-fn refused(command: &mut Command) -> String {
-    run(command).unwrap_err()
+/// What `serve` says that must not start, nor run on.
+fn refused(installation: &Installation, serve: Command) -> String {
+    let mut process = Process::spawn(installation, serve, None);
+    let status = process.wait_until_ended();
+    assert!(!status.success(), "ended with {status}");
+    process.log()
 }
 
 #[test]
@@ -74,7 +77,6 @@ fn an_unknown_key_is_refused_with_its_section() {
         ("[lifecycle]", "crl_dayly_at = \"09:15\""),
         ("[intake]", "two_persons = true"),
         ("[intake.dispatch]", "batches = 64"),
-        ("[intake.examination]", "cross = { mode = \"automatic\" }"),
     ] {
         let installation = installation();
         reconfigure(&installation, section, &format!("{section}\n{key}"));
@@ -84,14 +86,22 @@ fn an_unknown_key_is_refused_with_its_section() {
             if check {
                 serve.arg("--check");
             }
-            let said = refused(&mut serve);
+            let said = refused(&installation, serve);
             assert!(said.contains(name), "{said}");
             assert!(said.contains("lgpki.toml"), "{said}");
         }
     }
+    let section = "[intake.examination]";
+    let cross = format!("{section}\ncross = {{ mode = \"automatic\" }}");
+    let unexamined = installation();
+    reconfigure(&unexamined, section, &cross);
+    let said = refused(&unexamined, unexamined.serve_command(None));
+    assert!(said.contains("intake.examination.cross"), "{said}");
     let installation = installation();
     reconfigure(&installation, "[telemetry]", "[intak]\nx = 1\n[telemetry]");
-    let said = refused(installation.serve_command(None).arg("--check"));
+    let mut check = installation.serve_command(None);
+    check.arg("--check");
+    let said = refused(&installation, check);
     assert!(said.contains("unknown section [intak]"), "{said}");
 }
 
@@ -110,7 +120,7 @@ fn a_wrong_or_unprotected_passphrase_is_told_without_being_shown() {
         if check {
             command.arg("--check");
         }
-        refused(&mut command)
+        refused(&installation, command)
     };
     fs::set_permissions(&wrong, fs::Permissions::from_mode(0o644)).unwrap();
     let said = serve(true);
@@ -135,7 +145,7 @@ fn a_taken_port_is_named_with_its_key() {
         ("intake.admin", installation.admin_port(Service::Intake)),
     ] {
         let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let said = refused(&mut installation.serve_command(None));
+        let said = refused(&installation, installation.serve_command(None));
         assert!(said.contains(service), "{said}");
         assert!(said.contains(&port.to_string()), "{said}");
     }
@@ -167,7 +177,7 @@ fn a_second_process_on_the_same_data_is_refused() {
             .arg("--passphrase-file")
             .arg(installation.passphrase());
         command.args(["--only", service.name()]);
-        let said = refused(&mut command);
+        let said = refused(&installation, command);
         assert!(said.contains("is in use by another process"), "{said}");
         let data = installation.data(service);
         assert!(said.contains(&data.display().to_string()), "{said}");

@@ -149,13 +149,23 @@ fn check_private(path: &Path, file: &File) -> Result<(), KeyError> {
         .metadata()
         .map_err(KeyError::file("read the permissions of", path))?;
     let mode = metadata.permissions().mode() & 0o777;
-    if is_regular(&metadata) && mode & 0o077 != 0 {
+    if is_regular(&metadata) && mode & forbidden(path) != 0 {
         return Err(KeyError::OpenToOthers {
             path: path.to_owned(),
             mode,
         });
     }
     Ok(())
+}
+
+/// The permissions that a passphrase file may not have. systemd lets the service's user alone read a
+/// credential by an access control list, whose mask stands where the group's permissions would.
+fn forbidden(path: &Path) -> u32 {
+    if path.starts_with("/run/credentials") {
+        0o037
+    } else {
+        0o077
+    }
 }
 
 /// A pipe given by name (`<(…)`) has no permissions worth checking.
@@ -191,6 +201,20 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path
+    }
+
+    #[test]
+    fn only_a_credential_of_systemd_may_show_the_groups_right_to_read() {
+        let credential = Path::new("/run/credentials/lgpki.service/ca-passphrase");
+        for (path, mode, refused) in [
+            (credential, 0o440, false),
+            (credential, 0o444, true),
+            (credential, 0o460, true),
+            (Path::new("/etc/lgpki/ca-passphrase"), 0o440, true),
+            (Path::new("/etc/lgpki/ca-passphrase"), 0o600, false),
+        ] {
+            assert_eq!(mode & forbidden(path) != 0, refused, "{path:?} {mode:o}");
+        }
     }
 
     #[test]

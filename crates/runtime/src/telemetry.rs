@@ -28,9 +28,30 @@ pub fn init(config: &TelemetryConfig) -> Result<PrometheusHandle, RuntimeError> 
     Ok(handle)
 }
 
+/// Whether the settings can be used, without setting anything up.
+pub fn check(config: &TelemetryConfig) -> Result<(), RuntimeError> {
+    filter(config).map(|_| ())
+}
+
+/// A word that is no level would be taken for a part of the program, which then logs nothing.
+fn filter(config: &TelemetryConfig) -> Result<EnvFilter, RuntimeError> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let unknown = config
+        .level
+        .split(',')
+        .filter(|word| !word.contains(['=', '[', ':']) && !word.starts_with("lgpki"))
+        .find(|word| !LEVELS.contains(&word.to_lowercase().as_str()));
+    if let Some(word) = unknown {
+        return Err(RuntimeError::Telemetry {
+            what: "the log (telemetry.level)",
+            reason: format!("{word:?} is no level; the levels are {}", LEVELS.join(", ")),
+        });
+    }
+    EnvFilter::try_new(&config.level).map_err(|error| failed("the log (telemetry.level)", &error))
+}
+
 fn init_log(config: &TelemetryConfig) -> Result<(), RuntimeError> {
-    let filter = EnvFilter::try_new(&config.level)
-        .map_err(|error| failed("the log (telemetry.level)", &error))?;
+    let filter = filter(config)?;
     let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {
         LogFormat::Text => log.with_ansi(false).try_init(),
@@ -61,12 +82,27 @@ mod tests {
 
     #[test]
     fn a_level_that_cannot_be_read_is_named() {
-        let config = TelemetryConfig {
-            level: "info,lgpki=loud".to_owned(),
-            ..TelemetryConfig::default()
-        };
-        let error = init_log(&config).unwrap_err().to_string();
-        assert!(error.contains("telemetry.level"), "{error}");
+        for level in ["info,lgpki=loud", "loud", ""] {
+            let config = TelemetryConfig {
+                level: level.to_owned(),
+                ..TelemetryConfig::default()
+            };
+            let error = init_log(&config).unwrap_err().to_string();
+            assert!(error.contains("telemetry.level"), "{error}");
+        }
+        for level in [
+            "info",
+            "WARN",
+            "info,lgpki_intake=debug",
+            "off,lgpki_issuer",
+        ] {
+            let level = level.to_owned();
+            let config = TelemetryConfig {
+                level,
+                ..TelemetryConfig::default()
+            };
+            assert!(check(&config).is_ok(), "{config:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fs;
 
 use lgpki_keys::{Passphrase, SoftwareKey};
 use lgpki_proto::ServiceName;
+use lgpki_runtime::telemetry;
 
 use super::parts::{Parts, anchors};
 use crate::{
@@ -19,6 +20,7 @@ pub(super) fn run(
     passphrase: Option<&Passphrase>,
     output: Output,
 ) -> Result<(), CommandError> {
+    telemetry::check(&config.telemetry).map_err(|e| CommandError::from_error("[telemetry]", &e))?;
     let parts = Parts::new(config)?;
     let mut checked = Vec::new();
     for service in services {
@@ -28,15 +30,13 @@ pub(super) fn run(
         settings(config, *service)?;
         parts.identity(shared)?;
         checked.push((*service, "settings and TLS identity", String::from("good")));
-        let entries = fs::read_dir(&shared.data).map_err(|e| {
-            CommandError::file("use", &shared.data, &e)
-                .hint("`lgpki init` makes the data directories")
-        })?;
-        checked.push((
-            *service,
-            "data directory",
-            format!("{} entries", entries.count()),
-        ));
+        let mut entries =
+            fs::read_dir(&shared.data).map_err(|e| CommandError::file("use", &shared.data, &e))?;
+        let found = match entries.next() {
+            None => "is there, still empty",
+            Some(_) => "is there, in use before",
+        };
+        checked.push((*service, "data directory", String::from(found)));
     }
     if let (Some(issuer), Some(passphrase)) = (&config.issuer, passphrase) {
         let keys = issuer.shared.data.join("keys");

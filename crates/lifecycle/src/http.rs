@@ -1,4 +1,4 @@
-//! The public's door: CRLs and CA certificates over plain HTTP (RFC 5280 §8 advises against
+//! The public's door: CRLs, CA certificates and the practice statement over plain HTTP (RFC 5280 §8 advises against
 //! https here). Reads only; nothing about anybody is told but what is published.
 
 use std::{future::IntoFuture as _, time::Duration};
@@ -50,6 +50,7 @@ pub(crate) fn router(files: PublicationFiles) -> Router {
     Router::new()
         .route("/crl/{file}", get(answer))
         .route("/ca/{file}", get(answer))
+        .route("/cps", get(statement))
         .fallback(nothing_here)
         .with_state(files)
 }
@@ -92,10 +93,18 @@ async fn answer(State(files): State<PublicationFiles>, uri: Uri, headers: Header
     response
 }
 
+/// The practice statement (RFC 5280 §4.2.1.4, cPSuri).
+async fn statement(State(files): State<PublicationFiles>) -> Response {
+    metrics::fetched(200);
+    let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (plain, files.statement()).into_response()
+}
+
 async fn nothing_here() -> Response {
     metrics::fetched(404);
     let text = "nothing is published here; CRLs are at /crl/<authority>-<generation>.crl and CA \
-                certificates at /ca/<authority>-<generation>.cer, such as /crl/organization-1.crl\n";
+                certificates at /ca/<authority>-<generation>.cer, such as /crl/organization-1.crl, and the practice \
+                statement is at /cps\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 

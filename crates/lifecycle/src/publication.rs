@@ -1,4 +1,5 @@
-//! The published files: CRLs and CA certificates, as relying parties fetch them.
+//! The published files: CRLs and CA certificates, as relying parties fetch them, and the practice
+//! statement that every certificate's policy points to.
 //!
 //! A file is written beside its place, synced and renamed, so that its place always holds a whole
 //! one; only then is it served. What is served is held in memory.
@@ -20,6 +21,15 @@ use lgpki_x509::{
 };
 
 use crate::error::LifecycleError;
+
+/// The operator's certification practice statement, if there is one; read at start.
+const STATEMENT: &str = "cps.txt";
+
+/// What is served where the operator has put no statement.
+const NO_STATEMENT: &str = "\
+This certificate authority has published no certification practice statement (CPS).\n\
+The policy identifiers in its certificates are examples under the arc 2.999 and promise nothing.\n\
+この認証局は認証実施規程（CPS）を公開していません。証明書ポリシー識別子は 2.999 の下の例示用のものです。\n";
 
 /// Which file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +110,7 @@ impl PublishedFile {
 #[derive(Clone, Debug)]
 pub(crate) struct PublicationFiles {
     root: PathBuf,
+    statement: Bytes,
     files: Arc<RwLock<HashMap<Name, PublishedFile>>>,
 }
 
@@ -123,10 +134,25 @@ impl PublicationFiles {
                 }
             }
         }
+        let path = root.join(STATEMENT);
+        let statement = match fs::read(&path) {
+            Ok(text) => text.into(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Bytes::from_static(NO_STATEMENT.as_bytes())
+            }
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
         Ok(Self {
+            statement,
             root: root.to_owned(),
             files: Arc::new(RwLock::new(files)),
         })
+    }
+
+    /// The certification practice statement, plain text.
+    #[must_use]
+    pub(crate) fn statement(&self) -> Bytes {
+        self.statement.clone()
     }
 
     /// A file as it is served.
@@ -188,6 +214,16 @@ mod tests {
         ] {
             assert_eq!(Name::parse(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn the_operators_statement_takes_the_place_of_our_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = PublicationFiles::open(dir.path()).unwrap().statement();
+        assert!(String::from_utf8_lossy(&ours).contains("2.999"));
+        fs::write(dir.path().join(STATEMENT), "規程 1.0").unwrap();
+        let theirs = PublicationFiles::open(dir.path()).unwrap().statement();
+        assert_eq!(theirs, "規程 1.0");
     }
 
     #[test]

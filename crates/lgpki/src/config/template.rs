@@ -62,7 +62,7 @@ node = "issuer-1"               # stands in every log entry
 [lifecycle]
 listen = "127.0.0.1:{lifecycle}"
 admin = "127.0.0.1:{lifecycle_admin}"
-publication = "{host}:{publication}"    # HTTP: /crl/…, /ca/…
+publication = "{host}:{publication}"    # HTTP: /crl/…, /ca/…, /cps (data/lifecycle/publication/cps.txt)
 data = "data/lifecycle"
 certificate = "tls/lifecycle.pem"
 key = "tls/lifecycle.key.pem"

@@ -339,6 +339,12 @@ async fn relying_parties_fetch_crls_and_ca_certificates() {
         bytes,
         world.issuer.ca(Authority::Organization).certificate()
     );
+    let statement = fetch(&world, Method::GET, "/cps", None).await;
+    assert_eq!(statement.status(), StatusCode::OK);
+    assert_eq!(
+        statement.headers()[header::CONTENT_TYPE],
+        "text/plain; charset=utf-8"
+    );
     for path in [
         "/",
         "/crl/organization-2.crl",

@@ -35,8 +35,9 @@ impl<S: IntakeStore> CertificateService for Handlers<S> {
             .is_some_and(|own| branch.unwrap_or_default() != own.to_string());
         if hidden {
             return Err(rpc.refuse(AppError::NotFound {
-                reason: "CERTIFICATE_NOT_FOUND",
-                message: format!("there is no certificate {serial} that you may see"),
+                // As lifecycle says it of one that does not exist.
+                reason: "CERTIFICATE_UNKNOWN",
+                message: format!("no certificate with the serial number {serial} is known here"),
             }));
         }
         Ok(Response::new(answer))

@@ -22,11 +22,11 @@ use lgpki_domain::{
     name = "lgpki",
     version,
     after_help = "Examples:\n  lgpki demo                          see everything once, in a throw-away directory\n  \
-                  lgpki init ca --passphrase-file pw  make a certificate authority\n  \
+                  lgpki init ca                       make a certificate authority\n  \
                   lgpki serve --config ca/lgpki.toml  run it"
 )]
 pub(crate) struct Cli {
-    /// Print results as JSON.
+    /// Print results as JSON on standard output, and an error as one line of JSON on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Print results and errors only.
@@ -58,7 +58,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: CirsCommand,
     },
-    /// The operator's desk: examination, directories, CRLs.
+    /// The operator's desk: examination, directories, CRLs; LGWAN officers keep their directory here.
     Operator {
         #[command(flatten)]
         office: OfficeArgs,
@@ -162,6 +162,7 @@ pub(crate) enum CeremonyCommand {
 
 /// First logins for more offices.
 #[derive(Debug, Args)]
+#[group(id = "who", required = true, multiple = true, args = ["branches", "operators", "auditors"])]
 pub(crate) struct LoginArgs {
     /// The configuration file that `init` wrote.
     #[arg(long, value_name = "FILE", default_value = "lgpki.toml")]
@@ -172,7 +173,7 @@ pub(crate) struct LoginArgs {
     #[arg(long = "branch", value_name = "CODE")]
     pub(crate) branches: Vec<BodyCode>,
     /// The number of an operator who gets a login, such as 3; may be repeated.
-    #[arg(long = "operator", value_name = "NUMBER", required_unless_present_any = ["branches", "auditors"])]
+    #[arg(long = "operator", value_name = "NUMBER")]
     pub(crate) operators: Vec<u8>,
     /// The number of an auditor who gets a login; may be repeated.
     #[arg(long = "auditor", value_name = "NUMBER")]
@@ -283,6 +284,11 @@ named_value!(
     /// A key medium.
     Medium(KeyMedium),
     [Medium(KeyMedium::IcCard), Medium(KeyMedium::UsbToken), Medium(KeyMedium::Server)]
+);
+named_value!(
+    /// A medium that can be formatted.
+    CardOrToken(KeyMedium),
+    [CardOrToken(KeyMedium::IcCard), CardOrToken(KeyMedium::UsbToken)]
 );
 named_value!(
     /// A reason to revoke.

@@ -16,12 +16,18 @@ mod output;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
+
+/// What a command line that cannot be understood exits with, as other programs do.
+const USAGE: u8 = 2;
 
 /// Runs the command that the process's arguments ask for.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
     let output = output::Output::new(cli.json, cli.quiet);
     match commands::run(cli.command, output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,5 +35,30 @@ pub fn main() -> ExitCode {
             output.error(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints help, or what was not understood: as JSON where the arguments ask for it.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    let json = std::env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == "--json");
+    if help || !json {
+        // As `clap::Error::exit`, but for the JSON.
+        let _ = error.print();
+    } else {
+        let text = error.to_string();
+        let message = text.trim().trim_start_matches("error: ");
+        let error = error::CommandError::new(message).hint("see --help");
+        output::Output::new(true, false).error(&error);
+    }
+    if help {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(USAGE)
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Office {
     channel: Channel,
     subject: Option<Subject>,
     body: Option<BodyCode>,
+    server: String,
+    dir: PathBuf,
 }
 
 impl Office {
@@ -88,7 +90,24 @@ impl Office {
             channel,
             subject,
             body,
+            server: file.server,
+            dir,
         })
+    }
+
+    /// Where intake listens, for telling a person.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// A command line in this office's name, to be copied from a next step.
+    pub(crate) fn command(&self, command: &str, rest: &str) -> String {
+        let dir = self.dir.display().to_string();
+        match dir.as_str() {
+            "." => format!("lgpki {command} {rest}"),
+            dir if dir.contains(' ') => format!("lgpki {command} --as '{dir}' {rest}"),
+            dir => format!("lgpki {command} --as {dir} {rest}"),
+        }
     }
 
     /// The connection to intake.
@@ -121,8 +140,10 @@ fn read(dir: &Path) -> Result<(PathBuf, OfficeFile), CommandError> {
         CommandError::file("read", &path, &e)
             .hint("name an office's directory with --as; `lgpki init` makes them under offices/")
     })?;
-    let file = toml::from_str(&text)
-        .map_err(|e| CommandError::new(format!("{} is wrong: {}", path.display(), e.message())))?;
+    let file = toml::from_str(&text).map_err(|e| {
+        CommandError::new(format!("{} is wrong: {}", path.display(), e.message()))
+            .hint("compare it with the office.toml of another office that `lgpki init` made")
+    })?;
     Ok((dir.to_owned(), file))
 }
 
@@ -130,7 +151,7 @@ fn pin(args: &OfficeArgs, dir: &Path, file: &OfficeFile) -> Result<Pin, CommandE
     let source = match (&args.pin_file, &file.pin_file) {
         (Some(path), _) => PassphraseSource::File(path.clone()),
         (None, Some(path)) => PassphraseSource::File(dir.join(path)),
-        (None, None) => PassphraseSource::Prompt(String::from("PIN of the login card")),
+        (None, None) => PassphraseSource::Prompt(String::from("PIN of the login card: ")),
     };
     Pin::read(&source).map_err(|e| CommandError::from_error("cannot read the PIN", &e))
 }

@@ -57,16 +57,21 @@ impl Output {
         }
     }
 
+    /// What is going on, on standard error, for people and machines.
+    pub(crate) fn notice(self, value: &impl Serialize, human: impl FnOnce() -> String) {
+        if self.json {
+            let text = serde_json::to_string(value).unwrap_or_else(|_| String::from("null"));
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        } else {
+            self.say(human());
+        }
+    }
+
     /// An error, and what to do next.
     pub(crate) fn error(self, error: &CommandError) {
         let mut err = std::io::stderr().lock();
         if self.json {
-            let value = serde_json::json!({
-                "error": error.to_string(),
-                "reason": error.reason(),
-                "hint": error.next_step(),
-            });
-            let _ = writeln!(err, "{value}");
+            let _ = writeln!(err, "{}", error.to_json());
             return;
         }
         let _ = writeln!(err, "error: {error}");

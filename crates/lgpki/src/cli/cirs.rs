@@ -19,9 +19,16 @@ pub(crate) enum CirsCommand {
     )]
     Submit(Box<SubmitArgs>),
     /// Show one application.
+    #[command(
+        after_help = "Examples:\n  lgpki cirs status 01ARZ3NDEKTSV4RRFFQ69G5FAV\n  lgpki cirs status --request-id www-2008-0001"
+    )]
     Status {
         /// Its number.
-        id: ApplicationId,
+        #[arg(required_unless_present = "request_id", conflicts_with = "request_id")]
+        id: Option<ApplicationId>,
+        /// The request id under which it was submitted.
+        #[arg(long, value_name = "ID")]
+        request_id: Option<RequestId>,
     },
     /// List the branch's applications.
     List {
@@ -32,7 +39,10 @@ pub(crate) enum CirsCommand {
         #[arg(long, default_value_t = 100)]
         most: usize,
     },
-    /// Follow applications as they move, until all named ones have ended.
+    /// Follow applications as they move, until all named ones are issued or have ended.
+    #[command(
+        after_help = "Exits with 0 if all named ones are issued, delivered or completed. With --json each change is one line."
+    )]
     Watch {
         /// Their numbers; none means every open application of the branch, without end.
         ids: Vec<ApplicationId>,
@@ -40,7 +50,7 @@ pub(crate) enum CirsCommand {
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
     },
-    /// Download certificates, and confirm their delivery.
+    /// Download certificates, and confirm their delivery; may be repeated.
     #[command(
         after_help = "Example:\n  lgpki cirs download 01ARZ3NDEKTSV4RRFFQ69G5FAV --to certs/"
     )]
@@ -56,6 +66,9 @@ pub(crate) enum CirsCommand {
         no_confirm: bool,
     },
     /// Apply for revocation (失効).
+    #[command(
+        after_help = "Example:\n  lgpki cirs revoke 4d62828befea89b3ab79b7ec4bdbc316 --reason key-compromise --examined-by 総務課長\n\nkey-compromise is carried out without examination and published at once."
+    )]
     Revoke {
         /// The certificate's serial number.
         serial: Serial,
@@ -97,8 +110,8 @@ pub(crate) struct Examiner {
     /// The day of the decision; today if not given.
     #[arg(long, value_name = "DATE")]
     pub(crate) examined_on: Option<JstDate>,
-    /// The request id; by default made from the content, so that the same request sent again is the
-    /// same application.
+    /// The request id; by default made from the content and the day of the decision, so that the same
+    /// command given again the same day finds the same application.
     #[arg(long, value_name = "ID")]
     pub(crate) request_id: Option<RequestId>,
 }

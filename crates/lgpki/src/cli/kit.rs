@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use lgpki_domain::BodyCode;
 
-use super::{BodyOffice, Kind, Medium, SubscriberKey};
+use super::{BodyOffice, CardOrToken, Kind, SubscriberKey};
 
 /// The PC on which the standard system is installed.
 #[derive(Clone, Debug, Args)]
@@ -59,14 +59,17 @@ pub(crate) enum KitCommand {
         login_certificate: PathBuf,
     },
     /// Format a key medium and set its PIN; a new one too (R4).
+    #[command(
+        after_help = "Examples:\n  lgpki kit format card\n  lgpki kit format token --as usb-token --pin-file pin\n\nWithout --pin-file or --pin-fd the PIN is asked for: 4 to 16 letters and digits. Ten wrong PINs lock a medium."
+    )]
     Format {
         #[command(flatten)]
         pc: PcArgs,
         /// The directory that stands for the medium.
         medium: PathBuf,
         /// What it is.
-        #[arg(long = "as", value_enum, default_value_t = Medium(lgpki_domain::KeyMedium::IcCard))]
-        sort: Medium,
+        #[arg(long = "as", value_enum, default_value_t = CardOrToken(lgpki_domain::KeyMedium::IcCard))]
+        sort: CardOrToken,
         #[command(flatten)]
         pin: PinArgs,
         /// Destroy the key that is on it; its certificate must be revoked and applied for anew.
@@ -81,6 +84,9 @@ pub(crate) enum KitCommand {
     )]
     Request(Box<RequestArgs>),
     /// Store the certificate on the medium that made its key (R5).
+    #[command(
+        after_help = "Example:\n  lgpki kit store card --certificate 01ARZ3NDEKTSV4RRFFQ69G5FAV.pem"
+    )]
     Store {
         #[command(flatten)]
         pc: PcArgs,
@@ -117,7 +123,7 @@ pub(crate) struct RequestArgs {
     pub(crate) pc: PcArgs,
     /// The medium.
     pub(crate) medium: PathBuf,
-    /// The kind.
+    /// The kind; a web server makes its key pair and CSR itself (R6).
     #[arg(long, value_enum)]
     pub(crate) kind: Kind,
     /// The unit in English, as in the organization directory.

@@ -22,7 +22,7 @@ pub(crate) enum OperatorCommand {
         /// Its number.
         id: ApplicationId,
     },
-    /// Approve applications.
+    /// Approve applications; where a kind needs two persons, another operator must approve too.
     #[command(
         after_help = "Examples:\n  lgpki operator --as offices/operator-1 approve 01ARZ3NDEKTSV4RRFFQ69G5FAV\n  \
                             lgpki operator --as offices/operator-1 approve --all"
@@ -31,7 +31,7 @@ pub(crate) enum OperatorCommand {
         /// Their numbers.
         #[arg(required_unless_present = "all")]
         ids: Vec<ApplicationId>,
-        /// Everything that waits now.
+        /// Everything that waits now; what this operator approved before is named as refused.
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },

@@ -91,6 +91,31 @@ pub(crate) struct ApplicationView {
     approvals_needed: u32,
     #[serde(skip_serializing_if = "String::is_empty")]
     key_digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    medium: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    examination: Option<ExaminationView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dns_names: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    mail_address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ExaminationView {
+    office: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    examiner_name: String,
+    decided_on: String,
+}
+
+/// A value of an enum in the spelling of the command line; none if it is not given.
+fn given(number: i32, name: &str, prefix: &str) -> Option<String> {
+    (number != 0).then(|| spell(name, prefix))
 }
 
 impl From<&v1::Application> for ApplicationView {
@@ -110,7 +135,29 @@ impl From<&v1::Application> for ApplicationView {
             approvals: a.approvals,
             approvals_needed: a.approvals_needed,
             key_digest: a.key_digest.clone(),
+            medium: given(a.medium, a.medium().as_str_name(), "KEY_MEDIUM_"),
+            examination: a.examination.as_ref().map(|e| ExaminationView {
+                office: e.office.clone(),
+                examiner_name: e.examiner_name.clone(),
+                decided_on: e.decided_on.clone(),
+            }),
+            dns_names: a.dns_names.clone(),
+            mail_address: a.mail_address.clone(),
+            login_role: given(a.login_role, a.login_role().as_str_name(), "OFFICER_ROLE_"),
+            revocation_reason: given(
+                a.revocation_reason,
+                a.revocation_reason().as_str_name(),
+                "REVOCATION_REASON_",
+            ),
         }
+    }
+}
+
+/// Where an application stands, with the approvals that it waits for.
+pub(crate) fn standing(a: &v1::Application) -> String {
+    match a.approvals_needed {
+        0 | 1 => state(a),
+        needed => format!("{} ({} of {needed} approved)", state(a), a.approvals),
     }
 }
 
@@ -134,7 +181,7 @@ pub(crate) fn applications_table(applications: &[v1::Application]) -> String {
                 view.sort,
                 kind_ja(&view.kind),
                 SubjectView::name(a.subject.as_ref()),
-                view.state,
+                standing(a),
                 short_time(&view.state_since),
             ]
         }),
@@ -165,7 +212,10 @@ pub(crate) fn application_sheet(a: &v1::Application) -> String {
         ("subject", SubjectView::line(a.subject.as_ref())),
         ("host names", a.dns_names.join(", ")),
         ("mail address", a.mail_address.clone()),
+        ("office", view.login_role.unwrap_or_default()),
+        ("medium", view.medium.unwrap_or_default()),
         ("key", a.key_digest.clone()),
+        ("why revoked", view.revocation_reason.unwrap_or_default()),
         (
             "state",
             format!("{} since {}", view.state, short_time(&view.state_since)),

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
-use lgpki_issuer::{Ceremony, Ports, Settings};
+use lgpki_issuer::{Ceremony, IssuerError, Ports, Settings, error::StoreError as IssuerStoreError};
+use lgpki_ledger::LogError;
 use lgpki_runtime::{clock::SystemClock, random::SystemRandomness};
+use lgpki_store::StoreError;
 
 use super::{
     init::{
@@ -54,8 +56,14 @@ async fn login(args: LoginArgs, output: Output) -> Result<(), CommandError> {
     let ceremony = Ceremony::open(&settings, ports, passphrase)
         .await
         .map_err(|e| {
-            CommandError::from_error("the ceremony cannot begin", &e)
-                .hint("stop the issuer first; it is started again when the ceremony has ended")
+            let error = CommandError::from_error("the ceremony cannot begin", &e);
+            match e {
+                IssuerError::Store(IssuerStoreError::Engine(StoreError::Log(LogError::InUse(
+                    _,
+                )))) => error
+                    .hint("stop the issuer first; it is started again when the ceremony has ended"),
+                _ => error,
+            }
         })?;
     let outcome = offices::issue(&ceremony, wanted).await;
     ceremony
@@ -78,6 +86,7 @@ async fn login(args: LoginArgs, output: Output) -> Result<(), CommandError> {
         .map(|card| dir.join("offices").join(&card.name).display().to_string())
         .collect();
     output.result(&serde_json::json!({ "offices": made }), || made.join("\n"));
-    output.say("each PIN lies beside its card in `pin`; next: start the issuer again");
+    output.say("Each PIN lies beside its card in `pin`; hand card and PIN over apart, and delete the file.");
+    output.say("next: start the issuer again");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
-use lgpki_domain::ApplicationId;
+use lgpki_domain::{ApplicationId, RequestId};
 use lgpki_proto::{
     convert::wire,
     v1::{
@@ -16,13 +16,13 @@ use tonic::transport::Channel;
 use super::{
     application::{
         ApplicationView, CertificateView, application_sheet, applications_table,
-        certificates_table, state,
+        certificates_table, standing, state,
     },
     submit,
 };
 use crate::{
     cli::{CirsCommand, Examiner, OfficeArgs},
-    error::CommandError,
+    error::{CommandError, Refused},
     office::Office,
     output::Output,
 };
@@ -34,14 +34,27 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<(), CommandError> {
     let office = Office::open(&args)?;
+    carry_out(&office, command, output)
+        .await
+        .map_err(|error| error.at(office.server()))
+}
+
+async fn carry_out(
+    office: &Office,
+    command: CirsCommand,
+    output: Output,
+) -> Result<(), CommandError> {
     let mut client = ApplicationServiceClient::new(office.channel());
     match command {
-        CirsCommand::Submit(args) => submit::run(&office, *args, output).await,
-        CirsCommand::Status { id } => show(&mut client, id, output).await,
+        CirsCommand::Submit(args) => submit::run(office, *args, output).await,
+        CirsCommand::Status { id, request_id } => {
+            let named = named(office, id, request_id)?;
+            show(&mut client, named, output).await
+        }
         CirsCommand::List { states, most } => list(&mut client, &states, most, output).await,
         CirsCommand::Watch { ids, timeout } => {
             watch(
-                &office,
+                office,
                 ids.iter().map(ToString::to_string).collect(),
                 timeout,
                 output,
@@ -52,7 +65,14 @@ pub(crate) async fn run(
             ids,
             to,
             no_confirm,
-        } => download(&mut client, &ids, &to, !no_confirm, output).await,
+        } => {
+            let wanted = Wanted {
+                ids: &ids,
+                to: &to,
+                confirm: !no_confirm,
+            };
+            download(&mut client, wanted, output).await
+        }
         CirsCommand::Revoke {
             serial,
             reason,
@@ -62,33 +82,44 @@ pub(crate) async fn run(
                 serial: serial.to_string(),
                 reason: wire(reason.0),
             };
-            apply(&office, &examiner, Content::Revoke(content), output).await
+            apply(office, &examiner, Content::Revoke(content), output).await
         }
         CirsCommand::Abolish { serial, examiner } => {
             let content = v1::AbolishContent {
                 serial: serial.to_string(),
             };
-            apply(&office, &examiner, Content::Abolish(content), output).await
+            apply(office, &examiner, Content::Abolish(content), output).await
         }
         CirsCommand::Withdraw { id } => {
             let request = v1::WithdrawApplicationRequest { id: id.to_string() };
             let answer = client.withdraw_application(request).await?.into_inner();
             one(answer.application, output)
         }
-        CirsCommand::Certificates { most } => certificates(&office, None, most, output).await,
+        CirsCommand::Certificates { most } => certificates(office, None, most, output).await,
     }
+}
+
+/// Names one application of the office's branch, by its number or its request id.
+fn named(
+    office: &Office,
+    id: Option<ApplicationId>,
+    request_id: Option<RequestId>,
+) -> Result<v1::GetApplicationRequest, CommandError> {
+    let mut request = v1::GetApplicationRequest::default();
+    if let Some(request_id) = request_id {
+        request.branch = office.branch()?;
+        request.request_id = request_id.to_string();
+    }
+    request.id = id.map(|id| id.to_string()).unwrap_or_default();
+    Ok(request)
 }
 
 /// Shows one application.
 pub(crate) async fn show(
     client: &mut ApplicationServiceClient<Channel>,
-    id: ApplicationId,
+    request: v1::GetApplicationRequest,
     output: Output,
 ) -> Result<(), CommandError> {
-    let request = v1::GetApplicationRequest {
-        id: id.to_string(),
-        ..Default::default()
-    };
     one(
         client
             .get_application(request)
@@ -118,13 +149,14 @@ async fn apply(
     let answer = ApplicationServiceClient::new(office.channel())
         .submit_application(request)
         .await?;
-    let application = answer.into_inner().application;
-    let id = application
-        .as_ref()
-        .map(|a| a.id.clone())
-        .unwrap_or_default();
-    one(application, output)?;
-    output.say(format!("next: lgpki cirs watch {id}"));
+    let answer = answer.into_inner();
+    let id = answer.application.as_ref().map(|a| a.id.clone());
+    one(answer.application, output)?;
+    if answer.repeated {
+        output.say("submitted before, nothing new was stored; to apply anew give --request-id");
+    }
+    let rest = format!("watch {}", id.unwrap_or_default());
+    output.say(format!("next: {}", office.command("cirs", &rest)));
     Ok(())
 }
 
@@ -159,12 +191,17 @@ async fn list(
     }
     let views: Vec<_> = found.iter().map(ApplicationView::from).collect();
     output.result(&views, || applications_table(&found));
+    more(&page_token, most, output);
+    Ok(())
+}
+
+/// Says that a list was cut off, if it was.
+pub(crate) fn more(page_token: &str, most: usize, output: Output) {
     if !page_token.is_empty() {
         output.say(format!(
             "there are more; use --most to see more than {most}"
         ));
     }
-    Ok(())
 }
 
 fn parse_state(text: &str) -> Result<i32, CommandError> {
@@ -209,12 +246,11 @@ pub(crate) async fn watch(
             output.item(&ApplicationView::from(&application), || line(&application));
             if ended(&application) && waiting.remove(&application.id) {
                 if !succeeded(&application) {
-                    failed.push(format!(
-                        "{} is {}: {}",
-                        application.id,
-                        state(&application),
-                        application.reason
-                    ));
+                    let (id, state) = (&application.id, state(&application));
+                    failed.push(match application.reason.as_str() {
+                        "" => format!("{id} is {state}"),
+                        reason => format!("{id} is {state}: {reason}"),
+                    });
                 }
                 if named && waiting.is_empty() {
                     return Ok(failed);
@@ -242,12 +278,11 @@ pub(crate) async fn watch(
 
 fn line(application: &v1::Application) -> String {
     let since = super::application::short_time(&application.state_since);
-    format!(
-        "{since}  {}  {} {}",
-        application.id,
-        state(application),
-        application.reason
-    )
+    let (id, standing) = (&application.id, standing(application));
+    match application.reason.as_str() {
+        "" => format!("{since}  {id}  {standing}"),
+        reason => format!("{since}  {id}  {standing}: {reason}"),
+    }
 }
 
 fn ended(application: &v1::Application) -> bool {
@@ -263,13 +298,20 @@ fn succeeded(application: &v1::Application) -> bool {
     matches!(application.state(), S::Issued | S::Delivered | S::Completed)
 }
 
+/// What to download, where to, and whether to confirm it.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    ids: &'a [ApplicationId],
+    to: &'a Path,
+    confirm: bool,
+}
+
 async fn download(
     client: &mut ApplicationServiceClient<Channel>,
-    ids: &[ApplicationId],
-    to: &Path,
-    confirm: bool,
+    wanted: Wanted<'_>,
     output: Output,
 ) -> Result<(), CommandError> {
+    let Wanted { ids, to, confirm } = wanted;
     fs::create_dir_all(to).map_err(|e| CommandError::file("make", to, &e))?;
     let bar = output.progress(ids.len() as u64, "downloading");
     let (mut stored, mut refused) = (Vec::new(), Vec::new());
@@ -286,9 +328,9 @@ async fn download(
                     stored.push((c.id.clone(), write(to, &c)?));
                 }
                 Some(v1::download_certificates_response::Outcome::Refused(r)) => {
-                    refused.push(refusal(&answer.id, &r));
+                    refused.push(Refused::new(answer.id, Some(r)));
                 }
-                None => refused.push(format!("{}: the server gave no answer", answer.id)),
+                None => refused.push(Refused::new(answer.id, None)),
             }
         }
     }
@@ -299,21 +341,35 @@ async fn download(
             .confirm_delivery(v1::ConfirmDeliveryRequest { ids })
             .await?
             .into_inner();
-        for refused_one in answer.refused {
-            let why = refused_one.refusal.unwrap_or_default();
-            refused.push(refusal(&refused_one.id, &why));
-        }
+        let unconfirmed = answer.refused.into_iter();
+        refused.extend(unconfirmed.map(|r| Refused::new(r.id, r.refusal)));
     }
-    let files: Vec<_> = stored.iter().map(|(_, file)| file.clone()).collect();
+    let files: Vec<_> = stored.into_iter().map(|(_, file)| file).collect();
+    let told: Vec<_> = refused.iter().map(|r| r.to_json("id")).collect();
     output.result(
-        &serde_json::json!({ "stored": files, "refused": refused }),
-        || files.join("\n"),
+        &serde_json::json!({ "stored": files, "refused": told }),
+        || {
+            if files.is_empty() {
+                String::from("(none)")
+            } else {
+                files.join("\n")
+            }
+        },
     );
+    if let Some(file) = files.first() {
+        output.say(format!(
+            "next, on the PC that made the CSR: lgpki kit store MEDIUM --certificate {file}"
+        ));
+    }
     if refused.is_empty() {
-        output.say("next: store each on the medium that made its key, with `lgpki kit store`");
         return Ok(());
     }
-    Err(CommandError::new(refused.join("\n")))
+    let message = format!(
+        "{} of {} could not be downloaded or confirmed",
+        refused.len(),
+        ids.len()
+    );
+    Err(CommandError::new(message).refusing(refused))
 }
 
 /// Writes a certificate and, where it came along, its CA certificate.
@@ -365,16 +421,11 @@ pub(crate) async fn certificates(
     }
     let views: Vec<_> = found.iter().map(CertificateView::from).collect();
     output.result(&views, || certificates_table(&found));
+    more(&page_token, most, output);
     Ok(())
 }
 
-/// One item's refusal in one line, with every fault.
+/// One item's refusal, with every fault.
 pub(crate) fn refusal(what: &str, refusal: &v1::Refusal) -> String {
-    let faults: String = refusal
-        .faults
-        .iter()
-        .map(|f| format!("\n    {}: {} [{}]", f.field, f.message, f.reason))
-        .collect::<Vec<_>>()
-        .concat();
-    format!("{what}: {} [{}]{faults}", refusal.message, refusal.reason)
+    Refused::new(what, Some(refusal.clone())).to_string()
 }

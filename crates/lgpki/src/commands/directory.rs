@@ -1,6 +1,6 @@
 //! `lgpki operator directory`: bodies, branches, organizations, accounts.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
 use lgpki_domain::BodyCode;
 use lgpki_proto::v1::{
@@ -8,7 +8,10 @@ use lgpki_proto::v1::{
 };
 use tonic::transport::Channel;
 
-use super::{application::short_time, cirs::page_size};
+use super::{
+    application::short_time,
+    cirs::{more, page_size},
+};
 use crate::{
     cli::DirectoryCommand,
     error::CommandError,
@@ -122,6 +125,7 @@ async fn bodies(
         }
     }
     show_bodies(&found, output);
+    more(&page_token, most, output);
     Ok(())
 }
 
@@ -189,7 +193,7 @@ async fn show(client: &mut Client, body: BodyCode, output: Output) -> Result<(),
         .collect();
     output.result(&views, || {
         table(
-            &["", "name", "in English", "unit"],
+            &["what", "name", "in English", "unit"],
             rows.iter().map(|(n, unit)| {
                 let sort = if unit.is_empty() {
                     "組織"
@@ -210,8 +214,9 @@ async fn change(
     output: Output,
 ) -> Result<(), CommandError> {
     let count = send(client, &body.to_string(), changes).await?;
-    output.result(&serde_json::json!({ "changed": count }), || {
-        format!("{count} changed")
+    output.result(&serde_json::json!({ "changed": count }), || match count {
+        0 => String::from("nothing changed; it stands so already"),
+        count => format!("{count} changed"),
     });
     Ok(())
 }
@@ -235,8 +240,13 @@ async fn send(client: &mut Client, body: &str, changes: Vec<Change>) -> Result<u
 
 async fn import(client: &mut Client, file: &Path, output: Output) -> Result<(), CommandError> {
     let text = fs::read_to_string(file).map_err(|e| {
-        CommandError::file("read", file, &e)
-            .hint("the file must be UTF-8; convert Shift_JIS with iconv first")
+        let error = CommandError::file("read", file, &e);
+        match e.kind() {
+            ErrorKind::InvalidData => {
+                error.hint("the file must be UTF-8; convert Shift_JIS with iconv first")
+            }
+            _ => error,
+        }
     })?;
     let bodies = parse_import(&text).map_err(|why| {
         CommandError::new(format!("{}: {why}; nothing was imported", file.display()))
@@ -244,12 +254,17 @@ async fn import(client: &mut Client, file: &Path, output: Output) -> Result<(), 
     let bar = output.progress(bodies.len() as u64, "importing");
     let mut changed = 0;
     for (body, changes) in bodies {
-        changed += send(client, &body.to_string(), changes).await?;
+        let sent = send(client, &body.to_string(), changes).await;
+        changed += sent.map_err(|error| {
+            error
+                .during(&format!("body {body}"))
+                .hint("correct it and import again: what is registered already changes nothing")
+        })?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     output.result(&serde_json::json!({ "changed": changed }), || {
-        format!("{changed} registered")
+        format!("{changed} registered; what stood there already is not counted")
     });
     Ok(())
 }

@@ -17,7 +17,7 @@ use std::{
 use lgpki_domain::{Authority, Clock, prefecture::synthetic_bodies};
 use lgpki_intake::store::EngineStore;
 use lgpki_issuer::{Ceremony, IssuerConfig, Ports, Settings};
-use lgpki_keys::{Passphrase, PassphraseSource};
+use lgpki_keys::{KeyError, Passphrase, PassphraseSource};
 use lgpki_runtime::{clock::SystemClock, random::SystemRandomness};
 use lgpki_x509::pem;
 
@@ -44,11 +44,7 @@ pub(crate) struct Made {
 
 /// Makes a certificate authority and says what was made.
 pub(crate) async fn run(args: InitArgs, output: Output) -> Result<(), CommandError> {
-    let passphrase = match source(&args.passphrase) {
-        Some(source) => source.read(),
-        None => PassphraseSource::Prompt(String::from("New passphrase of the CA keys")).read(),
-    }
-    .map_err(|e| CommandError::from_error("cannot read the passphrase", &e))?;
+    let passphrase = new_passphrase(&args.passphrase)?;
     let dir = args.dir.clone();
     let bar = output.progress(5, "making the CA");
     let made = make(&args, passphrase, EXAMINATION, || bar.inc(1)).await?;
@@ -87,6 +83,27 @@ pub(crate) async fn run(args: InitArgs, output: Output) -> Result<(), CommandErr
         dir.join("lgpki.toml").display()
     ));
     Ok(())
+}
+
+/// The passphrase of keys to be made; where it is asked for, it is asked for twice, for what is
+/// mistyped once is lost with the keys.
+fn new_passphrase(args: &PassphraseArgs) -> Result<Passphrase, CommandError> {
+    let ask = |question: &str| PassphraseSource::Prompt(question.to_owned()).read();
+    let failed = |e: KeyError| {
+        CommandError::from_error("cannot read the passphrase", &e)
+            .hint("put a passphrase of your choice into a file (mode 600) and name it with --passphrase-file, or give --passphrase-fd N")
+    };
+    if let Some(source) = source(args) {
+        return source.read().map_err(failed);
+    }
+    let passphrase = ask("New passphrase of the CA keys: ").map_err(failed)?;
+    if ask("The same again: ").map_err(failed)? != passphrase {
+        return Err(
+            CommandError::new("the two passphrases differ; nothing was made")
+                .hint("give the command again"),
+        );
+    }
+    Ok(passphrase)
 }
 
 /// Where the passphrase of the CA keys comes from, if it was said.

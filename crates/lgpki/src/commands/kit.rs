@@ -8,7 +8,7 @@ use std::{
 
 use lgpki_domain::{CertificateKind, Names};
 use lgpki_keys::PassphraseSource;
-use lgpki_kit::{Format, Kit, KitError, MediumView, Order, Pc, Pin, SetUp};
+use lgpki_kit::{Format, Formatted, Kit, KitError, MediumView, Order, Pc, Pin, SetUp};
 use lgpki_runtime::{clock::SystemClock, random::SystemRandomness};
 
 use crate::{
@@ -40,7 +40,9 @@ pub(crate) fn run(command: KitCommand, output: Output) -> Result<(), CommandErro
             output.result(&done, || {
                 format!("this PC is set up for {} ({code})", settings.body)
             });
-            output.say("next: lgpki kit format MEDIUM");
+            output.say(
+                "next: lgpki kit format MEDIUM, MEDIUM being a directory that stands for the card",
+            );
             Ok(())
         }
         KitCommand::Format {
@@ -51,25 +53,13 @@ pub(crate) fn run(command: KitCommand, output: Output) -> Result<(), CommandErro
             destroy_key,
         } => {
             let kit = kit(&pc)?;
-            let pin = read_pin(&pin)?;
             let format = Format {
                 medium: sort.0,
-                pin: &pin,
+                pin: &new_pin(&pin)?,
                 destroy_key,
             };
             let formatted = kit.format(&medium, &format).map_err(refused)?;
-            let done = serde_json::json!({
-                "medium": formatted.id, "sort": formatted.medium.name(), "destroyed": formatted.destroyed,
-            });
-            output.result(&done, || {
-                let lost = formatted
-                    .destroyed
-                    .as_ref()
-                    .map(|d| format!("; destroyed: {d}"))
-                    .unwrap_or_default();
-                format!("formatted {} {}{lost}", formatted.medium, formatted.id)
-            });
-            output.say("next: lgpki kit request MEDIUM --kind …");
+            show_formatted(&medium, &formatted, output);
             Ok(())
         }
         KitCommand::Request(args) => request(&args, output),
@@ -87,11 +77,21 @@ pub(crate) fn run(command: KitCommand, output: Output) -> Result<(), CommandErro
             output.result(&done, || {
                 format!("stored {} on {}", stored.serial, stored.medium)
             });
+            let medium = medium.display();
+            output.say(format!(
+                "it can be used now; lgpki kit show {medium} shows it"
+            ));
             Ok(())
         }
         KitCommand::Show { pc, medium } => {
             let view = kit(&pc)?.show(&medium).map_err(refused)?;
             output.result(&json(&view), || human(&view));
+            if view.request.is_some() && view.certificate.is_none() {
+                let medium = medium.display();
+                output.say(format!(
+                    "next: lgpki kit store {medium} --certificate FILE, when the branch hands it over"
+                ));
+            }
             Ok(())
         }
         KitCommand::Import { pc, certificate } => {
@@ -109,6 +109,22 @@ pub(crate) fn run(command: KitCommand, output: Output) -> Result<(), CommandErro
             Ok(())
         }
     }
+}
+
+fn show_formatted(medium: &Path, formatted: &Formatted, output: Output) {
+    let done = serde_json::json!({
+        "medium": formatted.id, "sort": formatted.medium.name(), "destroyed": formatted.destroyed,
+    });
+    output.result(&done, || {
+        let lost = formatted
+            .destroyed
+            .as_ref()
+            .map(|d| format!("; destroyed: {d}"))
+            .unwrap_or_default();
+        format!("formatted {} {}{lost}", formatted.medium, formatted.id)
+    });
+    let medium = medium.display();
+    output.say(format!("next: lgpki kit request {medium} --kind …"));
 }
 
 fn request(args: &RequestArgs, output: Output) -> Result<(), CommandError> {
@@ -153,7 +169,11 @@ fn request(args: &RequestArgs, output: Output) -> Result<(), CommandError> {
     let done =
         serde_json::json!({ "files": files, "key_digest": requested.key_digest.to_string() });
     output.result(&done, || files.join("\n"));
-    output.say("next: hand the form to the registration branch: lgpki cirs submit --form …");
+    let form = with_extension(&args.out, "json");
+    output.say(format!(
+        "next: hand the form to the registration branch, which gives: lgpki cirs submit --form {}",
+        form.display()
+    ));
     Ok(())
 }
 
@@ -176,12 +196,33 @@ fn kit(args: &PcArgs) -> Result<Kit, CommandError> {
 }
 
 fn read_pin(args: &PinArgs) -> Result<Pin, CommandError> {
-    let source = match (&args.pin_file, args.pin_fd) {
+    pin(&source(args, "PIN: "))
+}
+
+/// A PIN to be; where it is asked for, it is asked for twice.
+fn new_pin(args: &PinArgs) -> Result<Pin, CommandError> {
+    let first = pin(&source(args, "New PIN: "))?;
+    let again = source(args, "New PIN again: ");
+    if matches!(again, PassphraseSource::Prompt(_)) && pin(&again)? != first {
+        return Err(CommandError::new("the two PINs differ").hint("give the command again"));
+    }
+    Ok(first)
+}
+
+fn source(args: &PinArgs, question: &str) -> PassphraseSource {
+    match (&args.pin_file, args.pin_fd) {
         (Some(path), _) => PassphraseSource::File(path.clone()),
         (None, Some(fd)) => PassphraseSource::Fd(fd),
-        (None, None) => PassphraseSource::Prompt(String::from("PIN")),
-    };
-    Pin::read(&source).map_err(refused)
+        (None, None) => PassphraseSource::Prompt(question.to_owned()),
+    }
+}
+
+fn pin(source: &PassphraseSource) -> Result<Pin, CommandError> {
+    Pin::read(source).map_err(|error| match error {
+        // It is the PIN that could not be read; no key was touched.
+        KitError::Key(error) => CommandError::from_error("cannot read the PIN", &error),
+        error => refused(error),
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
-    error::CommandError,
+    error::{CommandError, Refused},
     office::Office,
     output::{Output, table},
 };
@@ -32,20 +32,30 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<(), CommandError> {
     let office = Office::open(&args)?;
+    carry_out(&office, command, output)
+        .await
+        .map_err(|error| error.at(office.server()))
+}
+
+async fn carry_out(
+    office: &Office,
+    command: OperatorCommand,
+    output: Output,
+) -> Result<(), CommandError> {
     let mut desk = ExaminationServiceClient::new(office.channel());
     match command {
-        OperatorCommand::List { most } => list(&mut desk, most, output).await,
+        OperatorCommand::List { most } => list(office, &mut desk, most, output).await,
         OperatorCommand::Show { id } => {
-            cirs::show(
-                &mut ApplicationServiceClient::new(office.channel()),
-                id,
-                output,
-            )
-            .await
+            let request = v1::GetApplicationRequest {
+                id: id.to_string(),
+                ..Default::default()
+            };
+            let mut client = ApplicationServiceClient::new(office.channel());
+            cirs::show(&mut client, request, output).await
         }
         OperatorCommand::Approve { ids, all } => {
             let ids = if all {
-                waiting(&mut desk, usize::MAX).await?.0
+                waiting(&mut desk).await?
             } else {
                 texts(&ids)
             };
@@ -65,7 +75,7 @@ pub(crate) async fn run(
                         .outcomes,
                 );
             }
-            report(outcomes, output)
+            report(outcomes, "rejected; the branch reads the reason", output)
         }
         OperatorCommand::Crl { ca } => {
             let authority = ca.map(|ca| wire(ca.0)).unwrap_or_default();
@@ -76,7 +86,7 @@ pub(crate) async fn run(
             Ok(())
         }
         OperatorCommand::Certificates { branch, most } => {
-            cirs::certificates(&office, branch.map(|b| b.to_string()), most, output).await
+            cirs::certificates(office, branch.map(|b| b.to_string()), most, output).await
         }
         OperatorCommand::Certificate { serial } => {
             let request = v1::GetCertificateRequest {
@@ -91,7 +101,7 @@ pub(crate) async fn run(
             });
             Ok(())
         }
-        OperatorCommand::Authorities => authorities(&office, output).await,
+        OperatorCommand::Authorities => authorities(office, output).await,
         OperatorCommand::EraseExaminerName { id } => {
             let request = v1::EraseExaminerNameRequest { id: id.to_string() };
             let erased = desk.erase_examiner_name(request).await?.into_inner().erased;
@@ -104,7 +114,7 @@ pub(crate) async fn run(
             });
             Ok(())
         }
-        OperatorCommand::Directory(command) => directory::run(&office, command, output).await,
+        OperatorCommand::Directory(command) => directory::run(office, command, output).await,
     }
 }
 
@@ -113,6 +123,7 @@ fn texts(ids: &[ApplicationId]) -> Vec<String> {
 }
 
 async fn list(
+    office: &Office,
     desk: &mut ExaminationServiceClient<Channel>,
     most: usize,
     output: Output,
@@ -139,17 +150,19 @@ async fn list(
         &serde_json::json!({ "waiting": waiting, "applications": views }),
         || applications_table(&found),
     );
-    output.say(format!(
-        "{waiting} waiting; next: lgpki operator approve ID… or reject ID… --reason …"
-    ));
+    if waiting > 0 {
+        output.say(format!(
+            "{waiting} waiting; next: {}, approve ID… or reject ID… --reason …",
+            office.command("operator", "show ID")
+        ));
+    }
     Ok(())
 }
 
 /// The numbers of what waits for examination.
 async fn waiting(
     desk: &mut ExaminationServiceClient<Channel>,
-    most: usize,
-) -> Result<(Vec<String>, u64), CommandError> {
+) -> Result<Vec<String>, CommandError> {
     let mut ids = Vec::new();
     let mut page_token = String::new();
     loop {
@@ -160,8 +173,8 @@ async fn waiting(
         let page = desk.list_examinations(request).await?.into_inner();
         ids.extend(page.applications.into_iter().map(|a| a.id));
         page_token = page.next_page_token;
-        if page_token.is_empty() || ids.len() >= most {
-            return Ok((ids, page.waiting));
+        if page_token.is_empty() {
+            return Ok(ids);
         }
     }
 }
@@ -186,29 +199,40 @@ async fn approve(
         bar.inc(chunk.len() as u64);
     }
     bar.finish_and_clear();
-    report(outcomes, output)
+    let next =
+        "approved; what still stands as examining waits for another operator, the rest is queued";
+    report(outcomes, next, output)
 }
 
-/// Shows what became of each application; an error if something was not done.
-fn report(outcomes: Vec<v1::ExaminationOutcome>, output: Output) -> Result<(), CommandError> {
+/// Shows what became of each application and says `next`; an error if something was not done.
+fn report(
+    outcomes: Vec<v1::ExaminationOutcome>,
+    next: &str,
+    output: Output,
+) -> Result<(), CommandError> {
     let (mut done, mut refused) = (Vec::new(), Vec::new());
+    let total = outcomes.len();
     for outcome in outcomes {
         match outcome.outcome {
             Some(Outcome::Application(application)) => done.push(application),
-            Some(Outcome::Refused(why)) => refused.push(cirs::refusal(&outcome.id, &why)),
-            None => refused.push(format!("{}: the server gave no answer", outcome.id)),
+            Some(Outcome::Refused(why)) => refused.push(Refused::new(outcome.id, Some(why))),
+            None => refused.push(Refused::new(outcome.id, None)),
         }
     }
     let views: Vec<_> = done.iter().map(ApplicationView::from).collect();
+    let told: Vec<_> = refused.iter().map(|r| r.to_json("id")).collect();
     output.result(
-        &serde_json::json!({ "done": views, "refused": refused }),
+        &serde_json::json!({ "done": views, "refused": told }),
         || applications_table(&done),
     );
-    if refused.is_empty() {
-        Ok(())
-    } else {
-        Err(CommandError::new(refused.join("\n")))
+    if !done.is_empty() {
+        output.say(format!("{} {next}", done.len()));
     }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} of {total} were refused", refused.len());
+    Err(CommandError::new(message).refusing(refused))
 }
 
 /// A published CRL in JSON results.

@@ -32,13 +32,15 @@ pub(crate) type Metrics = Option<telemetry::PrometheusHandle>;
 pub(crate) async fn run(args: ServeArgs, output: Output) -> Result<(), CommandError> {
     let config = Config::load(&args.config)?;
     let services = chosen(&config, args.only, &args.config)?;
+    data_directories(&config, &services)?;
     let passphrase = if services.contains(&ServiceName::Issuer) {
         Some(ca_passphrase(&args.passphrase, &config)?)
     } else {
         None
     };
     if args.check {
-        return check::run(&config, &services, passphrase.as_ref(), output);
+        return check::run(&config, &services, passphrase.as_ref(), output)
+            .map_err(|error| error.during(&args.config.display().to_string()));
     }
     let metrics = telemetry::init(&config.telemetry)
         .map_err(|e| CommandError::from_error("cannot start logging", &e))?;
@@ -53,14 +55,63 @@ pub(crate) async fn run(args: ServeArgs, output: Output) -> Result<(), CommandEr
     )
     .await?;
     for service in &services {
-        if let Some(shared) = config.shared(*service) {
-            output.say(format!(
-                "{service} serves on {}, admin on {}",
-                shared.listen, shared.admin
-            ));
-        }
+        announce(&config, *service, output);
     }
-    running.until_end().await
+    let readiness = running.readiness();
+    let ready = async {
+        for service in &readiness {
+            service.ready().await;
+        }
+        output.notice(&serde_json::json!({ "ready": true }), || {
+            String::from("ready; SIGTERM or Ctrl-C stops it")
+        });
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        outcome = running.until_end() => outcome,
+        () = ready => Ok(()),
+    }
+}
+
+/// Says where a service listens; for machines one line of JSON.
+fn announce(config: &Config, service: ServiceName, output: Output) {
+    let Some(shared) = config.shared(service) else {
+        return;
+    };
+    let publication = match &config.lifecycle {
+        Some(section) if service == ServiceName::Lifecycle => Some(section.own.publication),
+        _ => None,
+    };
+    let mut value = serde_json::json!({
+        "service": service.name(), "listen": shared.listen.to_string(), "admin": shared.admin.to_string(),
+    });
+    if let (Some(address), Some(object)) = (publication, value.as_object_mut()) {
+        let address = serde_json::json!(address.to_string());
+        object.insert(String::from("publication"), address);
+    }
+    output.notice(&value, || {
+        let publication = publication.map(|p| format!(", publication on {p}"));
+        format!(
+            "{service}: gRPC on {}, admin on {}{}",
+            shared.listen,
+            shared.admin,
+            publication.unwrap_or_default()
+        )
+    });
+}
+
+/// Refuses to start in a data directory that nobody made: a mistyped one must not become a new, empty
+/// store.
+fn data_directories(config: &Config, services: &[ServiceName]) -> Result<(), CommandError> {
+    let sections = services.iter().filter_map(|s| config.shared(*s));
+    for shared in sections {
+        std::fs::read_dir(&shared.data).map_err(|e| {
+            CommandError::file("use", &shared.data, &e).hint(
+                "`lgpki init` makes the data directories; correct `data` in the configuration",
+            )
+        })?;
+    }
+    Ok(())
 }
 
 /// Services that are running.
@@ -189,7 +240,7 @@ pub(super) fn ca_passphrase(
         .and_then(|s| s.own.passphrase_file.clone());
     let source = super::init::source(args)
         .or_else(|| configured.map(PassphraseSource::File))
-        .unwrap_or_else(|| PassphraseSource::Prompt(String::from("Passphrase of the CA keys")));
+        .unwrap_or_else(|| PassphraseSource::Prompt(String::from("Passphrase of the CA keys: ")));
     source.read().map_err(|e| {
         CommandError::from_error("cannot read the passphrase of the CA keys", &e)
             .hint("give it with --passphrase-file FILE or --passphrase-fd N")

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cli::{Examiner, SubmitArgs},
-    error::CommandError,
+    error::{CommandError, Refused},
     form::ApplicationForm,
     office::{self, Office},
     output::Output,
@@ -34,52 +34,71 @@ pub(crate) async fn run(
     let requests = requests(office, &args)?;
     let total = requests.len();
     let mut client = ApplicationServiceClient::new(office.channel());
-    let (accepted, refused) = if total == 1 {
+    let Sent {
+        accepted,
+        repeated,
+        refused,
+    } = if total == 1 {
         one(&mut client, requests).await?
     } else {
         many(&mut client, requests, output).await?
     };
     let views: Vec<_> = accepted.iter().map(ApplicationView::from).collect();
+    let told: Vec<_> = refused.iter().map(|r| r.to_json("request_id")).collect();
     output.result(
-        &serde_json::json!({ "accepted": views, "refused": refused }),
+        &serde_json::json!({ "accepted": views, "repeated": repeated, "refused": told }),
         || applications_table(&accepted),
     );
-    if !refused.is_empty() {
-        let list = refused.join(
-            "
-  ",
-        );
-        return Err(CommandError::new(format!(
-            "{} of {total} applications were refused:\n  {list}",
-            refused.len()
-        ))
-        .hint("correct what is named and submit those again; the others are stored"));
+    if !repeated.is_empty() {
+        output.say(format!(
+            "submitted before, nothing new was stored: {}; to apply anew give --request-id",
+            repeated.join(" ")
+        ));
     }
-    let ids: Vec<_> = accepted.into_iter().map(|a| a.id).collect();
+    if !refused.is_empty() {
+        let message = format!("{} of {total} applications were refused", refused.len());
+        return Err(CommandError::new(message)
+            .refusing(refused)
+            .hint("correct what is named and submit those again; the others are stored"));
+    }
+    let mut ids: Vec<_> = accepted.into_iter().map(|a| a.id).collect();
+    ids.dedup();
     if args.wait {
         return cirs::watch(office, ids, None, output).await;
     }
-    output.say(format!("next: lgpki cirs watch {}", ids.join(" ")));
+    let rest = format!("watch {}", ids.join(" "));
+    output.say(format!("next: {}", office.command("cirs", &rest)));
     Ok(())
 }
 
-type Sent = (Vec<v1::Application>, Vec<String>);
+/// What became of the applications sent.
+#[derive(Default)]
+struct Sent {
+    accepted: Vec<v1::Application>,
+    /// The numbers of those accepted that the server had before.
+    repeated: Vec<String>,
+    refused: Vec<Refused>,
+}
+
+impl Sent {
+    fn accept(&mut self, answer: v1::SubmitApplicationResponse) {
+        if answer.repeated {
+            self.repeated
+                .extend(answer.application.iter().map(|a| a.id.clone()));
+        }
+        self.accepted.extend(answer.application);
+    }
+}
 
 async fn one(
     client: &mut ApplicationServiceClient<Channel>,
     requests: Vec<v1::SubmitApplicationRequest>,
 ) -> Result<Sent, CommandError> {
-    let mut accepted = Vec::new();
+    let mut sent = Sent::default();
     for request in requests {
-        accepted.extend(
-            client
-                .submit_application(request)
-                .await?
-                .into_inner()
-                .application,
-        );
+        sent.accept(client.submit_application(request).await?.into_inner());
     }
-    Ok((accepted, Vec::new()))
+    Ok(sent)
 }
 
 async fn many(
@@ -92,22 +111,20 @@ async fn many(
         application: Some(a),
     }));
     let mut answers = client.submit_applications(items).await?.into_inner();
-    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    let mut sent = Sent::default();
     while let Some(answer) = answers.message().await? {
         bar.inc(1);
         match answer.outcome {
-            Some(v1::submit_applications_response::Outcome::Accepted(a)) => {
-                accepted.extend(a.application);
-            }
+            Some(v1::submit_applications_response::Outcome::Accepted(a)) => sent.accept(a),
             Some(v1::submit_applications_response::Outcome::Refused(r)) => {
-                refused.push(cirs::refusal(&answer.request_id, &r));
+                sent.refused.push(Refused::new(answer.request_id, Some(r)));
             }
-            None => refused.push(format!("{}: the server gave no answer", answer.request_id)),
+            None => sent.refused.push(Refused::new(answer.request_id, None)),
         }
     }
     bar.finish_and_clear();
-    accepted.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok((accepted, refused))
+    sent.accepted.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(sent)
 }
 
 fn requests(

@@ -81,8 +81,16 @@ pub(crate) fn wanted(offices: Offices<'_>) -> Result<Vec<Wanted>, CommandError> 
     }
     for code in offices.branches {
         let body = bodies.iter().find(|b| b.code == *code).ok_or_else(|| {
-            CommandError::new(format!("there is no body {code}"))
-                .hint("codes run from 01001 within each prefecture; see crates/domain/data/prefectures.csv")
+            let prefecture = code.prefecture();
+            let within = bodies.iter().filter(|b| b.code.prefecture() == prefecture);
+            let error = CommandError::new(format!("there is no body {code}"));
+            let codes: Vec<_> = within.map(|b| b.code).collect();
+            match (codes.first(), codes.last()) {
+                (Some(first), Some(last)) => error.hint(format!(
+                    "the bodies of prefecture {prefecture:02} are {first} to {last}"
+                )),
+                _ => error,
+            }
         })?;
         body.may_apply()
             .map_err(|fault| CommandError::new(fault.message))?;

@@ -48,7 +48,11 @@ impl Parts {
     /// A service's TLS identity, its key decrypted.
     pub(super) fn identity(&self, shared: &Shared) -> Result<Identity, CommandError> {
         let chain = certificates(&shared.certificate)?;
-        let wrong = |what: &str, e: &dyn std::error::Error| CommandError::from_error(what, e);
+        let wrong = |what: &str, e: &dyn std::error::Error| {
+            let (key, certificate) = (shared.key.display(), shared.certificate.display());
+            let what = format!("{what} (key {key}, certificate {certificate})");
+            CommandError::from_error(&what, e)
+        };
         let key = SoftwareKey::load(&shared.key, &self.tls_passphrase)
             .map_err(|e| wrong("the TLS key cannot be opened", &e))?;
         let key = key

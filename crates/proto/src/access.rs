@@ -96,8 +96,8 @@ macro_rules! rows {
 /// The table.
 pub const TABLE: &[Access] = rows! {
     Intake "ApplicationService" {
-        "SubmitApplication" => &[BRANCH],
-        "SubmitApplications" stream => &[BRANCH],
+        "SubmitApplication" => &[BRANCH, OPERATOR],
+        "SubmitApplications" stream => &[BRANCH, OPERATOR],
         "GetApplication" => READERS,
         "ListApplications" => READERS,
         "WatchApplications" stream => READERS,

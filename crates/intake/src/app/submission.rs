@@ -4,9 +4,11 @@
 //! noted, so that the door can judge the rest and the applicant is told everything at once.
 
 use lgpki_domain::{
-    BodyCode, CertificateKind, Digest, Faults, KeyMedium, OfficerRole, RequestId, RevocationReason,
-    Serial, Subject, application::Sort, examination::BranchExamination,
+    BodyCode, Caller, CertificateKind, Digest, Faults, KeyMedium, OfficerRole, RequestId,
+    RevocationReason, Serial, Subject, application::Sort, examination::BranchExamination,
 };
+
+use super::{AppError, is_officer, visible_branch};
 
 /// One application as it arrived.
 #[derive(Clone, Debug)]
@@ -25,6 +27,24 @@ pub struct Submission {
     pub wish: Option<Wish>,
     /// What could not be read.
     pub faults: Faults,
+}
+
+impl Submission {
+    /// Whether the caller may apply for this: branch officers for their own branch. An operator may
+    /// end a certificate of any branch, since a closed one (R8) has nobody left who could, but asks
+    /// for none: what an operator examines, a branch has applied for.
+    pub fn check_applicant(&self, caller: &Caller) -> Result<(), AppError> {
+        visible_branch(caller, self.branch)?;
+        if is_officer(caller, OfficerRole::Operator) && matches!(self.wish, Some(Wish::Issue(_))) {
+            return Err(AppError::Forbidden {
+                reason: "OPERATOR_ENDS_CERTIFICATES_ONLY",
+                message: "an operator applies only to abolish or revoke; a certificate is applied \
+                          for by an officer of its branch"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// What is asked for.

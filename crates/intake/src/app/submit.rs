@@ -11,7 +11,6 @@ use super::{
     App, AppError, blocking,
     door::{self, Admitted, Against, Inspected, Refusal},
     submission::Submission,
-    visible_branch,
 };
 use crate::{
     metrics,
@@ -69,8 +68,8 @@ impl<S: IntakeStore> App<S> {
         let mut outcomes = Outcomes(batch.iter().map(|_| None).collect());
         let mut own = Vec::with_capacity(batch.len());
         for (position, submission) in batch.into_iter().enumerate() {
-            match visible_branch(caller, submission.branch) {
-                Ok(_) => own.push((position, submission)),
+            match submission.check_applicant(caller) {
+                Ok(()) => own.push((position, submission)),
                 Err(error) => outcomes.settle(position, Err(error)),
             }
         }

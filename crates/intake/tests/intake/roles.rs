@@ -3,7 +3,7 @@
 use lgpki_domain::{CertificateKind, OfficerRole, Role};
 use lgpki_proto::{
     RemoteError, ServiceName, access,
-    v1::{self, directory_change::Change},
+    v1::{self, directory_change::Change, submit_application_request::Content},
 };
 use tonic::{Code, Request, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
 use tonic_prost::ProstCodec;
@@ -12,7 +12,7 @@ use crate::{
     fakes::World,
     pki::Pki,
     pki::serial,
-    scene::{Scene, application, hakodate, sapporo},
+    scene::{Scene, application, hakodate, request, sapporo},
 };
 
 /// Calls an RPC with an empty message.
@@ -96,6 +96,52 @@ async fn a_deactivated_branch_neither_logs_in_nor_applies() {
         .unwrap_err();
     assert_eq!(refused.code, Code::PermissionDenied);
     assert_eq!(refused.reason, "BRANCH_DEACTIVATED");
+}
+
+#[tokio::test]
+async fn an_operator_ends_the_certificates_of_a_closed_branch_and_asks_for_none() {
+    let scene = Scene::new().await;
+    let duty = application(CertificateKind::OfficialDuty, 1);
+    let id = scene.branch().submitted(duty).await;
+    let issued = scene.reaches(&id, v1::ApplicationState::Issued).await;
+    scene.learns_of(std::slice::from_ref(&issued.serial)).await;
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    let deactivate = v1::DeactivateBranchRequest {
+        body: sapporo().to_string(),
+        reason: "merged into 01002".to_owned(),
+    };
+    let closed = operator.directory().deactivate_branch(deactivate).await;
+    closed.unwrap();
+
+    let refused = operator.submit(application(CertificateKind::Mail, 2)).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code, Code::PermissionDenied);
+    assert_eq!(refused.reason, "OPERATOR_ENDS_CERTIFICATES_ONLY");
+
+    let mut revoke = request(
+        "revoke-of-a-closed-branch",
+        Content::Revoke(v1::RevokeContent {
+            serial: issued.serial,
+            reason: v1::RevocationReason::KeyCompromise.into(),
+        }),
+    );
+    revoke.branch = hakodate().to_string();
+    let refused = operator.submit(revoke.clone()).await.unwrap_err();
+    assert_eq!(refused.faults[0].reason, "CERTIFICATE_OF_ANOTHER_BRANCH");
+    revoke.branch = sapporo().to_string();
+    let id = operator.submitted(revoke).await;
+    let watch = v1::WatchApplicationsRequest {
+        filter: None,
+        ids: vec![id],
+    };
+    let changes = operator.applications().watch_applications(watch).await;
+    let mut changes = changes.unwrap().into_inner();
+    loop {
+        let change = changes.message().await.unwrap().expect("another change");
+        if change.application.unwrap().state() == v1::ApplicationState::Completed {
+            break;
+        }
+    }
 }
 
 #[tokio::test]
@@ -189,4 +235,21 @@ async fn directories_are_changed_all_or_none() {
         (bodies.bodies.len(), bodies.next_page_token.as_str()),
         (2, "01002")
     );
+}
+
+#[tokio::test]
+async fn a_login_that_nobody_registered_is_refused_and_stands_in_the_log() {
+    let scene = Scene::new().await;
+    let forged = scene.officer(OfficerRole::Operator, sapporo(), 99);
+    let refused = forged
+        .examination()
+        .list_examinations(v1::ListExaminationsRequest::default())
+        .await;
+    let refused = RemoteError::from(refused.unwrap_err());
+    assert_eq!(refused.code, Code::Unauthenticated);
+    assert_eq!(refused.reason, "CLIENT_CERTIFICATE_NOT_REGISTERED");
+    let store = scene.store.clone();
+    scene.stop().await;
+    let log = crate::scene::log_text(&store);
+    assert!(log.contains("login.refused") && log.contains("CLIENT_CERTIFICATE_NOT_REGISTERED"));
 }

@@ -6,17 +6,19 @@ use lgpki_domain::{
 };
 
 use crate::{
-    app::submission::{IssueWish, Submission},
+    app::submission::{IssueWish, Submission, Wish},
     config::Rules,
     ports::DoorView,
 };
 
-/// The body exists and its branch is open.
+/// The body exists, and its branch is open if it applies for a certificate: those of a closed branch
+/// can still be abolished or revoked.
 pub(super) fn check_branch(view: &DoorView, submission: &Submission, faults: &mut Faults) {
     let Some(branch) = submission.branch else {
         return;
     };
     match &view.body {
+        Some(_) if matches!(submission.wish, Some(Wish::Revoke { .. })) => {}
         Some(body) => {
             faults.keep(body.may_apply());
         }

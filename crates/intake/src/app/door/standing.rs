@@ -55,7 +55,7 @@ pub(super) fn check_subject_is_free(
     }
 }
 
-/// The certificate to be abolished or revoked is the branch's own and still stands.
+/// The certificate to be abolished or revoked is that of the branch applied for and still stands.
 pub(super) fn certificate_to_revoke(
     sort: Sort,
     serial: Option<&Serial>,
@@ -70,8 +70,8 @@ pub(super) fn certificate_to_revoke(
         faults.push(field, "CERTIFICATE_UNKNOWN", message);
         return None;
     };
-    if branch.is_some() && held.branch != branch {
-        let message = format!("certificate {serial} was not issued to your branch");
+    if let Some(branch) = branch.filter(|branch| held.branch != Some(*branch)) {
+        let message = format!("certificate {serial} was not issued to the branch {branch}");
         faults.push(field, "CERTIFICATE_OF_ANOTHER_BRANCH", message);
         return None;
     }

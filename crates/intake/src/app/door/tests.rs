@@ -482,6 +482,28 @@ fn only_a_standing_certificate_of_ones_own_is_revoked() {
 }
 
 #[test]
+fn the_certificates_of_a_closed_branch_can_still_be_ended() {
+    let mut scene = Scene::new();
+    let known = vec![held(1, mayor(), false)];
+    scene.standings.apply(known, Progress::default());
+    let closed = Branch::Deactivated {
+        at: now(),
+        reason: "merged into 01002".to_owned(),
+    };
+    for state in [closed, Branch::None] {
+        scene.view.body.as_mut().unwrap().branch = state;
+        for sort in [Sort::Abolish, Sort::Revoke] {
+            assert_eq!(scene.judge(revocation(sort, 1)).unwrap().sort, sort);
+        }
+        let certificate = scene.issue(wish(CertificateKind::Mail)).unwrap_err();
+        assert_eq!(certificate.len(), 1, "{certificate:?}");
+    }
+    scene.view.body = None;
+    let faults = scene.judge(revocation(Sort::Revoke, 1)).unwrap_err();
+    assert_eq!(faults, [at("branch", "BODY_UNKNOWN")]);
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let mut scene = Scene::new();
     scene.view.organization = None;

@@ -6,7 +6,10 @@
 
 use std::fmt;
 
-use crate::{id::Serial, time::Timestamp};
+use crate::{
+    id::{Digest, Serial},
+    time::Timestamp,
+};
 
 /// What is applied for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +58,24 @@ impl fmt::Display for Sort {
     }
 }
 
+/// An operator who approved. Whoever holds two login certificates is still one person, so both the
+/// certificate and whom it names tell one from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Approver {
+    /// The login certificate.
+    pub serial: Serial,
+    /// A digest of the login certificate's subject.
+    pub subject: Digest,
+}
+
+impl Approver {
+    /// Whether the two may be one person.
+    #[must_use]
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        self.serial == other.serial || self.subject == other.subject
+    }
+}
+
 /// Where an application stands, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -67,8 +88,8 @@ pub enum State {
     Examining {
         /// Since when.
         at: Timestamp,
-        /// The login certificates of the operators who approved so far.
-        approved_by: Vec<Serial>,
+        /// The operators who approved so far.
+        approved_by: Vec<Approver>,
         /// How many must.
         needed: u32,
     },
@@ -220,10 +241,16 @@ impl State {
         }
     }
 
-    /// Counts one operator's approval.
-    pub fn approve(self, at: Timestamp, operator: Serial) -> Result<(Self, Approval), WrongState> {
+    /// Counts one operator's approval; the same operator's second one is refused, whatever the card.
+    pub fn approve(
+        self,
+        at: Timestamp,
+        operator: Approver,
+    ) -> Result<(Self, Approval), WrongState> {
         match self {
-            Self::Examining { approved_by, .. } if approved_by.contains(&operator) => {
+            Self::Examining { approved_by, .. }
+                if approved_by.iter().any(|by| by.is_same_person(&operator)) =>
+            {
                 Err(WrongState {
                     state: "examining",
                     explanation: "this operator has approved it already and another one must be the second",
@@ -353,6 +380,13 @@ mod tests {
         Serial::from_bytes(&[0x40 | n; 16]).unwrap()
     }
 
+    fn operator(card: u8, person: u8) -> Approver {
+        Approver {
+            serial: serial(card),
+            subject: Digest([person; 32]),
+        }
+    }
+
     fn received() -> State {
         State::Received { at: T }
     }
@@ -360,7 +394,7 @@ mod tests {
     #[test]
     fn the_whole_path_to_delivery() {
         let state = received().examine(T, 1).unwrap();
-        let (state, approval) = state.approve(T, serial(1)).unwrap();
+        let (state, approval) = state.approve(T, operator(1, 1)).unwrap();
         assert_eq!(approval, Approval::Complete);
         let state = state.queue(T).and_then(|s| s.claim(T)).unwrap();
         let state = state
@@ -374,10 +408,21 @@ mod tests {
     #[test]
     fn two_persons_means_two_operators() {
         let state = received().examine(T, 2).unwrap();
-        let (state, approval) = state.approve(T, serial(1)).unwrap();
+        let (state, approval) = state.approve(T, operator(1, 1)).unwrap();
         assert_eq!(approval, Approval::Counted);
-        assert!(state.clone().approve(T, serial(1)).is_err());
-        assert_eq!(state.approve(T, serial(2)).unwrap().1, Approval::Complete);
+        assert!(state.clone().approve(T, operator(1, 1)).is_err());
+        let complete = state.approve(T, operator(2, 2)).unwrap().1;
+        assert_eq!(complete, Approval::Complete);
+    }
+
+    #[test]
+    fn one_person_with_two_cards_is_one_operator() {
+        let state = received().examine(T, 2).unwrap();
+        let (state, _) = state.approve(T, operator(1, 1)).unwrap();
+        let refused = state.clone().approve(T, operator(2, 1)).unwrap_err();
+        assert!(refused.explanation.contains("another one must be"));
+        // Nor does the same card become another person by naming one.
+        assert!(state.approve(T, operator(1, 2)).is_err());
     }
 
     #[test]
@@ -401,6 +446,6 @@ mod tests {
             .reject(T, "x".into())
             .unwrap();
         assert!(rejected.clone().withdraw(T).is_err());
-        assert!(rejected.approve(T, serial(1)).is_err());
+        assert!(rejected.approve(T, operator(1, 1)).is_err());
     }
 }

@@ -9,7 +9,7 @@ use std::future::Future;
 use lgpki_domain::{
     ApplicationId, BodyCode, Caller, CertificateKind, Digest, Faults, KeyAlgorithm, KeyMedium,
     OfficerRole, RequestId, RevocationReason, Serial, Subject, Timestamp,
-    application::{Sort, State},
+    application::{Approver, Sort, State},
     directory::{Account, Body, Organization},
     examination::BranchExamination,
 };
@@ -134,8 +134,8 @@ pub struct Application {
 pub enum Act {
     /// An operator approves; when enough have, it is queued.
     Approve {
-        /// Whose login certificate.
-        operator: Serial,
+        /// Who.
+        operator: Approver,
     },
     /// An operator rejects.
     Reject {

@@ -1,7 +1,8 @@
 //! One digest for "the same subject and kind", by which applications and certificates are compared.
 //!
 //! Each part is preceded by its length, so that no two subjects share an encoding; a missing unit
-//! differs from every unit. The digest stands in the index only, never in the log.
+//! differs from every unit. Of a subject applied for, the digest stands in the index only; the log
+//! holds it of the operators who approved, so that one person with two cards is counted once.
 
 use lgpki_domain::{CertificateKind, Digest, Names, Subject};
 use ring::digest::{Context, SHA256};

@@ -1,9 +1,14 @@
 //! The operator's examination.
 
-use lgpki_domain::{ApplicationId, Caller, Faults, examination::check_rejection_reason};
+use lgpki_domain::{
+    ApplicationId, Caller, Faults, application::Approver, examination::check_rejection_reason,
+};
 
 use super::{App, AppError, blocking, deliver::ActOutcomes, read::Page, seen, submit};
-use crate::ports::{Act, Filter, IntakeStore};
+use crate::{
+    ports::{Act, Filter, IntakeStore},
+    subject_key::subject_key,
+};
 
 impl<S: IntakeStore> App<S> {
     /// The applications that wait for an examiner, oldest first, and how many there are in all.
@@ -26,7 +31,8 @@ impl<S: IntakeStore> App<S> {
         Ok((page, waiting))
     }
 
-    /// Approves applications; where two persons must, this is one of them.
+    /// Approves applications; where two persons must, this is one of them. Persons are told apart by
+    /// whom their login certificates name, so one that is not known approves nothing.
     pub async fn approve(
         &self,
         caller: &Caller,
@@ -38,7 +44,20 @@ impl<S: IntakeStore> App<S> {
                 message: "only an operator approves".to_owned(),
             });
         };
-        let act = Act::Approve { operator: *serial };
+        let Some(login) = self.parts.standings.certificate(*serial) else {
+            return Err(AppError::Forbidden {
+                reason: "OPERATOR_UNKNOWN",
+                message: format!(
+                    "the inventory does not say whom login certificate {serial} names, so that its \
+                     approval could not be told from another's; log in with one that is registered"
+                ),
+            });
+        };
+        let operator = Approver {
+            serial: *serial,
+            subject: subject_key(login.kind, &login.subject),
+        };
+        let act = Act::Approve { operator };
         self.act_on(caller, ids, &act).await
     }
 

@@ -72,7 +72,7 @@ pub(crate) struct Act {
 /// What is done.
 #[derive(Debug)]
 pub(crate) enum ActStep {
-    Approve(lgpki_domain::Serial),
+    Approve(lgpki_domain::application::Approver),
     Reject(String),
     Withdraw,
 }

@@ -25,7 +25,7 @@ impl Machine for IntakeMachine {
     type Event = IntakeEvent;
 
     const TABLES: &'static [&'static str] = tables::ALL;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
         match command {
@@ -79,11 +79,15 @@ impl Machine for IntakeMachine {
         match &recorded.event {
             IntakeEvent::Received(event) => all.apply_received(tables, event, at),
             IntakeEvent::Approved(event) => {
-                let step = event.operator.map_or(Step::ApproveOnReceipt, Step::Approve);
+                let step = match &event.operator {
+                    Some(operator) => Step::Approve(operator.into()),
+                    None => Step::ApproveOnReceipt,
+                };
                 all.apply_one(tables, event.application, step, at);
             }
             IntakeEvent::Counted(event) => {
-                all.apply_one(tables, event.application, Step::Approve(event.operator), at);
+                let step = Step::Approve((&event.operator).into());
+                all.apply_one(tables, event.application, step, at);
             }
             IntakeEvent::Rejected(event) => {
                 let step = Step::Reject(event.reason.clone());

@@ -5,7 +5,7 @@
 
 use lgpki_domain::{
     ApplicationId, BodyCode, CertificateKind, Digest, Serial, Timestamp,
-    application::{Sort, State},
+    application::{Approver, Sort, State},
 };
 
 /// An application's record.
@@ -123,8 +123,9 @@ impl Record {
                 ..
             } => {
                 out.extend_from_slice(&needed.to_be_bytes());
-                for serial in approved_by {
-                    out.extend_from_slice(serial.as_bytes());
+                for operator in approved_by {
+                    out.extend_from_slice(operator.serial.as_bytes());
+                    out.extend_from_slice(&operator.subject.0);
                 }
             }
             State::Queued { attempt, .. } | State::Issuing { attempt, .. } => {
@@ -216,7 +217,10 @@ impl Rest<'_> {
                 let needed = self.number()?;
                 let mut approved_by = Vec::new();
                 while !self.0.is_empty() {
-                    approved_by.push(self.serial()?);
+                    approved_by.push(Approver {
+                        serial: self.serial()?,
+                        subject: Digest(self.take()?),
+                    });
                 }
                 State::Examining {
                     at,
@@ -292,7 +296,10 @@ mod tests {
             State::Received { at },
             State::Examining {
                 at,
-                approved_by: vec![serial],
+                approved_by: vec![Approver {
+                    serial,
+                    subject: Digest([5; 32]),
+                }],
                 needed: 2,
             },
             State::Approved { at },

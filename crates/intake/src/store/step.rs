@@ -3,7 +3,7 @@
 
 use lgpki_domain::{
     Serial, Timestamp,
-    application::{State, WrongState},
+    application::{Approver, State, WrongState},
 };
 
 /// The longest reason that is recorded, in bytes.
@@ -15,7 +15,7 @@ pub(crate) enum Step {
     /// The policy approves it on receipt; it is queued.
     ApproveOnReceipt,
     /// An operator approves it; if enough have, it is queued.
-    Approve(Serial),
+    Approve(Approver),
     /// An operator rejects it.
     Reject(String),
     /// The branch withdraws it.

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use lgpki_domain::{Serial, Validity};
+use lgpki_domain::{Digest, Serial, Validity};
 use lgpki_proto::v1::{
     self,
     certificate_service_server::{CertificateService, CertificateServiceServer},
@@ -27,7 +27,12 @@ use tonic::{
     transport::{Channel, Endpoint, Server},
 };
 
+use crate::pki::{Pki, serial};
+
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// The officers' login certificates, all issued before the test begins; no other is registered.
+const LOGINS: [u8; 10] = [10, 20, 21, 120, 30, 31, 40, 41, 42, 43];
 
 /// What the issuer and lifecycle know, and how a test has told them to behave.
 #[derive(Debug, Default)]
@@ -45,6 +50,8 @@ pub(crate) struct Known {
     /// Certificates are issued, but lifecycle does not learn of them.
     pub(crate) inventory_stands_still: bool,
     pub(crate) crls_published: u32,
+    /// From where the standings were asked for.
+    pub(crate) followed_from: Vec<u64>,
     next: u128,
 }
 
@@ -64,8 +71,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        let known = Known {
+            standings: LOGINS.into_iter().map(login).collect(),
+            ..Known::default()
+        };
         Self {
-            known: Arc::default(),
+            known: Arc::new(Mutex::new(known)),
             told: watch::Sender::new((true, 0)),
         }
     }
@@ -135,6 +146,22 @@ impl World {
             });
         }
         issued
+    }
+}
+
+/// The standing of a login certificate.
+pub(crate) fn login(number: u8) -> v1::Standing {
+    let validity = Validity::for_subscriber("2008-02-04".parse().unwrap());
+    v1::Standing {
+        serial: serial(number).to_string(),
+        branch: String::new(),
+        kind: v1::CertificateKind::Login.into(),
+        subject: Some((&Pki::officer(number)).into()),
+        key_digest: Digest([number; 32]).to_string(),
+        not_before: validity.not_before().to_string(),
+        not_after: validity.not_after().to_string(),
+        revoked_at: String::new(),
+        application_id: String::new(),
     }
 }
 
@@ -249,13 +276,16 @@ impl LifecycleService for World {
     /// All standings again after each change: what replaces an equal one changes nothing.
     async fn follow_standings(
         &self,
-        _: Request<v1::FollowStandingsRequest>,
+        request: Request<v1::FollowStandingsRequest>,
     ) -> Result<Response<Self::FollowStandingsStream>, Status> {
+        let from = request.get_ref().from_position;
+        self.known().followed_from.push(from);
         let world = self.clone();
         let stream = WatchStream::new(self.told.subscribe()).map(move |(caught_up, next)| {
             let known = world.known();
+            // The logins were registered before anything that the test has issued.
             let position = if known.inventory_stands_still {
-                0
+                1
             } else {
                 u64::try_from(known.next).unwrap() + 1
             };

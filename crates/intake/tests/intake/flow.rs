@@ -205,6 +205,13 @@ async fn two_operators_examine_where_two_must() {
     let again = examination.approve_applications(approve(&[&id])).await;
     let again = outcome(again.unwrap().into_inner()).unwrap_err();
     assert_eq!(again.reason, "APPLICATION_WRONG_STATE");
+    // Another card of the first operator is no other operator.
+    let second_card = scene.officer(OfficerRole::Operator, sapporo(), 120);
+    let mut examination = second_card.examination();
+    let again = examination.approve_applications(approve(&[&id])).await;
+    let again = outcome(again.unwrap().into_inner()).unwrap_err();
+    assert_eq!(again.reason, "APPLICATION_WRONG_STATE");
+    assert!(again.message.contains("another one must be the second"));
     let mut examination = other.examination();
     let done = examination.approve_applications(approve(&[&id])).await;
     outcome(done.unwrap().into_inner()).unwrap();

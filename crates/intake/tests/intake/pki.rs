@@ -105,6 +105,16 @@ impl Pki {
         Identity::try_new(vec![certificate], key.to_pkcs8_der().unwrap()).unwrap()
     }
 
+    /// Whom the login certificate of this number names: 120 is another card of officer 20.
+    pub(crate) fn officer(number: u8) -> Subject {
+        let person = number % 100;
+        Subject {
+            body: names("Sapporo City", "札幌市"),
+            unit: None,
+            name: names(&format!("Officer {person}"), &format!("責任者{person}")),
+        }
+    }
+
     /// An officer's login certificate with serial number `number`.
     pub(crate) fn login(&self, role: OfficerRole, body: BodyCode, number: u8) -> Identity {
         let key = key();
@@ -113,13 +123,8 @@ impl Pki {
             ..Requested::default()
         };
         let particulars = Particulars::try_new("x", CertificateKind::Login, &requested).unwrap();
-        let subject = Subject {
-            body: names("Sapporo City", "札幌市"),
-            unit: None,
-            name: names("Officer", "責任者"),
-        };
         let blueprint = Blueprint {
-            subject: &subject,
+            subject: &Self::officer(number),
             particulars: &particulars,
             public_key: &public(&key),
             serial: serial(number),

@@ -36,7 +36,7 @@ impl Applications {
             ActStep::Approve(operator) => {
                 let approved = Approved {
                     application: id,
-                    operator: Some(operator),
+                    operator: Some(operator.into()),
                 };
                 (Step::Approve(operator), approved.into())
             }
@@ -58,7 +58,7 @@ impl Applications {
                 let event = match (&step, &state) {
                     (Step::Approve(operator), State::Examining { .. }) => Counted {
                         application: id,
-                        operator: *operator,
+                        operator: (*operator).into(),
                     }
                     .into(),
                     _ => event,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use lgpki_domain::{
     ApplicationId, BodyCode, CertificateKind, Digest, JstDate, KeyAlgorithm, KeyMedium,
-    OfficerRole, RequestId, RevocationReason, Serial, Subject, application::Sort,
+    OfficerRole, RequestId, RevocationReason, Serial, Subject,
+    application::{Approver, Sort},
 };
 use lgpki_ledger::{
     About, Body,
-    serial::{bytes, optional_text, text, text_list},
+    serial::{bytes, text, text_list},
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,20 +139,46 @@ macro_rules! about_one {
     };
 }
 
+/// Who approved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Operator {
+    /// The login certificate.
+    #[serde(with = "text")]
+    pub(crate) serial: Serial,
+    /// The digest of its subject, by which one person with two cards is known.
+    #[serde(with = "text")]
+    pub(crate) subject: Digest,
+}
+
+impl From<Approver> for Operator {
+    fn from(Approver { serial, subject }: Approver) -> Self {
+        Self { serial, subject }
+    }
+}
+
+impl From<&Operator> for Approver {
+    fn from(operator: &Operator) -> Self {
+        Self {
+            serial: operator.serial,
+            subject: operator.subject,
+        }
+    }
+}
+
 about_one! {
     /// `application.approved`.
     Approved, "application.approved" {
-        /// The operator's login certificate; nobody's if the policy approved.
-        #[serde(with = "optional_text", default, skip_serializing_if = "Option::is_none")]
-        pub(crate) operator: Option<Serial>,
+        /// The operator; nobody if the policy approved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(crate) operator: Option<Operator>,
     }
 }
 
 about_one! {
     /// `application.counted`.
     Counted, "application.counted" {
-        #[serde(with = "text")]
-        pub(crate) operator: Serial,
+        pub(crate) operator: Operator,
     }
 }
 

@@ -3,7 +3,7 @@
 use lgpki_domain::{
     ApplicationId, BodyCode, Caller, CertificateKind, Digest, KeyAlgorithm, KeyMedium, Names,
     OfficerRole, Randomness, RevocationReason, Role, Serial, Subject, Timestamp,
-    application::Sort,
+    application::{Approver, Sort},
     directory::{Body, Branch, Organization},
     examination::BranchExamination,
 };
@@ -49,6 +49,14 @@ pub(super) fn operator(n: u8) -> Caller {
     }
 }
 
+/// An operator with the login certificate `serial(card)`.
+pub(super) fn approver(card: u8, person: u8) -> Approver {
+    Approver {
+        serial: serial(card),
+        subject: Digest([person; 32]),
+    }
+}
+
 pub(super) fn body(text: &str) -> Body {
     Body {
         code: code(text),
@@ -80,7 +88,7 @@ pub(super) fn id(n: u16) -> ApplicationId {
 }
 
 /// An application for an official-duty certificate, with a key and a subject of its own.
-pub(super) fn issue(n: u16) -> NewApplication {
+pub(crate) fn issue(n: u16) -> NewApplication {
     let [high, low] = n.to_be_bytes();
     let mut digest = [high; 32];
     digest[31] = low;
@@ -156,7 +164,7 @@ pub(super) fn with(
 }
 
 /// The body 01001 with a branch, as every test needs it.
-pub(super) async fn begin(store: &impl IntakeStore) {
+pub(crate) async fn begin(store: &impl IntakeStore) {
     let bodies = vec![body("01001"), body("01002")];
     store
         .import_bodies(bodies, "init".to_owned(), at(0))

@@ -4,7 +4,7 @@ use lgpki_domain::{ApplicationId, RevocationReason};
 use lgpki_testkit::SeededRandom;
 
 use super::fixtures::{
-    at, begin, code, command, id, issue, issued, manual, officer, revoke, serial, unit, with,
+    approver, at, begin, code, command, id, issue, issued, manual, officer, revoke, unit, with,
 };
 use crate::{
     error::StoreError,
@@ -112,7 +112,9 @@ fn application(random: &SeededRandom, n: u16) -> NewApplication {
 }
 
 fn any_act(random: &SeededRandom) -> Act {
-    let operator = serial(u8::try_from(random.below(3)).unwrap());
+    // Two of the four cards are one person's.
+    let card = u8::try_from(random.below(4)).unwrap();
+    let operator = approver(card, card / 2);
     match random.below(8) {
         0 => Act::Reject {
             reason: "書類が足りません".to_owned(),

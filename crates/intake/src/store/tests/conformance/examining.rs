@@ -2,31 +2,39 @@
 
 use lgpki_domain::application::State;
 
-use super::super::fixtures::{accept, act, at, begin, code, command, id, issue, manual, serial};
+use super::super::fixtures::{accept, act, approver, at, begin, code, command, id, issue, manual};
 use crate::ports::{Act, ActRefused, Command, IntakeStore};
 
 pub(crate) async fn two_operators_must_approve_where_two_are_needed(store: &impl IntakeStore) {
     begin(store).await;
     let new = accept(store, manual(1, 2)).await;
     assert_eq!(new.state.name(), "examining");
-    let approve = |n| Act::Approve {
-        operator: serial(n),
+    let approve = |card, person| Act::Approve {
+        operator: approver(card, person),
     };
-    // One batch: the first counts, the same operator again does not, the second completes it.
-    let batch = [approve(1), approve(1), approve(2), approve(3)];
+    // One batch: the first counts, the same operator again does not, not even with another card, the
+    // second completes it.
+    let batch = [
+        approve(1, 1),
+        approve(1, 1),
+        approve(4, 1),
+        approve(2, 2),
+        approve(3, 3),
+    ];
     let batch = batch.into_iter().map(|act| command(new.id, act)).collect();
     let answers = store.act(batch).await.unwrap();
-    let [counted, again, complete, late] = answers.try_into().unwrap();
+    let [counted, again, other_card, complete, late] = answers.try_into().unwrap();
     let counted = counted.unwrap();
     assert_eq!(
         counted.state,
         State::Examining {
             at: at(1),
-            approved_by: vec![serial(1)],
+            approved_by: vec![approver(1, 1)],
             needed: 2
         }
     );
     assert!(matches!(again, Err(ActRefused::WrongState(_))));
+    assert_eq!(other_card, again);
     let complete = complete.unwrap();
     assert_eq!(
         complete.state,

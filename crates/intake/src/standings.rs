@@ -64,6 +64,15 @@ pub struct Progress {
     pub next_position: u64,
 }
 
+impl Progress {
+    /// Whether logins and applications can be judged. An inventory that has never followed the
+    /// issuer's log has told all it knows at once, but does not know the ceremony's logins yet.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.caught_up && self.issuance_position > 0
+    }
+}
+
 #[derive(Debug, Default)]
 struct Projection {
     certificates: HashMap<Serial, Held>,
@@ -111,6 +120,12 @@ impl Standings {
     pub fn revoked_at(&self, serial: Serial) -> Option<Timestamp> {
         let projection = self.projection.read();
         projection.certificates.get(&serial)?.revoked_at
+    }
+
+    /// Whether a certificate of this serial number was ever issued.
+    #[must_use]
+    pub fn is_known(&self, serial: Serial) -> bool {
+        self.projection.read().certificates.contains_key(&serial)
     }
 
     /// Whether the key was ever certified here.
@@ -185,7 +200,7 @@ impl Projection {
 /// Reads one standing. An abandoned attempt has a serial number but neither subject nor kind: it
 /// was never handed out, and there is nothing of it to know here.
 fn held(faults: &mut Faults, standing: &v1::Standing) -> Option<Held> {
-    if standing.subject.is_none() || standing.kind == 0 {
+    if standing.subject.is_none() && standing.kind == 0 {
         return None;
     }
     let not_before: Option<Timestamp> =
@@ -193,6 +208,13 @@ fn held(faults: &mut Faults, standing: &v1::Standing) -> Option<Held> {
     let not_after: Option<Timestamp> =
         convert::required_text(faults, "not_after", &standing.not_after);
     let validity = Validity::try_new(not_before?.jst_date(), not_after?.jst_date());
+    if validity.is_none() {
+        faults.push(
+            "not_after",
+            "VALIDITY_EMPTY",
+            "it would end before it begins",
+        );
+    }
     Some(Held {
         serial: convert::required_text(faults, "serial", &standing.serial)?,
         branch: convert::optional_text(faults, "branch", &standing.branch),

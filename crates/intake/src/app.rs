@@ -97,7 +97,7 @@ impl<S: IntakeStore> App<S> {
 
     /// Refuses until the standings have caught up once.
     fn ready(&self) -> Result<(), AppError> {
-        if self.parts.standings.progress().caught_up {
+        if self.parts.standings.progress().is_complete() {
             return Ok(());
         }
         Err(AppError::NotYet {

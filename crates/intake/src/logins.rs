@@ -74,10 +74,15 @@ impl LoginStandings for Logins {
         if body.is_some_and(|body| self.closed.read().contains(&body)) {
             return LoginStanding::BranchDeactivated;
         }
-        if self.standings.progress().caught_up {
+        if !self.standings.progress().is_complete() {
+            return LoginStanding::Unknown;
+        }
+        // Every certificate that was issued is registered, the ceremony's and the expired among
+        // them: what is not was made with the CA's key behind the issuer's back.
+        if self.standings.is_known(*serial) {
             LoginStanding::Good
         } else {
-            LoginStanding::Unknown
+            LoginStanding::NotRegistered
         }
     }
 }
@@ -90,5 +95,59 @@ impl RefusedLogins for Logins {
             "others".clone_into(&mut key.0);
         }
         *counted.entry(key).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lgpki_domain::{CertificateKind, Digest, Names, Subject, Timestamp, Validity};
+
+    use super::*;
+    use crate::{
+        standings::{Held, Progress},
+        store::EngineStore,
+    };
+
+    fn serial(n: u8) -> Serial {
+        Serial::from_bytes(&[0x40 | n; 16]).unwrap()
+    }
+
+    fn login(n: u8, revoked_at: Option<Timestamp>) -> Held {
+        let names = |en: &str, ja: &str| Names::try_new("x", en, ja).unwrap();
+        Held {
+            serial: serial(n),
+            branch: None,
+            kind: CertificateKind::Login,
+            subject: Subject {
+                body: names("LGWAN Operator", "運営主体"),
+                unit: None,
+                name: names("Operator 1", "運用者1"),
+            },
+            key_digest: Digest([n; 32]),
+            validity: Validity::for_subscriber("2008-02-04".parse().unwrap()),
+            revoked_at,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_is_registered_and_not_revoked_logs_in() {
+        let store = EngineStore::open_memory("intake-1").unwrap();
+        let standings = Arc::new(Standings::default());
+        let logins = Logins::load(&store, standings.clone()).await.unwrap();
+        let standing = |n| logins.standing(&serial(n), None);
+        let step = |caught_up, issuance_position| Progress {
+            caught_up,
+            issuance_position,
+            next_position: 0,
+        };
+        assert_eq!(standing(1), LoginStanding::Unknown);
+        // Lifecycle has told all it knows, but has not heard of the issuer's log yet.
+        standings.apply(vec![], step(true, 0));
+        assert_eq!(standing(1), LoginStanding::Unknown);
+        let at = Timestamp::from_seconds(1);
+        standings.apply(vec![login(1, None), login(2, Some(at))], step(true, 9));
+        assert_eq!(standing(1), LoginStanding::Good);
+        assert_eq!(standing(2), LoginStanding::Revoked { at });
+        assert_eq!(standing(3), LoginStanding::NotRegistered);
     }
 }

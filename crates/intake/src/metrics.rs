@@ -5,7 +5,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use crate::{
     app::submit::Outcome,
     ports::{Settled, Settlement},
-    standings::{Progress, Standings},
+    standings::Standings,
 };
 
 const SUBMITTED: &str = "lgpki_intake_applications_total";
@@ -76,12 +76,8 @@ pub(crate) fn stand(counts: &[(&'static str, u64)], standings: &Standings) {
     for (state, count) in counts {
         gauge!(STANDING, "state" => *state).set(*count as f64);
     }
-    let Progress {
-        caught_up,
-        issuance_position,
-        ..
-    } = standings.progress();
+    let progress = standings.progress();
     gauge!(KNOWN).set(standings.len() as f64);
-    gauge!(POSITION).set(issuance_position as f64);
-    gauge!(READY).set(if caught_up { 1.0 } else { 0.0 });
+    gauge!(POSITION).set(progress.issuance_position as f64);
+    gauge!(READY).set(if progress.is_complete() { 1.0 } else { 0.0 });
 }

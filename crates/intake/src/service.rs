@@ -25,7 +25,7 @@ use crate::{
     metrics,
     peers::Peers,
     ports::IntakeStore,
-    standings::{Standings, follow},
+    standings::{Progress, Standings, follow},
     worker,
 };
 
@@ -207,7 +207,7 @@ impl<S: IntakeStore> Running<S> {
         let own = own.clone();
         tasks.spawn("intake.readiness", async move {
             tokio::select! {
-                known = progress.wait_for(|progress| progress.caught_up) => {
+                known = progress.wait_for(Progress::is_complete) => {
                     readiness.set_ready(known.is_ok());
                 }
                 () = own.requested() => {}

@@ -31,6 +31,8 @@ pub enum LoginStanding {
     },
     /// Its body's branch was deactivated (R8).
     BranchDeactivated,
+    /// The service knows every certificate there is, and this is none of them.
+    NotRegistered,
     /// Not known yet: the service is still catching up, and must not let anybody in meanwhile.
     Unknown,
 }
@@ -141,6 +143,7 @@ impl Judge {
                     LoginStanding::Good => Ok(()),
                     LoginStanding::Revoked { at } => Err(refusal::revoked(at)),
                     LoginStanding::BranchDeactivated => Err(refusal::branch_deactivated()),
+                    LoginStanding::NotRegistered => Err(refusal::not_registered()),
                     LoginStanding::Unknown => Err(refusal::standing_unknown()),
                 }
             }

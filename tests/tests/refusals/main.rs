@@ -85,30 +85,24 @@ async fn an_application_with_several_faults_hears_of_all_of_them_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_without_a_branch_and_one_that_is_not_there_cannot_apply() {
+async fn a_login_made_behind_the_issuers_back_cannot_apply() {
     let scene = Scene::new();
     let before = scene.stored().await;
-    // `init` and the door refuse such logins; somebody with the CA's key might still make one.
+    // Somebody with the CA's key might make such a login; no log knows of it.
     let ca = OrganizationCa::stolen(&scene.installation);
-    for (code, expected) in [
-        // The 170th body of Hokkaido is the first of those without a branch.
-        ("01170", "branch BRANCH_MISSING"),
-        ("47999", "branch BODY_UNKNOWN"),
-    ] {
+    // A body with a branch, the first of Hokkaido without one, and one that is not there.
+    for code in [BRANCH, "01170", "47999"] {
         let body = Some(code.parse().unwrap());
         let login = ca.login(OfficerRole::BranchOfficer, body, valid_now());
         let mut content = request::web_server(BRANCH, "www.synthetic.lg.jp");
         let subject = content.subject.as_mut().unwrap();
-        if code == "01170" {
-            subject.body = Some(request::body(code));
-        }
         content.csr = Draft::p256(subject).build();
         let refused = scene
             .submit_with(login, request::issue(code, content))
             .await;
         let refused = refused.unwrap_err();
-        assert_eq!(refused.code, Code::InvalidArgument, "{refused}");
-        assert_eq!(faults(&refused), [expected]);
+        assert_eq!(refused.code, Code::Unauthenticated, "{refused}");
+        assert_eq!(refused.reason, "CLIENT_CERTIFICATE_NOT_REGISTERED");
     }
     assert_eq!(scene.stored().await, before);
 }

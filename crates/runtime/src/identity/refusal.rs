@@ -81,6 +81,14 @@ pub(crate) fn revoked(at: Timestamp) -> Refusal {
     )
 }
 
+pub(crate) fn not_registered() -> Refusal {
+    unauthenticated(
+        "CLIENT_CERTIFICATE_NOT_REGISTERED",
+        "the client certificate is not among those that the Organization CA is known to have issued; \
+         if it comes from a ceremony of today, try again shortly, otherwise tell the operator",
+    )
+}
+
 pub(crate) fn not_a_login_certificate(kind: Option<CertificateKind>) -> Refusal {
     let found = kind.map_or_else(
         || "the client certificate names no caller".to_owned(),

@@ -204,6 +204,10 @@ fn a_login_ends_with_its_revocation_or_its_branch_within_the_connection() {
             forbidden("BRANCH_DEACTIVATED"),
         ),
         (
+            LoginStanding::NotRegistered,
+            unauthenticated("CLIENT_CERTIFICATE_NOT_REGISTERED"),
+        ),
+        (
             LoginStanding::Unknown,
             (ErrorClass::Unavailable, "LOGIN_STANDING_UNKNOWN".to_owned()),
         ),
@@ -220,7 +224,7 @@ fn a_login_ends_with_its_revocation_or_its_branch_within_the_connection() {
         .collect();
     let caller = format!("branch-officer/01001/{}", serial(9));
     // That the service is still catching up is nobody's refusal.
-    assert_eq!(noted, [caller.clone(), caller]);
+    assert_eq!(noted, [caller.clone(), caller.clone(), caller]);
 }
 
 #[test]
@@ -229,7 +233,7 @@ fn a_role_that_an_rpc_does_not_name_is_refused_by_name() {
     let presented = shown(&Pki::ours().login(OfficerRole::Auditor, 9));
     let failure = bench.judge(&presented, SUBMIT).unwrap_err();
     assert_eq!(failure.reason, "ROLE_NOT_ALLOWED");
-    assert!(failure.message.contains("branch-officer, not to auditor"));
+    assert!(failure.message.contains("branch-officer, operator, not to auditor"));
 }
 
 #[test]

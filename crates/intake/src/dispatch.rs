@@ -136,6 +136,15 @@ impl<S: IntakeStore> Shared<S> {
         Ok(())
     }
 
+    /// Gives claims back after a wait: their answers were of no use, and the next may be no better.
+    async fn put_back(&self, ids: Vec<ApplicationId>) -> Result<(), StoreError> {
+        if !ids.is_empty() {
+            let failures = self.count_failure();
+            tokio::time::sleep(self.delay(failures, None)).await;
+        }
+        self.give_back(ids).await
+    }
+
     /// Counts a failure and tells how many there were before it.
     fn count_failure(&self) -> u32 {
         self.failures.fetch_add(1, Ordering::Relaxed).min(64)

@@ -337,9 +337,13 @@ pub trait IntakeStore: Send + Sync + 'static {
         ids: Vec<ApplicationId>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Notes the answers. One that comes twice, or too late to matter, changes nothing.
-    fn settle(&self, batch: Vec<Settlement>)
-    -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Notes the answers. One that comes twice, too late to matter, or does not fit, changes nothing;
+    /// those of the applications that still wait for another answer are returned. They stay in the
+    /// caller's hands, to be ordered again or [released](Self::release).
+    fn settle(
+        &self,
+        batch: Vec<Settlement>,
+    ) -> impl Future<Output = Result<Vec<ApplicationId>, StoreError>> + Send;
 
     /// Changes one body's directories, all or none; the answer is how many entries changed.
     fn change_directory(

@@ -25,7 +25,7 @@ mod step;
 mod tables;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 
@@ -153,7 +153,7 @@ impl IntakeStore for EngineStore {
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(count = batch.len()))]
-    async fn settle(&self, batch: Vec<Settlement>) -> Result<(), StoreError> {
+    async fn settle(&self, batch: Vec<Settlement>) -> Result<Vec<ApplicationId>, StoreError> {
         self.settle_batch(batch).await
     }
 

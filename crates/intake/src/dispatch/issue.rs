@@ -70,22 +70,24 @@ async fn settle<S: IntakeStore>(
     let (in_vain, done): (Vec<_>, Vec<_>) = settlements
         .into_iter()
         .partition(|one| matches!(one.outcome, Settled::Abandoned { .. }));
+    let mut unfit = Vec::new();
     if !done.is_empty() {
-        shared.parts.store.settle(done).await?;
+        unfit = shared.parts.store.settle(done).await?;
     }
     // An abandoned attempt costs a serial number, which stands on CRLs until it expires: a key that
     // does not sign is tried again ever more slowly.
-    let failures = if in_vain.is_empty() {
+    let failures = if in_vain.is_empty() && unfit.is_empty() {
         shared.failures.store(0, Ordering::Relaxed);
         0
     } else {
         shared.count_failure()
     };
+    later.append(&mut unfit);
     if !in_vain.is_empty() || !later.is_empty() {
         tokio::time::sleep(shared.delay(failures, None)).await;
     }
     if !in_vain.is_empty() {
-        shared.parts.store.settle(in_vain).await?;
+        later.extend(shared.parts.store.settle(in_vain).await?);
     }
     shared.give_back(later).await
 }
@@ -105,7 +107,8 @@ async fn one_by_one<S: IntakeStore>(
             .map(|claimed| order::failed(claimed.application.id, &error.to_string(), at))
             .collect::<Vec<_>>();
         metrics::dispatched(&settlements, 0);
-        return shared.parts.store.settle(settlements).await;
+        let unfit = shared.parts.store.settle(settlements).await?;
+        return shared.put_back(unfit).await;
     }
     for claimed in claimed {
         Box::pin(batch(shared, vec![claimed])).await?;

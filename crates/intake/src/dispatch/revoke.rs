@@ -99,7 +99,8 @@ async fn one_by_one<S: IntakeStore>(
                 };
                 let failed: Vec<_> = one.drain(..).map(fail).collect();
                 metrics::dispatched(&failed, 0);
-                shared.parts.store.settle(failed).await?;
+                let unfit = shared.parts.store.settle(failed).await?;
+                shared.put_back(unfit).await?;
             }
             Err(error) => tracing::info!(%error, "a revocation waits"),
         }
@@ -128,13 +129,17 @@ async fn settle<S: IntakeStore>(
     let at = shared.parts.clock.now();
     let mut settlements = Vec::with_capacity(waiting.len());
     let mut left = Vec::new();
+    let mut answered = Vec::with_capacity(waiting.len());
     let mut results = results.into_iter();
     for claimed in waiting.drain(..) {
         let answer = results
             .next()
             .and_then(|result| order::revoked(claimed.application.id, &result, at));
         match answer {
-            Some(settlement) => settlements.push(settlement),
+            Some(settlement) => {
+                settlements.push(settlement);
+                answered.push(claimed);
+            }
             None => left.push(claimed),
         }
     }
@@ -143,5 +148,8 @@ async fn settle<S: IntakeStore>(
     if settlements.is_empty() {
         return Ok(());
     }
-    shared.parts.store.settle(settlements).await
+    let unfit = shared.parts.store.settle(settlements).await?;
+    answered.retain(|claimed| unfit.contains(&claimed.application.id));
+    waiting.append(&mut answered);
+    Ok(())
 }

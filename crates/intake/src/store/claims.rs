@@ -1,6 +1,6 @@
 //! Handing applications out and noting what came of them.
 
-use lgpki_domain::Timestamp;
+use lgpki_domain::{ApplicationId, Timestamp};
 
 use super::{
     EngineStore,
@@ -59,7 +59,10 @@ impl EngineStore {
             .collect())
     }
 
-    pub(super) async fn settle_batch(&self, batch: Vec<Settlement>) -> Result<(), StoreError> {
+    pub(super) async fn settle_batch(
+        &self,
+        batch: Vec<Settlement>,
+    ) -> Result<Vec<ApplicationId>, StoreError> {
         let handed = self.leases.of(batch.iter().map(|one| one.id));
         let commands = batch.into_iter().map(|one| {
             Command::Settle(Settle {
@@ -69,14 +72,23 @@ impl EngineStore {
             })
         });
         let outcomes = self.engine.submit(commands.collect()).await?;
+        let mut unanswered = Vec::new();
         for (outcome, handed) in outcomes.into_iter().zip(handed) {
-            match outcome {
-                Outcome::Settled => self.leases.end(handed),
-                Outcome::SettledBefore => {}
-                Outcome::Unfit(what) => tracing::warn!(what, "an answer was not recorded"),
+            let awaited = match outcome {
+                Outcome::Settled => false,
+                Outcome::SettledBefore { awaited } => awaited,
+                Outcome::Unfit { what, awaited } => {
+                    tracing::warn!(what, "an answer was not recorded");
+                    awaited
+                }
                 other => return Err(unexpected(other)),
+            };
+            if awaited {
+                unanswered.push(handed.0);
+            } else {
+                self.leases.end(handed);
             }
         }
-        Ok(())
+        Ok(unanswered)
     }
 }

@@ -130,9 +130,17 @@ pub(crate) enum Outcome {
     Claimed(Vec<Snapshot>),
     Settled,
     /// The answer had come before, or came too late to matter.
-    SettledBefore,
+    SettledBefore {
+        /// Whether the application still waits for another one.
+        awaited: bool,
+    },
     /// The answer did not fit the application's state; nothing was recorded.
-    Unfit(String),
+    Unfit {
+        /// What did not fit.
+        what: String,
+        /// Whether the application still waits for another answer.
+        awaited: bool,
+    },
     Changed(Result<u32, Faults>),
     Deactivated(Result<LocalBody, Faults>),
     Noted,

@@ -1,7 +1,7 @@
 //! The store's tests: one conformance suite on every engine, and what only a disk can do to one.
 
 mod conformance;
-mod fixtures;
+pub(crate) mod fixtures;
 mod reopening;
 mod scenario;
 
@@ -49,6 +49,7 @@ on_every_engine! {
     what_was_claimed_is_handed_out_again_only_after_its_release,
     an_issued_certificate_is_kept_and_delivered_once,
     an_abandoned_attempt_is_followed_by_the_next,
+    an_answer_of_no_use_leaves_the_order_to_be_made_again,
     a_revocation_is_completed_and_blocks_a_second_one_until_then,
     a_certificate_issued_behind_the_standings_is_in_the_way,
     answers_that_do_not_fit_change_nothing,

@@ -7,7 +7,7 @@ use lgpki_proto::v1::{
 use tonic::Status;
 
 use crate::{
-    fakes::{Instead, World},
+    fakes::{Instead, World, login},
     scene::{Scene, application, request},
 };
 
@@ -219,4 +219,57 @@ async fn nobody_enters_before_the_standings_are_known() {
             Err(error) => assert_eq!(error.code, tonic::Code::Unavailable),
         }
     }
+}
+
+#[tokio::test]
+async fn a_revocation_that_cannot_be_read_is_asked_for_until_it_can() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let mut revoked = login(10);
+    "2009-02-01T09:00:00.000+09:00".clone_into(&mut revoked.revoked_at);
+    let mut unreadable = revoked.clone();
+    "yesterday".clone_into(&mut unreadable.revoked_at);
+    scene.world.known().standings.push(unreadable);
+    scene.world.tell();
+    while scene.world.known().followed_from.len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    // Nothing but the row has changed, and nobody tells of it.
+    *scene.world.known().standings.last_mut().unwrap() = revoked;
+    let sent = application(CertificateKind::OfficialDuty, 1);
+    loop {
+        match branch.submit(sent.clone()).await {
+            Ok(_) => {}
+            Err(refused) => {
+                assert_eq!(refused.reason, "CLIENT_CERTIFICATE_REVOKED");
+                break;
+            }
+        }
+    }
+    let followed_from = scene.world.known().followed_from.clone();
+    assert!(
+        followed_from.iter().all(|from| *from == 0),
+        "{followed_from:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_about_another_attempt_does_not_end_the_order() {
+    let scene = Scene::new().await;
+    let stale = Outcome::Abandoned(v1::IssuanceAbandoned { attempt: 7 });
+    let instead = [Instead::EachOrder(stale.clone()), Instead::EachOrder(stale)];
+    scene.world.known().instead.extend(instead);
+    let branch = scene.branch();
+    let id = branch
+        .submitted(application(CertificateKind::OfficialDuty, 1))
+        .await;
+    scene.reaches(&id, ApplicationState::Issued).await;
+    let attempts: Vec<_> = scene
+        .world
+        .known()
+        .orders
+        .iter()
+        .map(|o| o.attempt)
+        .collect();
+    assert_eq!(attempts, [1, 1, 1]);
 }

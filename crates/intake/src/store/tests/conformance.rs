@@ -19,6 +19,7 @@ pub(super) use self::{
         a_certificate_issued_behind_the_standings_is_in_the_way,
         a_revocation_is_completed_and_blocks_a_second_one_until_then,
         an_abandoned_attempt_is_followed_by_the_next,
+        an_answer_of_no_use_leaves_the_order_to_be_made_again,
         an_issued_certificate_is_kept_and_delivered_once, answers_that_do_not_fit_change_nothing,
         revocations_are_claimed_though_what_was_given_back_fills_the_claim,
         unconfirmed_certificates_are_found_by_age,

@@ -27,13 +27,15 @@ impl Applications {
             Ok(Some(found)) => found,
             Ok(None) => {
                 let what = format!("there is no application {id} to be settled");
-                return Decision::answer(Outcome::Unfit(what));
+                let awaited = false;
+                return Decision::answer(Outcome::Unfit { what, awaited });
             }
             Err(corrupt) => return Decision::answer(Outcome::Corrupt(corrupt)),
         };
         let state = found.record.state;
+        let awaited = matches!(state, State::Issuing { .. });
         if is_repeated(&state, &settle.outcome) {
-            return Decision::answer(Outcome::SettledBefore);
+            return Decision::answer(Outcome::SettledBefore { awaited });
         }
         let yields = found.record.sort.yields_certificate();
         let fits = match &settle.outcome {
@@ -46,7 +48,7 @@ impl Applications {
                 "an answer does not fit application {id}, which is to {}",
                 found.record.sort
             );
-            return Decision::answer(Outcome::Unfit(what));
+            return Decision::answer(Outcome::Unfit { what, awaited });
         }
         let mut stamp = Stamp::new(settle.at, INTAKE);
         let (step, event): (_, IntakeEvent) = match settle.outcome {
@@ -82,9 +84,10 @@ impl Applications {
         };
         match advance(state, settle.at, step) {
             Ok(_) => Decision::record(stamp, event, Outcome::Settled),
-            Err(wrong) => Decision::answer(Outcome::Unfit(format!(
-                "an answer came for application {id}, but {wrong}"
-            ))),
+            Err(wrong) => {
+                let what = format!("an answer came for application {id}, but {wrong}");
+                Decision::answer(Outcome::Unfit { what, awaited })
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::super::fixtures::{
     accept, act, at, begin, claim, command, id, issue, issued, numbers, refused, revoke, serial,
     settle, state, with,
 };
-use crate::ports::{Act, Content, IntakeStore, NewApplication, Settled};
+use crate::ports::{Act, Content, IntakeStore, NewApplication, Settled, Settlement};
 
 pub(crate) async fn urgent_revocations_are_claimed_first_and_the_rest_in_order(
     store: &impl IntakeStore,
@@ -233,6 +233,41 @@ pub(crate) async fn answers_that_do_not_fit_change_nothing(store: &impl IntakeSt
     assert_eq!(entries(), claimed + 1);
     let found = store.certificates(vec![id(1)]).await.unwrap();
     assert_eq!(found[0].as_ref().unwrap().serial, serial(1));
+}
+
+pub(crate) async fn an_answer_of_no_use_leaves_the_order_to_be_made_again(
+    store: &impl IntakeStore,
+) {
+    begin(store).await;
+    store
+        .accept(vec![issue(1), revoke(2, 9, RevocationReason::Superseded)])
+        .await
+        .unwrap();
+    claim(store, 9).await;
+    let answer = |n, outcome| Settlement {
+        id: id(n),
+        outcome,
+        at: at(7000),
+    };
+    let unfit = vec![
+        answer(1, Settled::Completed),
+        answer(2, issued(2)),
+        answer(9, issued(9)),
+    ];
+    assert_eq!(store.settle(unfit).await.unwrap(), [id(1), id(2)]);
+    let stale = vec![
+        answer(1, Settled::Abandoned { attempt: 7 }),
+        answer(2, Settled::Completed),
+    ];
+    assert_eq!(store.settle(stale).await.unwrap(), [id(1)]);
+    assert!(claim(store, 9).await.is_empty(), "in the caller's hands");
+    store.release(vec![id(1)]).await.unwrap();
+    let again = claim(store, 9).await;
+    assert_eq!((numbers(&again), again[0].attempt), (vec![id(1)], 1));
+    // What comes after the end is awaited no more.
+    settle(store, id(1), issued(1)).await;
+    let late = vec![answer(1, Settled::Completed), answer(2, Settled::Completed)];
+    assert!(store.settle(late).await.unwrap().is_empty());
 }
 
 pub(crate) async fn unconfirmed_certificates_are_found_by_age(store: &impl IntakeStore) {

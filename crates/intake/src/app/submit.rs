@@ -4,8 +4,11 @@
 //! one durable unit; each application in it is decided on its own. The examiners' names are durable
 //! apart from the log before an entry commits to them.
 
+use std::sync::Arc;
+
 use lgpki_domain::{ApplicationId, Caller, Digest};
-use lgpki_store::{Opening, commit};
+use lgpki_store::{Opening, OpeningStore, commit};
+use tracing::Instrument as _;
 
 use super::{
     App, AppError, blocking,
@@ -164,18 +167,18 @@ impl<S: IntakeStore> App<S> {
                 None => outcomes.settle(position, Err(undecoded())),
             }
         }
-        let commitments = self.keep_names(openings).await?;
-        let acceptances = self.parts.store.accept(batch).await?;
-        let mut used = Vec::new();
+        let acceptances = Taking {
+            store: self.parts.store.clone(),
+            names: self.parts.openings.clone(),
+        }
+        .uninterrupted(openings, batch)
+        .await?;
         for (position, acceptance) in positions.into_iter().zip(acceptances) {
             let outcome = match acceptance {
-                Acceptance::Accepted(application) => {
-                    used.extend(application.examiner_commitment.clone());
-                    Ok(Accepted {
-                        application,
-                        repeated: false,
-                    })
-                }
+                Acceptance::Accepted(application) => Ok(Accepted {
+                    application,
+                    repeated: false,
+                }),
                 Acceptance::Repeated(application) => Ok(Accepted {
                     application,
                     repeated: true,
@@ -185,7 +188,7 @@ impl<S: IntakeStore> App<S> {
             };
             outcomes.settle(position, outcome);
         }
-        self.drop_names(commitments, &used).await
+        Ok(())
     }
 
     fn new_application(
@@ -220,31 +223,6 @@ impl<S: IntakeStore> App<S> {
             received_at,
         }))
     }
-
-    /// Makes the openings durable and returns their commitments.
-    async fn keep_names(&self, openings: Vec<Opening>) -> Result<Vec<String>, AppError> {
-        if openings.is_empty() {
-            return Ok(Vec::new());
-        }
-        let store_of_names = self.parts.openings.clone();
-        let commitments = openings.iter().map(|o| o.commitment.clone()).collect();
-        blocking(move || store_of_names.put(&openings))
-            .await?
-            .map_err(store)?;
-        Ok(commitments)
-    }
-
-    /// Erases the openings that no entry of the log names after all.
-    async fn drop_names(&self, all: Vec<String>, used: &[String]) -> Result<(), AppError> {
-        let unused: Vec<String> = all.into_iter().filter(|c| !used.contains(c)).collect();
-        if unused.is_empty() {
-            return Ok(());
-        }
-        let store_of_names = self.parts.openings.clone();
-        blocking(move || store_of_names.erase(&unused))
-            .await?
-            .map_err(store)
-    }
 }
 
 type Judged = Result<(Submission, Admitted), Box<Refusal>>;
@@ -271,6 +249,66 @@ fn repeated(application: Application, digest: Digest) -> Outcome {
 
 fn undecoded() -> AppError {
     AppError::Internal("an application passed the door without its names".to_owned())
+}
+
+/// The last steps, in which names and applications must agree.
+struct Taking<S> {
+    store: Arc<S>,
+    names: Arc<OpeningStore>,
+}
+
+impl<S: IntakeStore> Taking<S> {
+    /// Stores the applications whether or not anybody still waits for the answer: a caller who goes
+    /// away between two steps would otherwise leave names behind that no application has.
+    async fn uninterrupted(
+        self,
+        openings: Vec<Opening>,
+        batch: Vec<NewApplication>,
+    ) -> Result<Vec<Acceptance>, AppError> {
+        let taking = self.take(openings, batch).in_current_span();
+        let taken = tokio::spawn(taking).await;
+        taken.map_err(|failed| AppError::Internal(failed.to_string()))?
+    }
+
+    async fn take(
+        self,
+        openings: Vec<Opening>,
+        batch: Vec<NewApplication>,
+    ) -> Result<Vec<Acceptance>, AppError> {
+        let mut unused = self.keep_names(openings).await?;
+        let acceptances = self.store.accept(batch).await?;
+        for acceptance in &acceptances {
+            if let Acceptance::Accepted(application) = acceptance {
+                unused.retain(|commitment| {
+                    application.examiner_commitment.as_ref() != Some(commitment)
+                });
+            }
+        }
+        self.drop_names(unused).await?;
+        Ok(acceptances)
+    }
+
+    /// Makes the openings durable and returns their commitments.
+    async fn keep_names(&self, openings: Vec<Opening>) -> Result<Vec<String>, AppError> {
+        if openings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names = self.names.clone();
+        let commitments = openings.iter().map(|o| o.commitment.clone()).collect();
+        blocking(move || names.put(&openings))
+            .await?
+            .map_err(store)?;
+        Ok(commitments)
+    }
+
+    /// Erases the openings that no entry of the log names after all.
+    async fn drop_names(&self, unused: Vec<String>) -> Result<(), AppError> {
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let names = self.names.clone();
+        blocking(move || names.erase(&unused)).await?.map_err(store)
+    }
 }
 
 pub(super) fn store(error: lgpki_store::StoreError) -> AppError {
@@ -303,3 +341,6 @@ async fn inspect(batch: Vec<(usize, Submission)>) -> Result<Vec<(usize, Inspecte
     }
     Ok(inspected)
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,7 +142,21 @@ impl Scene {
             .unwrap();
         let list_bodies = "/lgpki.v1.DirectoryService/ListBodies";
         self.until_refused(&identity, list_bodies).await;
+        self.swept("47001", &self.installation.officer("lgwan-officer-47001"));
         identity
+    }
+
+    /// Has the operator revoke what a closed branch, which has nobody left to ask for it, still held.
+    fn swept(&self, branch: &str, held: &Identity) {
+        let certificate = lgpki_x509::certificate::Certificate::parse(held.certificate());
+        let serial = certificate.unwrap().serial().unwrap().to_string();
+        let reason = ["--reason", "key-compromise", "--branch", branch];
+        let examined = ["--examined-by", "運営主体"];
+        let command = [&["revoke", &serial], &reason[..], &examined].concat();
+        let office = ("operator-1", "operator");
+        self.installation
+            .office(office.0, office.1, &command)
+            .unwrap();
     }
 
     async fn until_refused(&self, identity: &Identity, path: &str) {

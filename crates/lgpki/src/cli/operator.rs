@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use lgpki_domain::{ApplicationId, BodyCode, Serial};
 
-use super::Ca;
+use super::{Ca, Examiner, Reason};
 
 /// What the operator does.
 #[derive(Debug, Subcommand)]
@@ -63,6 +63,34 @@ pub(crate) enum OperatorCommand {
     Certificate {
         /// Its serial number.
         serial: Serial,
+    },
+    /// Apply for revocation of a certificate of any branch, above all of a closed one (R8).
+    #[command(
+        after_help = "Example:\n  lgpki operator --as offices/operator-1 revoke 4d62828befea89b3ab79b7ec4bdbc316 \
+                            --reason key-compromise --branch 01001 --examined-by 運営主体\n\nkey-compromise is \
+                            carried out without examination and published at once."
+    )]
+    Revoke {
+        /// The certificate's serial number.
+        serial: Serial,
+        /// Why.
+        #[arg(long, value_enum)]
+        reason: Reason,
+        /// The branch that the certificate was issued to, by its body's code.
+        #[arg(long, value_name = "CODE")]
+        branch: BodyCode,
+        #[command(flatten)]
+        examiner: Examiner,
+    },
+    /// Apply for abolition of a certificate of any branch, above all of a closed one (R8).
+    Abolish {
+        /// The certificate's serial number.
+        serial: Serial,
+        /// The branch that the certificate was issued to, by its body's code.
+        #[arg(long, value_name = "CODE")]
+        branch: BodyCode,
+        #[command(flatten)]
+        examiner: Examiner,
     },
     /// Show the CAs and how fresh their CRLs are.
     Authorities,

@@ -21,7 +21,7 @@ use super::{
     submit,
 };
 use crate::{
-    cli::{CirsCommand, Examiner, OfficeArgs},
+    cli::{CirsCommand, OfficeArgs},
     error::{CommandError, Refused},
     office::Office,
     output::Output,
@@ -82,13 +82,15 @@ async fn carry_out(
                 serial: serial.to_string(),
                 reason: wire(reason.0),
             };
-            apply(office, &examiner, Content::Revoke(content), output).await
+            let request = submit::build(office.branch()?, &examiner, Content::Revoke(content))?;
+            apply(office, request, "cirs watch", output).await
         }
         CirsCommand::Abolish { serial, examiner } => {
             let content = v1::AbolishContent {
                 serial: serial.to_string(),
             };
-            apply(office, &examiner, Content::Abolish(content), output).await
+            let request = submit::build(office.branch()?, &examiner, Content::Abolish(content))?;
+            apply(office, request, "cirs watch", output).await
         }
         CirsCommand::Withdraw { id } => {
             let request = v1::WithdrawApplicationRequest { id: id.to_string() };
@@ -139,13 +141,13 @@ fn one(application: Option<v1::Application>, output: Output) -> Result<(), Comma
     Ok(())
 }
 
-async fn apply(
+/// Submits one application and names the command that comes `next`, such as `cirs watch`.
+pub(crate) async fn apply(
     office: &Office,
-    examiner: &Examiner,
-    content: Content,
+    request: v1::SubmitApplicationRequest,
+    next: &str,
     output: Output,
 ) -> Result<(), CommandError> {
-    let request = submit::build(office, examiner, content)?;
     let answer = ApplicationServiceClient::new(office.channel())
         .submit_application(request)
         .await?;
@@ -155,8 +157,9 @@ async fn apply(
     if answer.repeated {
         output.say("submitted before, nothing new was stored; to apply anew give --request-id");
     }
-    let rest = format!("watch {}", id.unwrap_or_default());
-    output.say(format!("next: {}", office.command("cirs", &rest)));
+    let (desk, command) = next.split_once(' ').unwrap_or((next, ""));
+    let rest = format!("{command} {}", id.unwrap_or_default());
+    output.say(format!("next: {}", office.command(desk, &rest)));
     Ok(())
 }
 

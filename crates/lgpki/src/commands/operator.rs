@@ -6,7 +6,7 @@ use lgpki_proto::{
     v1::{
         self, application_service_client::ApplicationServiceClient,
         certificate_service_client::CertificateServiceClient, examination_outcome::Outcome,
-        examination_service_client::ExaminationServiceClient,
+        examination_service_client::ExaminationServiceClient, submit_application_request::Content,
     },
 };
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    cirs, directory,
+    cirs, directory, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -100,6 +100,30 @@ async fn carry_out(
                 certificate_sheet(&certificate)
             });
             Ok(())
+        }
+        OperatorCommand::Revoke {
+            serial,
+            reason,
+            branch,
+            examiner,
+        } => {
+            let content = v1::RevokeContent {
+                serial: serial.to_string(),
+                reason: wire(reason.0),
+            };
+            let request = submit::build(branch.to_string(), &examiner, Content::Revoke(content))?;
+            cirs::apply(office, request, "operator show", output).await
+        }
+        OperatorCommand::Abolish {
+            serial,
+            branch,
+            examiner,
+        } => {
+            let content = v1::AbolishContent {
+                serial: serial.to_string(),
+            };
+            let request = submit::build(branch.to_string(), &examiner, Content::Abolish(content))?;
+            cirs::apply(office, request, "operator show", output).await
         }
         OperatorCommand::Authorities => authorities(office, output).await,
         OperatorCommand::EraseExaminerName { id } => {

@@ -193,18 +193,18 @@ fn request(
     content: v1::IssueContent,
 ) -> Result<v1::SubmitApplicationRequest, CommandError> {
     let content = v1::submit_application_request::Content::Issue(content);
-    build(office, examiner, content)
+    build(office.branch()?, examiner, content)
 }
 
-/// A request with the branch's examination and a request id.
+/// A request for a branch, with the examination and a request id.
 pub(crate) fn build(
-    office: &Office,
+    branch: String,
     examiner: &Examiner,
     content: v1::submit_application_request::Content,
 ) -> Result<v1::SubmitApplicationRequest, CommandError> {
     let mut request = v1::SubmitApplicationRequest {
         request_id: String::new(),
-        branch: office.branch()?,
+        branch,
         examination: Some(v1::BranchExamination {
             office: examiner.examined_by.clone(),
             examiner_name: examiner.person.clone().unwrap_or_default(),

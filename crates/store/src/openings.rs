@@ -20,6 +20,7 @@ use lgpki_ledger::{
 use parking_lot::{Mutex, MutexGuard};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::error::StoreError;
 
@@ -81,6 +82,8 @@ pub struct OpeningStore {
     path: PathBuf,
     disk: Arc<dyn Disk>,
     inner: Mutex<Inner>,
+    /// Why nothing more is written, once that is so.
+    failure: watch::Sender<Option<String>>,
     _lock: Box<dyn Held>,
 }
 
@@ -89,8 +92,6 @@ struct Inner {
     file: Arc<dyn DiskFile>,
     end: u64,
     known: HashMap<String, Opening>,
-    /// After a failed write nobody knows what the file holds.
-    failed: bool,
 }
 
 impl OpeningStore {
@@ -136,12 +137,8 @@ impl OpeningStore {
             dir: dir.to_owned(),
             path,
             disk,
-            inner: Mutex::new(Inner {
-                file,
-                end,
-                known,
-                failed: false,
-            }),
+            inner: Mutex::new(Inner { file, end, known }),
+            failure: watch::Sender::new(None),
             _lock: lock,
         })
     }
@@ -158,8 +155,7 @@ impl OpeningStore {
             .write_at(&record, inner.end)
             .and_then(|()| inner.file.sync());
         if let Err(e) = written {
-            inner.failed = true;
-            return Err(self.failed("write")(e));
+            return Err(self.fail("write", e));
         }
         inner.end += record.len() as u64;
         for opening in openings {
@@ -212,8 +208,7 @@ impl OpeningStore {
         match rewrite() {
             Ok(file) => inner.file = file,
             Err(e) => {
-                inner.failed = true;
-                return Err(self.failed("rewrite")(e));
+                return Err(self.fail("rewrite", e));
             }
         }
         inner.end = record.len() as u64;
@@ -221,29 +216,48 @@ impl OpeningStore {
         Ok(())
     }
 
+    /// Returns only if a write fails, with its error: nobody knows then what the file holds, and
+    /// whoever holds the store must open it anew.
+    pub async fn failed(&self) -> StoreError {
+        let mut failure = self.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(why) => self.error(
+                "write",
+                std::io::Error::other(why.clone().unwrap_or_default()),
+            ),
+            // The other end lives as long as this handle.
+            Err(_) => StoreError::Closed,
+        }
+    }
+
     fn usable(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let inner = self.inner.lock();
-        if inner.failed {
-            let what = std::io::Error::other("an earlier write failed");
-            return Err(self.failed("write")(what));
+        if let Some(why) = self.failure.borrow().as_ref() {
+            let what = std::io::Error::other(format!("an earlier write failed: {why}"));
+            return Err(self.error("write", what));
         }
         Ok(inner)
     }
 
-    fn failed(&self, doing: &'static str) -> impl FnOnce(std::io::Error) -> StoreError {
-        let path = self.path.clone();
-        move |source| StoreError::Openings {
+    /// Notes that the file is unusable from now on.
+    fn fail(&self, doing: &'static str, source: std::io::Error) -> StoreError {
+        self.failure.send_replace(Some(source.to_string()));
+        self.error(doing, source)
+    }
+
+    fn error(&self, doing: &'static str, source: std::io::Error) -> StoreError {
+        StoreError::Openings {
             doing,
-            path,
+            path: self.path.clone(),
             source,
         }
     }
 
     /// Length, checksum, JSON.
     fn record<T: Serialize>(&self, openings: &[T]) -> Result<Vec<u8>, StoreError> {
-        let json = serde_json::to_vec(openings).map_err(|e| self.failed("write")(e.into()))?;
-        let length = u32::try_from(json.len())
-            .map_err(|e| self.failed("write")(std::io::Error::other(e)))?;
+        let json = serde_json::to_vec(openings).map_err(|e| self.error("write", e.into()))?;
+        let length =
+            u32::try_from(json.len()).map_err(|e| self.error("write", std::io::Error::other(e)))?;
         let mut record = length.to_be_bytes().to_vec();
         record.extend_from_slice(&checksum(&json));
         record.extend_from_slice(&json);

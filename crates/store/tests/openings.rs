@@ -126,6 +126,35 @@ fn whichever_step_fails_what_was_kept_stays_and_what_was_erased_is_gone() {
     }
 }
 
+#[tokio::test]
+async fn a_failed_write_is_told_to_whoever_keeps_the_service_running() {
+    for erasing in [false, true] {
+        let disk = FaultyDisk::new();
+        let store = open(&disk).unwrap();
+        let all = openings(0..2);
+        store.put(&all[..1]).unwrap();
+        let watched = store.failed();
+        tokio::pin!(watched);
+        tokio::select! {
+            biased;
+            error = &mut watched => panic!("nothing failed yet: {error}"),
+            () = std::future::ready(()) => {}
+        }
+        disk.fail_at(1, Fault::Before(ErrorKind::StorageFull));
+        let failed = if erasing {
+            store.erase(&[all[0].commitment.clone()])
+        } else {
+            store.put(&all[1..])
+        };
+        assert!(matches!(failed, Err(StoreError::Openings { .. })));
+        let error = watched.await;
+        assert!(matches!(error, StoreError::Openings { .. }), "{error}");
+        // For good, and for whoever asks later as well.
+        assert!(store.put(&all[1..]).is_err());
+        store.failed().await;
+    }
+}
+
 #[test]
 fn damage_before_whole_records_is_reported_and_not_cut() {
     let disk = FaultyDisk::new();

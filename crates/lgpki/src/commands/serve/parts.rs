@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use lgpki_intake::store::EngineStore;
+use lgpki_intake::{error::StoreError, store::EngineStore};
 use lgpki_keys::{Passphrase, PassphraseSource, SoftwareKey};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
@@ -174,9 +174,10 @@ impl Parts {
         let settings = lgpki_intake::Settings::try_from(section.settings.clone())
             .map_err(|e| CommandError::new(chain(&e)))?;
         let (store, openings) = open_intake(shared).await?;
+        let openings = Arc::new(openings);
         let deps = lgpki_intake::Deps {
             store: store.clone(),
-            openings: Arc::new(openings),
+            openings: openings.clone(),
             issuer: self.dial(shared, &section.own.issuer, ServiceName::Issuer)?,
             lifecycle: self.dial(shared, &section.own.lifecycle, ServiceName::Lifecycle)?,
             identity: self.identity(shared)?,
@@ -195,6 +196,7 @@ impl Parts {
             tokio::select! {
                 outcome = service.run(listener, until) => outcome,
                 error = watched.failed() => Err(error.into()),
+                error = openings.failed() => Err(StoreError::from(error).into()),
             }
         });
         Ok((readiness, store))

@@ -1,8 +1,6 @@
 //! The public's door: CRLs, CA certificates and the practice statement over plain HTTP (RFC 5280 §8 advises against
 //! https here). Reads only; nothing about anybody is told but what is published.
 
-use std::{future::IntoFuture as _, time::Duration};
-
 use axum::{
     Router,
     extract::State,
@@ -11,38 +9,23 @@ use axum::{
     routing::get,
 };
 use lgpki_domain::Timestamp;
-use lgpki_runtime::shutdown::Shutdown;
-use tokio::{net::TcpListener, time::sleep};
+use lgpki_runtime::{
+    plain_http::{self, Limits},
+    shutdown::Shutdown,
+};
+use tokio::net::TcpListener;
 
 use crate::{
-    error::LifecycleError,
     metrics,
     publication::{Name, PublicationFiles},
 };
 
-/// How long downloads may take to end once the shutdown is requested.
-const DRAIN: Duration = Duration::from_secs(10);
+/// Connections at the same time; relying parties keep what they fetched.
+const CONNECTIONS: usize = 1_024;
 
 /// Serves the published files until the shutdown.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    files: PublicationFiles,
-    shutdown: Shutdown,
-) -> Result<(), LifecycleError> {
-    let asked = shutdown.clone();
-    let serving = axum::serve(listener, router(files))
-        .with_graceful_shutdown(async move { asked.requested().await });
-    let too_long = async {
-        shutdown.requested().await;
-        sleep(DRAIN).await;
-    };
-    tokio::select! {
-        ended = serving.into_future() => ended.map_err(|e| LifecycleError::Serving {
-            what: "the publication over HTTP",
-            why: e.to_string(),
-        }),
-        () = too_long => Ok(()),
-    }
+pub(crate) async fn serve(listener: TcpListener, files: PublicationFiles, shutdown: Shutdown) {
+    plain_http::serve(listener, router(files), Limits::new(CONNECTIONS), shutdown).await;
 }
 
 /// The routes; `GET` answers `HEAD` as well.

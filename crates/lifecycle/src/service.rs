@@ -72,7 +72,11 @@ pub async fn run(
     };
     let mut tasks = JoinSet::new();
     let routes = running.start(&mut tasks, &shutdown);
-    tasks.spawn(http::serve(listeners.publication, files, shutdown.clone()));
+    let publication = http::serve(listeners.publication, files, shutdown.clone());
+    tasks.spawn(async move {
+        publication.await;
+        Ok(())
+    });
     let readiness = deps.server.readiness();
     tasks.spawn(serve(deps.server, listeners.grpc, routes, shutdown.clone()));
     readiness.set_ready(true);

@@ -17,10 +17,16 @@ use lgpki_proto::ServiceName;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
-use crate::{error::RuntimeError, readiness::Readiness, shutdown::Shutdown};
+use crate::{
+    plain_http::{self, Limits},
+    readiness::Readiness,
+    shutdown::Shutdown,
+};
 
 /// How often the recorder tidies up what nobody scraped.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// Connections at the same time: scrapers and supervisors are few.
+const CONNECTIONS: usize = 32;
 /// Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -41,7 +47,7 @@ impl Admin {
     }
 
     /// Serves until the shutdown is requested.
-    pub async fn run(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), RuntimeError> {
+    pub async fn run(self, listener: TcpListener, shutdown: Shutdown) {
         let inner = Arc::clone(&self.0);
         let upkeep = async move {
             loop {
@@ -51,14 +57,13 @@ impl Admin {
                 }
             }
         };
-        let until = shutdown.clone();
-        let server = axum::serve(listener, self.router())
-            .with_graceful_shutdown(async move { until.requested().await });
+        let limits = Limits {
+            drain: UPKEEP,
+            ..Limits::new(CONNECTIONS)
+        };
         tokio::select! {
-            ended = async { server.await } => ended.map_err(RuntimeError::Admin),
-            () = upkeep => Ok(()),
-            // A scraper that keeps its connection open does not hold up the process.
-            () = async { shutdown.requested().await; tokio::time::sleep(UPKEEP).await } => Ok(()),
+            () = plain_http::serve(listener, self.router(), limits, shutdown) => {}
+            () = upkeep => {}
         }
     }
 

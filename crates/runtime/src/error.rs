@@ -86,9 +86,6 @@ pub enum RuntimeError {
     /// The compiled contract cannot be served by reflection.
     #[error("the compiled contract cannot be served by reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
-    /// The administration port failed.
-    #[error("the administration port failed")]
-    Admin(#[source] io::Error),
 }
 
 impl RuntimeError {
@@ -103,9 +100,7 @@ impl RuntimeError {
             | Self::Tls { .. }
             | Self::NoAnchor
             | Self::Target { .. } => ErrorClass::InvalidInput,
-            Self::Signals(_) | Self::Telemetry { .. } | Self::Reflection(_) | Self::Admin(_) => {
-                ErrorClass::Internal
-            }
+            Self::Signals(_) | Self::Telemetry { .. } | Self::Reflection(_) => ErrorClass::Internal,
         }
     }
 }
@@ -129,10 +124,10 @@ mod tests {
 
     #[test]
     fn a_chain_is_told_from_the_outside_in() {
-        let error = RuntimeError::Admin(io::Error::other("the disk is on fire"));
+        let error = RuntimeError::Signals(io::Error::other("the disk is on fire"));
         assert_eq!(
             chain(&error),
-            "the administration port failed: the disk is on fire"
+            "cannot listen to signals: the disk is on fire"
         );
     }
 }

@@ -14,6 +14,7 @@ pub mod error;
 mod gate;
 pub mod identity;
 pub mod listen;
+pub mod plain_http;
 pub mod random;
 pub mod readiness;
 pub mod rpc;

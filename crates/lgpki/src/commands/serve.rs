@@ -193,10 +193,11 @@ async fn admin(
         return Ok(());
     };
     let listener = bind(&format!("{service}.admin"), &shared.admin).await?;
-    tasks.spawn(
-        format!("{service}.admin"),
-        Admin::new(metrics, vec![readiness]).run(listener, until.clone()),
-    );
+    let serving = Admin::new(metrics, vec![readiness]).run(listener, until.clone());
+    tasks.spawn(format!("{service}.admin"), async move {
+        serving.await;
+        Ok::<_, std::convert::Infallible>(())
+    });
     Ok(())
 }
 

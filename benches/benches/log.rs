@@ -47,7 +47,7 @@ fn of(c: &mut Criterion, batch: usize) -> Result<(), Failure> {
     });
     group.bench_function("the log", |b| b.iter(|| log.append(&entries)));
     group.bench_function("the log, on a disk in memory", |b| {
-        b.iter(|| memory.append(&entries))
+        b.iter(|| memory.append(&entries));
     });
     group.finish();
     Ok(())

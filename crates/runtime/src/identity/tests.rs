@@ -233,7 +233,11 @@ fn a_role_that_an_rpc_does_not_name_is_refused_by_name() {
     let presented = shown(&Pki::ours().login(OfficerRole::Auditor, 9));
     let failure = bench.judge(&presented, SUBMIT).unwrap_err();
     assert_eq!(failure.reason, "ROLE_NOT_ALLOWED");
-    assert!(failure.message.contains("branch-officer, operator, not to auditor"));
+    assert!(
+        failure
+            .message
+            .contains("branch-officer, operator, not to auditor")
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! after the sync. It decides what only it can decide without a race (request ids, keys, subjects,
 //! states); everything that can be judged from the request alone was judged before.
 
+mod door;
+
 use std::future::Future;
 
 use lgpki_domain::{
@@ -15,6 +17,8 @@ use lgpki_domain::{
 };
 
 use crate::error::StoreError;
+
+pub use door::{DoorQuery, DoorView};
 
 /// What an application asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -275,36 +279,6 @@ pub enum DirectoryChange {
         /// The role's English name.
         en: String,
     },
-}
-
-/// What the door needs to know to judge one application.
-#[derive(Clone, Debug)]
-pub struct DoorView {
-    /// The body applied for, if it exists.
-    pub body: Option<Body>,
-    /// The organization of the given English name, if registered.
-    pub organization: Option<Organization>,
-    /// The account of the given unit and English name, if registered.
-    pub account: Option<Account>,
-    /// An application, open or with a certificate, that came with this key.
-    pub key_used_by: Option<ApplicationId>,
-    /// An open application for the same subject and kind.
-    pub open_for_subject: Option<ApplicationId>,
-}
-
-/// What to look up for one application.
-#[derive(Clone, Debug)]
-pub struct DoorQuery {
-    /// The body applied for.
-    pub branch: BodyCode,
-    /// Unit by English name.
-    pub unit_en: Option<String>,
-    /// Role by English name.
-    pub name_en: Option<String>,
-    /// The key.
-    pub key_digest: Option<Digest>,
-    /// Subject and kind, as [`crate::subject_key::subject_key`] digests them.
-    pub subject_key: Option<Digest>,
 }
 
 /// Intake's durable store: applications and the directories.

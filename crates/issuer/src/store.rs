@@ -311,6 +311,10 @@ impl IssuerStore for LogStore {
     }
 
     async fn feed(&self, from: u64, most: usize) -> Result<FeedPage, StoreError> {
+        let recent = self.engine.recent(from, most, feed::PAGE_BYTES);
+        if let Some(recent) = recent {
+            return Ok(feed::recent_page(&recent, from));
+        }
         let log = self.engine.log();
         let read = tokio::task::spawn_blocking(move || feed::page(&log, from, most));
         read.await.map_err(|_| StoreError::Mismatched)?

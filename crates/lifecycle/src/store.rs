@@ -8,7 +8,7 @@ mod inventory;
 mod machine;
 mod record;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use lgpki_domain::{Authority, Serial, Timestamp};
 use lgpki_ledger::{Recorded, decode};
@@ -84,6 +84,22 @@ impl EngineStore {
             Some(outcome) => Ok(outcome),
             None => Err(StoreError::NoAnswer),
         }
+    }
+
+    /// The history from `from` on, from memory where it is recent.
+    async fn look(&self, from: u64) -> Result<Vec<Arc<Recorded<LifecycleEvent>>>, StoreError> {
+        if let Some(recent) = self.engine.recent(from, LOOK_ENTRIES, LOOK_BYTES) {
+            return Ok(recent);
+        }
+        let log = self.engine.log();
+        let look = spawn_blocking(move || {
+            log.read(from, LOOK_ENTRIES, LOOK_BYTES)
+                .map_err(lgpki_store::StoreError::from)?
+                .into_iter()
+                .map(|(index, bytes)| entry(index, &bytes).map(Arc::new))
+                .collect()
+        });
+        look.await.map_err(|_| StoreError::NoAnswer)?
     }
 
     /// The certificates behind places of the index.
@@ -221,38 +237,23 @@ impl LifecycleStore for EngineStore {
     }
 
     async fn standings(&self, from: u64) -> Result<Standings, StoreError> {
-        let log = self.engine.log();
-        let look = spawn_blocking(
-            move || -> Result<Vec<Recorded<LifecycleEvent>>, StoreError> {
-                log.read(from, LOOK_ENTRIES, LOOK_BYTES)
-                    .map_err(lgpki_store::StoreError::from)?
-                    .into_iter()
-                    .map(|(index, bytes)| entry(index, &bytes))
-                    .collect()
-            },
-        );
-        let recorded = look.await.map_err(|_| StoreError::NoAnswer)??;
+        let recorded = self.look(from).await?;
         let mut standings = Standings {
             next: recorded.last().map_or(from, |last| last.index + 1),
             ..Standings::default()
         };
         let mut revoked = Vec::new();
         for recorded in recorded {
-            match recorded.event {
+            let answered = || recorded.stamp.answers.as_ref().map(|entry| entry.index + 1);
+            match &recorded.event {
                 LifecycleEvent::Registered(body) => {
-                    standings.issuance_position =
-                        recorded.stamp.answers.map(|entry| entry.index + 1);
-                    let mut issued = crate::ports::IssuedCertificate::from(body);
-                    issued.der = Vec::new();
+                    standings.issuance_position = answered();
                     standings.certificates.push(Certificate {
-                        issued,
+                        issued: body.without_der(),
                         revocation: None,
                     });
                 }
-                LifecycleEvent::Abandoned(_) => {
-                    standings.issuance_position =
-                        recorded.stamp.answers.map(|entry| entry.index + 1);
-                }
+                LifecycleEvent::Abandoned(_) => standings.issuance_position = answered(),
                 LifecycleEvent::Revoked(body) => revoked.push(body.serial),
                 LifecycleEvent::Published(_) => {}
             }

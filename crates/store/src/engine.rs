@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use lgpki_ledger::{Disk, Head, LogReader, MemoryDisk, OsDisk, log::SEGMENT_BYTES};
+use lgpki_ledger::{Disk, Head, LogReader, MemoryDisk, OsDisk, Recorded, log::SEGMENT_BYTES};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -25,6 +25,7 @@ use crate::{
     mark::Mark,
     open::{self, OpenReport},
     overlay::Overlay,
+    tail::Tail,
     view::{Ground, View},
 };
 
@@ -55,7 +56,7 @@ impl Options {
             disk: Arc::new(OsDisk),
             queue: 1024,
             frame_bytes: 4 * 1024 * 1024,
-            flush_keys: 4096,
+            flush_keys: 16_384,
             cache_bytes: 64 * 1024 * 1024,
             segment_bytes: SEGMENT_BYTES,
         }
@@ -92,7 +93,7 @@ impl Ending {
 }
 
 /// What the threads and the handles share.
-pub(crate) struct Core<M> {
+pub(crate) struct Core<M: Machine> {
     pub(crate) dir: PathBuf,
     pub(crate) options: Options,
     pub(crate) state: RwLock<State<M>>,
@@ -101,6 +102,7 @@ pub(crate) struct Core<M> {
     pub(crate) indexed: bool,
     pub(crate) fault: OnceLock<String>,
     pub(crate) reader: LogReader,
+    pub(crate) tail: Mutex<Tail<M::Event>>,
     pub(crate) head: Mutex<Head>,
     pub(crate) durable: watch::Sender<u64>,
     pub(crate) ending: watch::Sender<Ending>,
@@ -321,6 +323,20 @@ impl<M: Machine> Engine<M> {
     #[must_use]
     pub fn log(&self) -> LogReader {
         self.core.reader.clone()
+    }
+
+    /// The durable events from index `from` on, where they are recent enough to be still in memory:
+    /// at most `most`, and as many as fit into `max_bytes` but at least one. `None` if the log must
+    /// be read for them, or if `from` lies beyond its end.
+    #[must_use]
+    pub fn recent(
+        &self,
+        from: u64,
+        most: usize,
+        max_bytes: usize,
+    ) -> Option<Vec<Arc<Recorded<M::Event>>>> {
+        let end = self.core.reader.durable();
+        self.core.tail.lock().read((from, end), most, max_bytes)
     }
 
     /// The durable size of the log, as it grows: for feeds and watchers.

@@ -16,6 +16,7 @@ mod mark;
 mod open;
 mod openings;
 mod overlay;
+mod tail;
 mod view;
 mod write;
 

@@ -19,6 +19,7 @@ use crate::{
     machine::Machine,
     mark::Mark,
     overlay::Overlay,
+    tail::Tail,
     view::{Tables, View},
     write,
 };
@@ -188,6 +189,7 @@ fn core<M: Machine>(
         indexed,
         fault: OnceLock::new(),
         reader,
+        tail: Mutex::new(Tail::default()),
         head: Mutex::new(head),
         durable: watch::Sender::new(head.size),
         ending: watch::Sender::new(Ending::Running),

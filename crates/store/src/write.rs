@@ -71,25 +71,30 @@ fn decide<M: Machine>(
             .iter()
             .map(|(stamp, event)| encode(&core.options.node, stamp, event))
             .collect();
+        let lengths: Vec<usize>;
         match encoded {
-            Ok(encoded) => entries.extend(encoded),
+            Ok(encoded) => {
+                lengths = encoded.iter().map(Vec::len).collect();
+                entries.extend(encoded);
+            }
             Err(e) => {
                 outcomes.push(M::unrecordable(e));
                 continue;
             }
         }
-        for (stamp, event) in decision.events {
-            let recorded = Recorded {
+        for ((stamp, event), length) in decision.events.into_iter().zip(lengths) {
+            let recorded = Arc::new(Recorded {
                 index: *next,
                 stamp,
                 event,
-            };
+            });
             let mut tables = Tables {
                 ground: core.ground(),
                 overlay,
                 next: *next,
             };
             machine.apply(&mut tables, &recorded);
+            core.tail.lock().push(length, recorded);
             *next += 1;
         }
         outcomes.push(decision.outcome);

@@ -1,6 +1,9 @@
-//! Reading the feed: the entries of the log that concern an inventory of certificates.
+//! Reading the feed: the entries of the log that concern an inventory of certificates, from memory
+//! where they are recent.
 
-use lgpki_ledger::{Body, LogReader, decode};
+use std::sync::Arc;
+
+use lgpki_ledger::{Body, LogReader, Recorded, decode};
 
 use crate::{
     error::StoreError,
@@ -9,9 +12,27 @@ use crate::{
 };
 
 /// Bytes of entries read at once; a page of certificates stays far below gRPC's 4 MiB.
-const PAGE_BYTES: usize = 1024 * 1024;
+pub(super) const PAGE_BYTES: usize = 1024 * 1024;
 
-/// The page that begins at `from`.
+/// The page of these events, which begin at `from`.
+pub(super) fn recent_page(events: &[Arc<Recorded<IssuerEvent>>], from: u64) -> FeedPage {
+    let shown = |one: &&Arc<Recorded<IssuerEvent>>| {
+        matches!(
+            one.event,
+            IssuerEvent::Issued(_) | IssuerEvent::Abandoned(_)
+        )
+    };
+    FeedPage {
+        next: events.last().map_or(from, |last| last.index + 1),
+        events: events
+            .iter()
+            .filter(shown)
+            .map(|one| Recorded::clone(one))
+            .collect(),
+    }
+}
+
+/// The page that begins at `from`, read from the log.
 pub(super) fn page(log: &LogReader, from: u64, most: usize) -> Result<FeedPage, StoreError> {
     let size = log.durable();
     if from > size {

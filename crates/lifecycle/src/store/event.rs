@@ -86,6 +86,26 @@ impl Body for CertificateRegistered {
     }
 }
 
+impl CertificateRegistered {
+    /// What is told of it where nobody asks for the certificate itself.
+    #[must_use]
+    pub fn without_der(&self) -> IssuedCertificate {
+        IssuedCertificate {
+            application: self.application,
+            authority: self.authority,
+            branch: self.branch,
+            der: Vec::new(),
+            issued_at: self.issued_at,
+            key_digest: self.key_digest,
+            kind: self.kind,
+            not_after: self.not_after,
+            not_before: self.not_before,
+            serial: self.serial,
+            subject: self.subject.clone(),
+        }
+    }
+}
+
 impl From<IssuedCertificate> for CertificateRegistered {
     fn from(issued: IssuedCertificate) -> Self {
         Self {

@@ -71,17 +71,31 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let c = self.civil();
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}+09:00",
-            c.year(),
-            c.month(),
-            c.day(),
-            c.hour(),
-            c.minute(),
-            c.second(),
-            c.millisecond()
-        )
+        let fields = [
+            (4, i32::from(c.year())),
+            (7, i32::from(c.month())),
+            (10, i32::from(c.day())),
+            (13, i32::from(c.hour())),
+            (16, i32::from(c.minute())),
+            (19, i32::from(c.second())),
+            (23, i32::from(c.millisecond())),
+        ];
+        // Digits from each field's end backwards; these texts are made by the thousand.
+        let mut text = *b"0000-00-00T00:00:00.000+09:00";
+        for (end, value) in fields {
+            let mut rest = value.unsigned_abs();
+            for digit in text[..end].iter_mut().rev() {
+                if rest == 0 {
+                    break;
+                }
+                *digit = b"0123456789"[(rest % 10) as usize];
+                rest /= 10;
+            }
+        }
+        if c.year() < 0 {
+            f.write_str("-")?;
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -156,7 +156,8 @@ pub trait Body: Serialize + DeserializeOwned + Send + Sync + 'static {
 
 /// Writes an entry of at most [`MAX_ENTRY_BYTES`].
 pub fn encode<E: Event>(node: &str, stamp: &Stamp, event: &E) -> Result<Vec<u8>, EntryError> {
-    let mut out = Vec::with_capacity(1024);
+    // Most entries hold a certificate or a request.
+    let mut out = Vec::with_capacity(4096);
     out.push(b'{');
     let about = event.about();
     if about != About::default() {

@@ -4,7 +4,7 @@
 //! the delivery, all at the same time. Its CPU time is this process's and is not counted.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     path::Path,
     time::Duration,
 };
@@ -196,8 +196,9 @@ async fn watch(
         ids: Vec::new(),
     };
     let mut changes = client.watch_applications(request).await?.into_inner();
-    let mut told = 0;
-    while told < wanted {
+    // A watcher hears the newest state of what changed, so it may hear the same state again.
+    let mut told = HashSet::with_capacity(wanted);
+    while told.len() < wanted {
         let change = changes
             .message()
             .await?
@@ -214,8 +215,9 @@ async fn watch(
             )
             .into());
         }
-        issued.send(application.id)?;
-        told += 1;
+        if told.insert(application.id.clone()) {
+            issued.send(application.id)?;
+        }
     }
     Ok(())
 }

@@ -416,12 +416,12 @@ pub trait IntakeStore: Send + Sync + 'static {
     /// Rises with every durable change; watchers re-read what changed since.
     fn changes(&self) -> tokio::sync::watch::Receiver<u64>;
 
-    /// The applications (of `branch` only, if given) changed at log indexes from `from` on, newest
-    /// state each, and where to go on; to be asked again while that rises. About `most` changes are
-    /// looked at, so there may be none for the branch among them.
+    /// The applications that match as they stand now and changed at log indexes from `from` on,
+    /// newest state each, and where to go on; to be asked again while that rises. About `most`
+    /// changes are looked at, so there may be none that match among them.
     fn changed_since(
         &self,
-        branch: Option<BodyCode>,
+        filter: Filter,
         from: u64,
         most: usize,
     ) -> impl Future<Output = Result<(Vec<Application>, u64), StoreError>> + Send;

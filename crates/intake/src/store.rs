@@ -358,11 +358,11 @@ impl IntakeStore for EngineStore {
     #[tracing::instrument(level = "debug", skip_all)]
     async fn changed_since(
         &self,
-        branch: Option<BodyCode>,
+        filter: Filter,
         from: u64,
         most: usize,
     ) -> Result<(Vec<Application>, u64), StoreError> {
-        self.changes_since(branch, from, most).await
+        self.changes_since(filter, from, most).await
     }
 }
 

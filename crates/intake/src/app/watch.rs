@@ -117,7 +117,7 @@ impl<S: IntakeStore> Watcher<S> {
     async fn changed(&mut self) -> Result<Vec<Application>, AppError> {
         let (changed, next) = self
             .store
-            .changed_since(self.filter.branch, self.from, STEP)
+            .changed_since(self.filter.clone(), self.from, STEP)
             .await?;
         if changed.is_empty() && next <= self.from {
             self.told.clear();
@@ -128,7 +128,6 @@ impl<S: IntakeStore> Watcher<S> {
         self.from = next;
         let wanted = |application: &Application| {
             (self.ids.is_empty() || self.ids.contains(&application.id))
-                && matches(&self.filter, application)
                 && self
                     .told
                     .get(&application.id)

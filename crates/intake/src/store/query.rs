@@ -128,23 +128,23 @@ fn whole_page(
 pub(super) fn recent(
     all: &Applications,
     view: &View<'_>,
-    branch: Option<BodyCode>,
+    filter: &Filter,
     (from, most): (u64, usize),
 ) -> Result<Option<Changes>, Corrupt> {
-    let Some((ids, rest)) = all.recent().since(from, most) else {
+    let Some((ids, rest)) = all.recent().since(filter.branch, from, most) else {
         return Ok(None);
     };
     Ok(Some(Changes {
-        found: distinct(all, view, branch, ids)?,
+        found: distinct(all, view, filter, ids)?,
         next: rest.unwrap_or_else(|| view.next_index()),
     }))
 }
 
-/// The snapshots of `ids`, each once, in the order of their last mention; of `branch`, if given.
+/// The snapshots of those of `ids` that match, each once, in the order of their last mention.
 pub(super) fn distinct(
     all: &Applications,
     view: &View<'_>,
-    branch: Option<BodyCode>,
+    filter: &Filter,
     ids: Vec<ApplicationId>,
 ) -> Result<Vec<Snapshot>, Corrupt> {
     let mut seen = std::collections::HashSet::with_capacity(ids.len());
@@ -155,7 +155,7 @@ pub(super) fn distinct(
         .collect();
     last.reverse();
     let mut found = snapshots(all, view, last.into_iter())?;
-    found.retain(|one| branch.is_none_or(|branch| branch == one.record.branch));
+    found.retain(|one| matches(filter, &one.record));
     Ok(found)
 }
 

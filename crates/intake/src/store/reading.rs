@@ -1,6 +1,6 @@
 //! Reading what takes more than one look: listings, changes, the door's view.
 
-use lgpki_domain::{ApplicationId, BodyCode};
+use lgpki_domain::ApplicationId;
 use lgpki_store::View;
 
 use super::{
@@ -39,12 +39,12 @@ impl EngineStore {
 
     pub(super) async fn changes_since(
         &self,
-        branch: Option<BodyCode>,
+        filter: Filter,
         from: u64,
         most: usize,
     ) -> Result<(Vec<Application>, u64), StoreError> {
         let recent = self
-            .read(|machine, view| query::recent(&machine.applications, view, branch, (from, most)))
+            .read(|machine, view| query::recent(&machine.applications, view, &filter, (from, most)))
             .await?;
         let (found, next) = if let Some(changes) = recent {
             (changes.found, changes.next)
@@ -52,19 +52,19 @@ impl EngineStore {
             let entries = self.archive.entries(from, most).await?;
             let next = entries.last().map_or(from, |last| last.index + 1);
             let ids = entries.iter().flat_map(|entry| changed(&entry.event));
-            (self.snapshots(branch, ids.collect()).await?, next)
+            (self.snapshots(&filter, ids.collect()).await?, next)
         };
         let applications = self.archive.applications(found, Extent::Lean).await?;
         Ok((applications, next))
     }
 
-    /// The applications `ids`, of `branch` if given, each once.
+    /// Those of the applications `ids` that match, each once.
     async fn snapshots(
         &self,
-        branch: Option<BodyCode>,
+        filter: &Filter,
         ids: Vec<ApplicationId>,
     ) -> Result<Vec<Snapshot>, StoreError> {
-        self.read(|machine, view| query::distinct(&machine.applications, view, branch, ids))
+        self.read(|machine, view| query::distinct(&machine.applications, view, filter, ids))
             .await
     }
 }

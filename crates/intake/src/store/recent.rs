@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use lgpki_domain::ApplicationId;
+use lgpki_domain::{ApplicationId, BodyCode};
 
 /// Changes the window holds.
 const MOST: usize = 65_536;
@@ -14,7 +14,7 @@ const MOST: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     /// In order of the log.
-    changes: VecDeque<(u64, ApplicationId)>,
+    changes: VecDeque<(u64, BodyCode, ApplicationId)>,
     /// All changes at this index and after it are in the window.
     from: u64,
 }
@@ -28,36 +28,40 @@ impl Recent {
         }
     }
 
-    /// Notes that an entry changed an application.
-    pub(crate) fn note(&mut self, index: u64, id: ApplicationId) {
+    /// Notes that an entry changed an application of a branch.
+    pub(crate) fn note(&mut self, index: u64, branch: BodyCode, id: ApplicationId) {
         if self.changes.len() == MOST
-            && let Some((oldest, _)) = self.changes.pop_front()
+            && let Some((oldest, ..)) = self.changes.pop_front()
         {
             // Of an entry that changed several, the others no longer count as being there.
             self.from = oldest + 1;
         }
-        self.changes.push_back((index, id));
+        self.changes.push_back((index, branch, id));
     }
 
-    /// The changes from `from` on, whole entries, until `most` are passed; `None` if the window
-    /// begins later. With it, the index of the first entry that was left out.
+    /// The changes (of `branch` only, if given) from `from` on, whole entries, until `most` are
+    /// passed; `None` if the window begins later. With it, the index of the first entry that was
+    /// left out.
     pub(crate) fn since(
         &self,
+        branch: Option<BodyCode>,
         from: u64,
         most: usize,
     ) -> Option<(Vec<ApplicationId>, Option<u64>)> {
         if from < self.from {
             return None;
         }
-        let start = self.changes.partition_point(|(index, _)| *index < from);
+        let start = self.changes.partition_point(|(index, ..)| *index < from);
         let mut ids = Vec::new();
         let mut last = None;
-        for (index, id) in self.changes.iter().skip(start) {
-            if ids.len() >= most && last != Some(*index) {
+        for (passed, (index, of, id)) in self.changes.iter().skip(start).enumerate() {
+            if passed >= most && last != Some(*index) {
                 return Some((ids, Some(*index)));
             }
             last = Some(*index);
-            ids.push(*id);
+            if branch.is_none_or(|branch| branch == *of) {
+                ids.push(*id);
+            }
         }
         Some((ids, None))
     }
@@ -67,6 +71,10 @@ impl Recent {
 mod tests {
     use super::*;
 
+    fn branch(code: &str) -> BodyCode {
+        code.parse().unwrap()
+    }
+
     fn id(n: u8) -> ApplicationId {
         ApplicationId::from_bytes([n; 16])
     }
@@ -75,24 +83,28 @@ mod tests {
     fn an_entry_is_never_cut_in_two() {
         let mut recent = Recent::starting_at(5);
         for (index, n) in [(5, 1), (7, 2), (7, 3), (7, 4), (8, 5)] {
-            recent.note(index, id(n));
+            recent.note(index, branch(if n == 3 { "13001" } else { "01001" }), id(n));
         }
-        assert_eq!(recent.since(4, 10), None);
+        assert_eq!(recent.since(None, 4, 10), None);
         assert_eq!(
-            recent.since(5, 2),
+            recent.since(None, 5, 2),
             Some((vec![id(1), id(2), id(3), id(4)], Some(8)))
         );
-        assert_eq!(recent.since(8, 2), Some((vec![id(5)], None)));
-        assert_eq!(recent.since(9, 2), Some((vec![], None)));
+        assert_eq!(recent.since(None, 8, 2), Some((vec![id(5)], None)));
+        assert_eq!(recent.since(None, 9, 2), Some((vec![], None)));
+        let of = |code| recent.since(Some(branch(code)), 5, 2);
+        assert_eq!(of("13001"), Some((vec![id(3)], Some(8))));
+        assert_eq!(of("01001"), Some((vec![id(1), id(2), id(4)], Some(8))));
+        assert_eq!(of("27001"), Some((vec![], Some(8))));
     }
 
     #[test]
     fn what_fell_out_of_the_window_is_not_passed_over_in_silence() {
         let mut recent = Recent::starting_at(0);
         for index in 0..=MOST as u64 {
-            recent.note(index, id(1));
+            recent.note(index, branch("01001"), id(1));
         }
-        assert_eq!(recent.since(0, 1), None);
-        assert_eq!(recent.since(1, 1), Some((vec![id(1)], Some(2))));
+        assert_eq!(recent.since(None, 0, 1), None);
+        assert_eq!(recent.since(None, 1, 1), Some((vec![id(1)], Some(2))));
     }
 }

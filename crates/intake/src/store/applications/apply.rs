@@ -83,7 +83,7 @@ impl Applications {
             issued: None,
         };
         self.live.insert(id, Live { record, held });
-        self.recent.note(at.index, id);
+        self.recent.note(at.index, body.branch, id);
         self.write_summary(tables);
     }
 
@@ -144,6 +144,7 @@ impl Applications {
             Err(e) => debug_assert!(false, "{id}: {e}"),
         }
         live.record.changed = at.index;
+        self.recent.note(at.index, live.record.branch, id);
         self.count(&live.record.state, true);
         tables.put(APPLICATION, &id.to_bytes(), live.record.encode());
         if live.record.state.is_final() {
@@ -152,7 +153,6 @@ impl Applications {
             self.enter(id, &live.record);
             self.live.insert(id, live);
         }
-        self.recent.note(at.index, id);
     }
 }
 

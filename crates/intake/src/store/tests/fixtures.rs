@@ -9,8 +9,8 @@ use lgpki_domain::{
 };
 
 use crate::ports::{
-    Acceptance, Act, ActRefused, Application, Claimed, Command, Content, IntakeStore, IssueContent,
-    NewApplication, Settled, Settlement,
+    Acceptance, Act, ActRefused, Application, Claimed, Command, Content, Filter, IntakeStore,
+    IssueContent, NewApplication, Settled, Settlement,
 };
 
 /// 2008-02-04T09:00:00+09:00 and `n` seconds.
@@ -20,6 +20,13 @@ pub(super) fn at(n: i64) -> Timestamp {
 
 pub(super) fn code(text: &str) -> BodyCode {
     text.parse().unwrap()
+}
+
+pub(super) fn of_branch(text: &str) -> Filter {
+    Filter {
+        branch: Some(code(text)),
+        ..Filter::default()
+    }
 }
 
 pub(super) fn names(en: &str, ja: &str) -> Names {

@@ -6,7 +6,7 @@ use lgpki_store::{OpenReport, Options};
 use lgpki_testkit::{Fault, FaultyDisk, Persisted, SeededRandom};
 
 use super::{
-    fixtures::{accept, at, begin, claim, code, id, issue, issued, numbers, settle},
+    fixtures::{accept, at, begin, claim, id, issue, issued, numbers, of_branch, settle},
     scenario::{born, live, picture},
 };
 use crate::{
@@ -84,7 +84,7 @@ async fn what_was_claimed_before_a_restart_is_handed_out_again_first() {
     let mut seen = std::collections::BTreeSet::new();
     loop {
         let (found, next) = store
-            .changed_since(Some(code("01001")), from, 3)
+            .changed_since(of_branch("01001"), from, 3)
             .await
             .unwrap();
         seen.extend(found.into_iter().map(|one| one.id));

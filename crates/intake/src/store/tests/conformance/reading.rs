@@ -3,7 +3,8 @@
 use lgpki_domain::{RevocationReason, application::Sort};
 
 use super::super::fixtures::{
-    accept, act, at, begin, claim, code, id, issue, issued, manual, officer, revoke, settle, unit,
+    accept, act, at, begin, claim, code, id, issue, issued, manual, of_branch, officer, revoke,
+    settle, unit,
 };
 use crate::{
     ports::{
@@ -110,7 +111,7 @@ pub(crate) async fn watchers_see_every_change_of_their_branch(store: &impl Intak
     let mut newest = std::collections::BTreeMap::new();
     loop {
         let (found, next) = store
-            .changed_since(Some(code("01001")), from, 2)
+            .changed_since(of_branch("01001"), from, 2)
             .await
             .unwrap();
         assert!(found.iter().all(|one| one.branch == code("01001")));
@@ -129,8 +130,18 @@ pub(crate) async fn watchers_see_every_change_of_their_branch(store: &impl Intak
         .filter(|one| one.branch == code("01001"))
         .collect();
     assert_eq!(seen, listed);
-    let (all, _) = store.changed_since(None, start, 99).await.unwrap();
+    let all = Filter::default();
+    let (all, _) = store.changed_since(all, start, 99).await.unwrap();
     assert_eq!(all.len(), 5, "each once, however often it changed");
+    let state = all[0].state.name();
+    let filter = Filter {
+        states: vec![state],
+        ..Filter::default()
+    };
+    let (some, _) = store.changed_since(filter, start, 99).await.unwrap();
+    let mut expected = all;
+    expected.retain(|one| one.state.name() == state);
+    assert_eq!(some, expected, "as they stand now");
 }
 
 pub(crate) async fn the_door_sees_what_the_store_knows(store: &impl IntakeStore) {

@@ -21,11 +21,13 @@ pub enum CertificateKind {
     Login,
     /// Cross (相互認証証明書): CA to CA only; no subscriber may apply for it.
     Cross,
+    /// Link (リンク証明書): between two key generations of one CA (RFC 4210 §4.4).
+    Link,
 }
 
 impl CertificateKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OfficialDuty,
         Self::User,
         Self::Login,
@@ -33,6 +35,7 @@ impl CertificateKind {
         Self::CodeSigning,
         Self::Mail,
         Self::Cross,
+        Self::Link,
     ];
 
     /// The kinds that may be applied for.
@@ -56,6 +59,7 @@ impl CertificateKind {
             Self::Mail => "mail",
             Self::Login => "login",
             Self::Cross => "cross",
+            Self::Link => "link",
         }
     }
 
@@ -70,6 +74,7 @@ impl CertificateKind {
             Self::Mail => "メール用証明書",
             Self::Login => "ログイン用証明書",
             Self::Cross => "相互認証証明書",
+            Self::Link => "リンク証明書",
         }
     }
 
@@ -79,13 +84,20 @@ impl CertificateKind {
         Self::ALL.into_iter().find(|k| k.name() == name)
     }
 
-    /// The CA that issues this kind; none for cross certificates, which are a ceremony's business.
+    /// Whether the certificate is a CA's, made by ceremony only; it stands on the CA's list of revoked
+    /// CA certificates and on no other.
+    #[must_use]
+    pub const fn is_ca(self) -> bool {
+        matches!(self, Self::Cross | Self::Link)
+    }
+
+    /// The CA that issues this kind; none for CA certificates, which are a ceremony's business.
     #[must_use]
     pub const fn authority(self) -> Option<Authority> {
         match self {
             Self::OfficialDuty | Self::User | Self::Login => Some(Authority::Organization),
             Self::WebServer | Self::CodeSigning | Self::Mail => Some(Authority::Application),
-            Self::Cross => None,
+            Self::Cross | Self::Link => None,
         }
     }
 
@@ -94,7 +106,7 @@ impl CertificateKind {
     #[must_use]
     pub const fn may_live_on(self, medium: KeyMedium) -> bool {
         match medium {
-            KeyMedium::IcCard => !matches!(self, Self::WebServer | Self::Cross),
+            KeyMedium::IcCard => !matches!(self, Self::WebServer | Self::Cross | Self::Link),
             KeyMedium::UsbToken => matches!(self, Self::CodeSigning | Self::Login),
             KeyMedium::Server => matches!(self, Self::WebServer),
         }

@@ -104,9 +104,9 @@ impl<'a> Order<'a> {
                  submit that CSR"
                     .to_owned(),
             ),
-            CertificateKind::Cross => refuse(
+            CertificateKind::Cross | CertificateKind::Link => refuse(
                 "KIND_NOT_APPLICABLE",
-                "cross certificates pass between CAs and cannot be applied for".to_owned(),
+                format!("{} certificates pass between CAs and cannot be applied for", self.kind),
             ),
             kind if !kind.may_live_on(medium) => refuse(
                 "KIND_NOT_FOR_MEDIUM",

@@ -72,6 +72,7 @@ wire_enum!("certificate kind", CertificateKind, v1::CertificateKind, {
     CodeSigning => CodeSigning,
     Mail => Mail,
     Cross => Cross,
+    Link => Link,
 });
 
 wire_enum!("certification authority", Authority, v1::Authority, {

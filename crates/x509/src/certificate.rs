@@ -243,7 +243,7 @@ impl Certificate {
                 let (role, body) = self.login()?;
                 Some(Particulars::Login { role, body })
             }
-            CertificateKind::Cross => None,
+            CertificateKind::Cross | CertificateKind::Link => None,
         }
     }
 

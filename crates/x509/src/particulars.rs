@@ -81,11 +81,11 @@ impl Particulars {
                 ))
                 .map(|address| Self::Mail { address }),
             CertificateKind::Login => faults.keep(login(&format!("{prefix}.login"), requested)),
-            CertificateKind::Cross => {
+            CertificateKind::Cross | CertificateKind::Link => {
                 faults.push(
                     format!("{prefix}.kind"),
                     "KIND_NOT_APPLICABLE",
-                    "cross certificates pass between CAs and cannot be applied for",
+                    format!("{kind} certificates pass between CAs and cannot be applied for"),
                 );
                 None
             }

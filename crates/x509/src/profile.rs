@@ -110,6 +110,7 @@ const fn kind_number(kind: CertificateKind) -> u8 {
         CertificateKind::CodeSigning => 5,
         CertificateKind::Mail => 6,
         CertificateKind::Cross => 7,
+        CertificateKind::Link => 8,
     }
 }
 

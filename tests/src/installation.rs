@@ -207,7 +207,7 @@ impl Installation {
 
 /// The first of seven ports in a row that are free, and the eighth, bound as a claim to them. They lie
 /// below the ports that the system gives to outgoing connections.
-fn free_ports() -> (u16, TcpListener) {
+pub(crate) fn free_ports() -> (u16, TcpListener) {
     const ROW: u16 = 8;
     const ROWS: u16 = 2_500;
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();

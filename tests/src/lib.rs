@@ -3,7 +3,8 @@
 //! the logs.
 //!
 //! Everything here goes through the same doors as a person: the command line, real sockets, real
-//! mutual TLS. A process that is dropped is killed, as a power cut would.
+//! mutual TLS. A process that is dropped is killed, as a power cut would. Where years must pass,
+//! [`system`] runs the same services within the test, on a clock that it moves.
 
 #![expect(
     clippy::expect_used,
@@ -23,6 +24,7 @@ pub mod load;
 mod process;
 pub mod request;
 pub mod rounds;
+pub mod system;
 
 pub use http::{Answer, get};
 pub use installation::{Installation, Options};

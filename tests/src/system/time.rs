@@ -1,0 +1,132 @@
+//! Moving the clock, and waiting until what follows from it has been done.
+//!
+//! The clock stops at every hour at which CRLs are due, until they are published, so that each
+//! day has its own and a relying party sees them all.
+
+use std::future::Future;
+
+use lgpki_domain::{Authority, JstDate, Timestamp};
+use lgpki_proto::v1;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    System,
+    running::{LOOK_AGAIN, PATIENCE},
+};
+
+/// Seconds after 00:00:00 JST at which the daily CRLs are due: the default of `crl_daily_at`.
+const DAILY: i64 = 9 * 3600 + 15 * 60;
+
+impl System {
+    /// Lets the time come to `at`, day by day: each day's CRLs are published at their hour.
+    pub async fn go_to(&self, at: Timestamp) {
+        assert!(at >= self.now(), "{at} lies before {}", self.now());
+        loop {
+            let due = hour_after(self.now());
+            if due > at {
+                break;
+            }
+            self.clock.set(due);
+            self.published(due).await;
+        }
+        self.clock.set(at);
+        self.settle().await;
+    }
+
+    /// Lets the time come to a time of a day, JST, such as `("2010-08-03", "00:00:00")`.
+    pub async fn go_to_time(&self, day: &str, time: &str) {
+        self.go_to(at(day, time)).await;
+    }
+
+    /// Lets `seconds` pass.
+    pub async fn pass(&self, seconds: i64) {
+        self.go_to(self.now().plus_seconds(seconds)).await;
+    }
+
+    /// Lets the time come to noon of the next day.
+    pub async fn next_day(&self) {
+        let day: JstDate = self.today().plus_days(1);
+        self.go_to(day.start().plus_seconds(12 * 3600)).await;
+    }
+
+    /// Sets the clock to `at` without stopping anywhere, as after a pause of the machine; what was
+    /// missed is made up for.
+    pub async fn jump_to(&self, at: Timestamp) {
+        self.clock.set(at);
+        self.settle().await;
+    }
+
+    /// Returns once nothing is left to do at this time: no application waits for the issuer or for
+    /// lifecycle, and the CRLs of the last hour are published. Of applications it asks as operator, so
+    /// it leaves them out where the operator's login has expired.
+    pub async fn settle(&self) {
+        let (operator, last) = (
+            self.operator(),
+            hour_after(self.now()).plus_seconds(-86_400),
+        );
+        let filter = v1::ApplicationFilter {
+            states: [
+                v1::ApplicationState::Received,
+                v1::ApplicationState::Approved,
+                v1::ApplicationState::Queued,
+                v1::ApplicationState::Issuing,
+            ]
+            .map(Into::into)
+            .to_vec(),
+            ..v1::ApplicationFilter::default()
+        };
+        self.until("every application has had its turn", || async {
+            match operator.list(filter.clone()).await {
+                Ok(waiting) => waiting.is_empty(),
+                Err(refused) => refused.reason == "CLIENT_CERTIFICATE_EXPIRED",
+            }
+        })
+        .await;
+        self.published(last).await;
+    }
+
+    /// Waits until each CA has published a CRL at or after `due`.
+    pub async fn published(&self, due: Timestamp) {
+        for authority in Authority::ALL {
+            self.until("a CRL is published", || async {
+                let list = self.relying.crl(authority);
+                list.is_some_and(|list| list.summary().this_update >= due)
+            })
+            .await;
+        }
+    }
+
+    /// Looks again and again until `so` holds; the clock stands meanwhile.
+    ///
+    /// # Panics
+    /// With `what`, if it does not come about for a minute of the machine's own time.
+    pub async fn until<F: Future<Output = bool>>(&self, what: &str, so: impl Fn() -> F) {
+        let deadline = Instant::now() + PATIENCE;
+        while !so().await {
+            assert!(
+                Instant::now() < deadline,
+                "it does not come about at {} that {what}",
+                self.now()
+            );
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// The instant of a day and a time of day, JST.
+#[must_use]
+pub fn at(day: &str, time: &str) -> Timestamp {
+    let text = format!("{day}T{time}+09:00");
+    text.parse().expect("a time such as 09:15:00")
+}
+
+/// The first hour after `now` at which CRLs are due.
+fn hour_after(now: Timestamp) -> Timestamp {
+    let today = now.jst_date();
+    let hour = today.start().plus_seconds(DAILY);
+    if hour > now {
+        hour
+    } else {
+        today.plus_days(1).start().plus_seconds(DAILY)
+    }
+}

@@ -84,11 +84,14 @@ impl<S: IntakeStore> App<S> {
         self.parts.clock.now()
     }
 
-    /// The examiner's name, for the branch whose application it is.
+    /// The examiner's name, for the branch whose application it is; of one that is no branch's, for
+    /// operators.
     #[must_use]
     pub fn examiner_name(&self, caller: &Caller, application: &Application) -> Option<String> {
         let commitment = application.examiner_commitment.as_ref()?;
-        if caller.body() != Some(application.branch) {
+        let own = caller.body() == application.branch
+            && (application.branch.is_some() || is_officer(caller, OfficerRole::Operator));
+        if !own {
             return None;
         }
         let opening = self.parts.openings.get(commitment)?;
@@ -167,6 +170,6 @@ fn seen(
     found: Option<Application>,
 ) -> Result<Application, AppError> {
     found
-        .filter(|application| confined_to(caller).is_none_or(|own| own == application.branch))
+        .filter(|application| confined_to(caller).is_none_or(|own| Some(own) == application.branch))
         .ok_or_else(|| AppError::no_such_application(id))
 }

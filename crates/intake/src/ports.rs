@@ -70,8 +70,8 @@ pub struct NewApplication {
     pub id: ApplicationId,
     /// The front end's name for it.
     pub request_id: RequestId,
-    /// The branch applied for.
-    pub branch: BodyCode,
+    /// The branch applied for; none for the end of a certificate that was issued to none.
+    pub branch: Option<BodyCode>,
     /// What is asked for.
     pub sort: Sort,
     /// SHA-256 over everything the front end sent; tells a repetition from another content.
@@ -113,8 +113,8 @@ pub struct Application {
     pub id: ApplicationId,
     /// The front end's name for it.
     pub request_id: RequestId,
-    /// The branch.
-    pub branch: BodyCode,
+    /// The branch; none where it is about a certificate that was issued to none.
+    pub branch: Option<BodyCode>,
     /// What is asked for.
     pub sort: Sort,
     /// What is asked for. The CSR and the public key are empty but where one application is read.
@@ -231,8 +231,8 @@ pub enum Settled {
 pub struct StoredCertificate {
     /// The application.
     pub id: ApplicationId,
-    /// Its branch.
-    pub branch: BodyCode,
+    /// Its branch, if it is a branch's.
+    pub branch: Option<BodyCode>,
     /// The kind.
     pub kind: CertificateKind,
     /// Serial number.
@@ -364,10 +364,11 @@ pub trait IntakeStore: Send + Sync + 'static {
         id: ApplicationId,
     ) -> impl Future<Output = Result<Option<Application>, StoreError>> + Send;
 
-    /// Finds an application by the front end's name for it, with its CSR.
+    /// Finds an application by the front end's name for it, with its CSR; those of no branch have a
+    /// space of names of their own.
     fn by_request(
         &self,
-        branch: BodyCode,
+        branch: Option<BodyCode>,
         request: RequestId,
     ) -> impl Future<Output = Result<Option<Application>, StoreError>> + Send;
 

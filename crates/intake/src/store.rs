@@ -255,10 +255,10 @@ impl IntakeStore for EngineStore {
         }
     }
 
-    #[tracing::instrument(level = "debug", skip_all, fields(%branch))]
+    #[tracing::instrument(level = "debug", skip_all, fields(branch = branch.map(tracing::field::display)))]
     async fn by_request(
         &self,
-        branch: BodyCode,
+        branch: Option<BodyCode>,
         request: RequestId,
     ) -> Result<Option<Application>, StoreError> {
         let found = self

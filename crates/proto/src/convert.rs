@@ -212,6 +212,11 @@ fn choices<T: WireEnum>() -> Vec<&'static str> {
     T::all().iter().map(|v| v.wire_name()).collect()
 }
 
+/// A value's text; empty for none.
+pub fn text_or_empty<T: Display>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
 /// Reads a text that must be given: an id, a serial number, a digest, a day or an instant.
 pub fn required_text<T>(faults: &mut Faults, field: &str, text: &str) -> Option<T>
 where

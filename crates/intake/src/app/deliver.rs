@@ -64,7 +64,7 @@ impl<S: IntakeStore> App<S> {
         caller: &Caller,
         stored: StoredCertificate,
     ) -> Result<Download, AppError> {
-        if confined_to(caller).is_some_and(|own| own != stored.branch) {
+        if confined_to(caller).is_some_and(|own| Some(own) != stored.branch) {
             return Err(AppError::no_such_application(stored.id));
         }
         self.in_inventory(&stored)?;
@@ -111,7 +111,8 @@ impl<S: IntakeStore> App<S> {
     ) -> Result<ActOutcomes, AppError> {
         let found = self.parts.store.certificates(ids.clone()).await?;
         let early = |stored: Option<StoredCertificate>| {
-            let own = stored.filter(|s| confined_to(caller).is_none_or(|own| own == s.branch));
+            let own =
+                stored.filter(|s| confined_to(caller).is_none_or(|own| Some(own) == s.branch));
             own.and_then(|stored| self.in_inventory(&stored).err())
         };
         let early: Vec<_> = found.into_iter().map(early).collect();

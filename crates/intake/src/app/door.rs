@@ -17,7 +17,7 @@ use lgpki_x509::{
     particulars::{Particulars, Requested},
 };
 
-use super::submission::{IssueWish, Submission, Wish};
+use super::submission::{IssueWish, NamedBranch, Submission, Wish};
 use crate::{
     config::Rules,
     ports::{Content, DoorQuery, DoorView, IssueContent},
@@ -68,7 +68,7 @@ impl Inspected {
         let (mut csr, mut particulars) = (None, None);
         let mut faults = std::mem::take(&mut submission.faults);
         if let Some(Wish::Issue(wish)) = &submission.wish {
-            particulars = check_kind(wish, submission.branch, &mut faults);
+            particulars = check_kind(wish, submission.branch.code(), &mut faults);
             csr = check_csr(wish, particulars.as_ref(), &mut faults);
         }
         submission.faults = faults;
@@ -82,7 +82,10 @@ impl Inspected {
     /// What to look up for it; none where the branch could not be read.
     #[must_use]
     pub fn query(&self) -> Option<DoorQuery> {
-        let branch = self.submission.branch?;
+        let branch = self.submission.branch;
+        if branch == NamedBranch::Unreadable {
+            return None;
+        }
         let wish = match &self.submission.wish {
             Some(Wish::Issue(wish)) => Some(wish),
             _ => None,
@@ -91,7 +94,7 @@ impl Inspected {
         let kind = wish.and_then(|wish| wish.kind);
         let unit = subject.and_then(|subject| subject.unit.as_ref());
         Some(DoorQuery {
-            branch,
+            branch: branch.code(),
             unit_en: unit.map(|unit| unit.en().to_owned()),
             name_en: subject
                 .filter(|_| kind.is_some_and(CertificateKind::needs_registered_account))

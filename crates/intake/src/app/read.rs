@@ -15,8 +15,8 @@ pub const LARGEST_PAGE: usize = 1_000;
 pub enum Named {
     /// By its number.
     Id(ApplicationId),
-    /// By the front end's name for it.
-    Request(BodyCode, RequestId),
+    /// By the front end's name for it, and its branch: a confined caller's own where none is named.
+    Request(Option<BodyCode>, RequestId),
 }
 
 /// A page of applications and where the next one begins.
@@ -50,9 +50,9 @@ impl<S: IntakeStore> App<S> {
             Named::Id(id) => seen(caller, id, store.application(id).await?),
             Named::Request(branch, request) => {
                 let missing = || AppError::no_such_application(&request);
-                if visible_branch(caller, Some(branch)).is_err() {
+                let Ok(branch) = visible_branch(caller, branch) else {
                     return Err(missing());
-                }
+                };
                 let found = store.by_request(branch, request.clone()).await?;
                 found.ok_or_else(missing)
             }
@@ -81,7 +81,7 @@ impl<S: IntakeStore> App<S> {
 #[must_use]
 pub fn matches(filter: &Filter, application: &Application) -> bool {
     let kind = subject_of(application).0;
-    filter.branch.is_none_or(|b| b == application.branch)
+    (filter.branch.is_none() || filter.branch == application.branch)
         && (filter.states.is_empty() || filter.states.contains(&application.state.name()))
         && (filter.kinds.is_empty() || filter.kinds.contains(&kind))
         && (filter.sorts.is_empty() || filter.sorts.contains(&application.sort))

@@ -8,7 +8,33 @@ use lgpki_domain::{
     RevocationReason, Serial, Subject, application::Sort, examination::BranchExamination,
 };
 
-use super::{AppError, is_officer, visible_branch};
+use super::{AppError, confined_to, is_officer, visible_branch};
+
+/// What is said where the branch is missing.
+pub(super) const NAME_THE_BRANCH: &str =
+    "the field is empty; name the branch applied for by its body's code";
+
+/// The branch that an application names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBranch {
+    /// This one.
+    One(BodyCode),
+    /// None: it is about a certificate that was issued to no branch, such as an operator's own login.
+    None,
+    /// What stood there could not be read.
+    Unreadable,
+}
+
+impl NamedBranch {
+    /// The branch, if one was named.
+    #[must_use]
+    pub const fn code(self) -> Option<BodyCode> {
+        match self {
+            Self::One(code) => Some(code),
+            Self::None | Self::Unreadable => None,
+        }
+    }
+}
 
 /// One application as it arrived.
 #[derive(Clone, Debug)]
@@ -16,7 +42,7 @@ pub struct Submission {
     /// The front end's name for it.
     pub request_id: Option<RequestId>,
     /// The branch applied for.
-    pub branch: Option<BodyCode>,
+    pub branch: NamedBranch,
     /// SHA-256 over what was sent, without the examiner's name.
     pub content_digest: Digest,
     /// The branch's examination.
@@ -30,11 +56,16 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Whether the caller may apply for this: branch officers for their own branch. An operator may
-    /// end a certificate of any branch, since a closed one (R8) has nobody left who could, but asks
-    /// for none: what an operator examines, a branch has applied for.
-    pub fn check_applicant(&self, caller: &Caller) -> Result<(), AppError> {
-        visible_branch(caller, self.branch)?;
+    /// Whether the caller may apply for this: branch officers for their own branch, which they name.
+    /// An operator may end a certificate of any branch, since a closed one (R8) has nobody left who
+    /// could, and one that was issued to no branch, but asks for none: what an operator examines, a
+    /// branch has applied for.
+    pub fn check_applicant(&mut self, caller: &Caller) -> Result<(), AppError> {
+        visible_branch(caller, self.branch.code())?;
+        if self.branch == NamedBranch::None && confined_to(caller).is_some() {
+            self.faults.push("branch", "FIELD_MISSING", NAME_THE_BRANCH);
+            self.branch = NamedBranch::Unreadable;
+        }
         if is_officer(caller, OfficerRole::Operator) && matches!(self.wish, Some(Wish::Issue(_))) {
             return Err(AppError::Forbidden {
                 reason: "OPERATOR_ENDS_CERTIFICATES_ONLY",

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use super::{
     App, AppError, blocking,
     door::{self, Admitted, Against, Inspected, Refusal},
-    submission::Submission,
+    submission::{NamedBranch, Submission},
 };
 use crate::{
     metrics,
@@ -70,7 +70,7 @@ impl<S: IntakeStore> App<S> {
         self.ready()?;
         let mut outcomes = Outcomes(batch.iter().map(|_| None).collect());
         let mut own = Vec::with_capacity(batch.len());
-        for (position, submission) in batch.into_iter().enumerate() {
+        for (position, mut submission) in batch.into_iter().enumerate() {
             match submission.check_applicant(caller) {
                 Ok(()) => own.push((position, submission)),
                 Err(error) => outcomes.settle(position, Err(error)),
@@ -131,11 +131,13 @@ impl<S: IntakeStore> App<S> {
     /// What the door refuses may be a repetition of what it once admitted.
     async fn refuse(&self, refusal: Refusal) -> Outcome {
         let Refusal { submission, faults } = refusal;
-        if let Some((branch, request)) = submission.branch.zip(submission.request_id) {
-            let known = self.parts.store.by_request(branch, request).await?;
-            if let Some(application) = known {
-                return repeated(application, submission.content_digest);
-            }
+        let branch = submission.branch;
+        if let Some(request) = submission.request_id
+            && branch != NamedBranch::Unreadable
+            && let store = &self.parts.store
+            && let Some(application) = store.by_request(branch.code(), request).await?
+        {
+            return repeated(application, submission.content_digest);
         }
         Err(AppError::Refused(faults))
     }
@@ -201,17 +203,14 @@ impl<S: IntakeStore> App<S> {
         let received_at = self.now();
         let id = ApplicationId::draw(received_at, self.parts.random.as_ref())
             .map_err(|failed| AppError::Internal(failed.to_string()))?;
-        let (Some(request_id), Some(branch), Some(examination)) = (
-            submission.request_id,
-            submission.branch,
-            submission.examination,
-        ) else {
+        let (Some(request_id), Some(examination)) = (submission.request_id, submission.examination)
+        else {
             return Ok(None);
         };
         Ok(Some(NewApplication {
             id,
             request_id,
-            branch,
+            branch: submission.branch.code(),
             sort: admitted.sort,
             content_digest: submission.content_digest,
             content: admitted.content,

@@ -23,7 +23,7 @@ pub(super) fn issuance(claimed: &Claimed, content: &IssueContent) -> v1::Issuanc
     v1::IssuanceOrder {
         application_id: application.id.to_string(),
         content_digest: application.content_digest.to_string(),
-        branch: application.branch.to_string(),
+        branch: convert::text_or_empty(application.branch),
         kind: convert::wire(content.kind),
         subject: Some((&content.subject).into()),
         subject_public_key_info: content.public_key.clone(),
@@ -45,8 +45,11 @@ pub(super) fn revocation(claimed: &Claimed) -> Option<v1::RevocationOrder> {
         command_id: application.id.to_string(),
         serial: serial.to_string(),
         reason: convert::wire(*reason),
-        branch: application.branch.to_string(),
-        actor: format!("branch-officer/{}", application.branch),
+        branch: convert::text_or_empty(application.branch),
+        actor: application.branch.map_or_else(
+            || "operator/-".to_owned(),
+            |branch| format!("branch-officer/{branch}"),
+        ),
         answers_index: application.log_index,
     })
 }

@@ -74,9 +74,9 @@ impl<S: IntakeStore> ApplicationService for Handlers<S> {
         let request = request.into_inner();
         let mut faults = Faults::new();
         let named = if request.id.is_empty() && !request.request_id.is_empty() {
-            let branch = convert::required_text(&mut faults, "branch", &request.branch);
+            let branch = convert::optional_text(&mut faults, "branch", &request.branch);
             let name = convert::required_text(&mut faults, "request_id", &request.request_id);
-            branch.zip(name).map(|(b, r)| Named::Request(b, r))
+            name.map(|name| Named::Request(branch, name))
         } else {
             convert::required_text(&mut faults, "id", &request.id).map(Named::Id)
         };

@@ -11,7 +11,7 @@ use lgpki_x509::key::sha256;
 use prost::Message;
 
 use crate::{
-    app::submission::{IssueWish, Submission, Wish},
+    app::submission::{IssueWish, NamedBranch, Submission, Wish},
     ports::Filter,
 };
 
@@ -31,13 +31,21 @@ pub(super) fn submission(mut request: v1::SubmitApplicationRequest, now: Timesta
     let examination = examination(&mut faults, request.examination.as_ref(), now);
     Submission {
         request_id: convert::required_text(&mut faults, "request_id", &request.request_id),
-        branch: convert::required_text(&mut faults, "branch", &request.branch),
+        branch: branch(&mut faults, &request.branch),
         content_digest,
         examination,
         examiner_name: examiner_name(&mut faults, name),
         wish: wish(&mut faults, request.content),
         faults,
     }
+}
+
+fn branch(faults: &mut Faults, given: &str) -> NamedBranch {
+    if given.is_empty() {
+        return NamedBranch::None;
+    }
+    convert::optional_text(faults, "branch", given)
+        .map_or(NamedBranch::Unreadable, NamedBranch::One)
 }
 
 fn examination(

@@ -20,7 +20,7 @@ pub(super) fn application(
     let mut wire = v1::Application {
         id: application.id.to_string(),
         request_id: application.request_id.to_string(),
-        branch: application.branch.to_string(),
+        branch: convert::text_or_empty(application.branch),
         sort: convert::wire(application.sort),
         kind: convert::wire(kind),
         subject: Some(subject.into()),

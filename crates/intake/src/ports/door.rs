@@ -23,8 +23,8 @@ pub struct DoorView {
 /// What to look up for one application.
 #[derive(Clone, Debug)]
 pub struct DoorQuery {
-    /// The body applied for.
-    pub branch: BodyCode,
+    /// The body applied for, if any.
+    pub branch: Option<BodyCode>,
     /// Unit by English name.
     pub unit_en: Option<String>,
     /// Role by English name.

@@ -147,7 +147,7 @@ impl Applications {
     pub(crate) fn by_request(
         &self,
         view: &View<'_>,
-        branch: BodyCode,
+        branch: Option<BodyCode>,
         request: &RequestId,
     ) -> Result<Option<(ApplicationId, Digest)>, Corrupt> {
         let Some(id) = self.origins.by_request(branch, request) else {
@@ -337,7 +337,11 @@ pub(crate) fn id_of(bytes: &[u8]) -> Option<ApplicationId> {
 }
 
 /// The parts of a key of the branches' listings.
-fn split_branch_key(key: &[u8]) -> Option<(BodyCode, ApplicationId)> {
+fn split_branch_key(key: &[u8]) -> Option<(Option<BodyCode>, ApplicationId)> {
     let (branch, id) = key.split_first_chunk::<4>()?;
-    Some((body_code(u32::from_be_bytes(*branch))?, id_of(id)?))
+    let branch = match u32::from_be_bytes(*branch) {
+        0 => None,
+        number => Some(body_code(number)?),
+    };
+    Some((branch, id_of(id)?))
 }

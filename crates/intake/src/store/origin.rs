@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use lgpki_domain::{ApplicationId, BodyCode, Digest, RequestId};
 use ring::digest::{Context, SHA256};
 
+use super::record::branch_bytes;
+
 /// What the index keeps in a branch's listing of each application; it never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
@@ -60,7 +62,7 @@ impl Origins {
     /// The application that may have come with the request id.
     pub(crate) fn by_request(
         &self,
-        branch: BodyCode,
+        branch: Option<BodyCode>,
         request: &RequestId,
     ) -> Option<ApplicationId> {
         self.requests.get(&request_short(branch, request)).copied()
@@ -74,7 +76,7 @@ impl Origins {
     /// Notes a new application. Returns the one that had come with its key before.
     pub(crate) fn note(
         &mut self,
-        branch: BodyCode,
+        branch: Option<BodyCode>,
         id: ApplicationId,
         origin: &Origin,
     ) -> Option<ApplicationId> {
@@ -90,9 +92,9 @@ impl Origins {
     }
 }
 
-fn request_short(branch: BodyCode, request: &RequestId) -> Short {
+fn request_short(branch: Option<BodyCode>, request: &RequestId) -> Short {
     let mut context = Context::new(&SHA256);
-    context.update(&branch.number().to_be_bytes());
+    context.update(&branch_bytes(branch));
     context.update(request.as_str().as_bytes());
     // A SHA-256 digest has more than 16 bytes.
     let digest = context.finish();

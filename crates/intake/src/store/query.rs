@@ -8,7 +8,7 @@ use lgpki_store::{Span, View};
 use super::{
     applications::{Applications, Corrupt, id_of},
     command::Snapshot,
-    record::{Record, branch_key},
+    record::{Record, branch_bytes, branch_key},
     tables::{APPLICATION, BRANCH},
 };
 use crate::ports::Filter;
@@ -74,9 +74,9 @@ fn branch_page(
     (branch, after): (BodyCode, Option<ApplicationId>),
     most: usize,
 ) -> Result<Page, Corrupt> {
-    let mut span = Span::prefix(branch.number().to_be_bytes());
+    let mut span = Span::prefix(branch_bytes(Some(branch)));
     if let Some(after) = after {
-        span = span.after(branch_key(branch, after));
+        span = span.after(branch_key(Some(branch), after));
     }
     let mut page = Page::default();
     for (rows, (key, _)) in view.scan(BRANCH, &span).enumerate() {
@@ -169,7 +169,7 @@ fn snapshots(
 }
 
 fn matches(filter: &Filter, record: &Record) -> bool {
-    filter.branch.is_none_or(|branch| branch == record.branch)
+    (filter.branch.is_none() || filter.branch == record.branch)
         && (filter.states.is_empty() || filter.states.contains(&record.state.name()))
         && (filter.kinds.is_empty() || filter.kinds.contains(&record.kind))
         && (filter.sorts.is_empty() || filter.sorts.contains(&record.sort))

@@ -83,10 +83,17 @@ pub(super) fn door_view(
         None => None,
     };
     Ok(DoorView {
-        body: directories.body(query.branch).cloned(),
-        organization: unit.and_then(|en| directories.organization(query.branch, en).cloned()),
-        account: account
-            .and_then(|(unit, en)| directories.account(query.branch, unit, en).cloned()),
+        body: query
+            .branch
+            .and_then(|branch| directories.body(branch).cloned()),
+        organization: query
+            .branch
+            .zip(unit)
+            .and_then(|(branch, en)| directories.organization(branch, en).cloned()),
+        account: query
+            .branch
+            .zip(account)
+            .and_then(|(branch, (unit, en))| directories.account(branch, unit, en).cloned()),
         key_used_by,
         open_for_subject: query.subject_key.and_then(|key| all.open_for_subject(&key)),
     })

@@ -14,7 +14,7 @@ const MOST: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     /// In order of the log.
-    changes: VecDeque<(u64, BodyCode, ApplicationId)>,
+    changes: VecDeque<(u64, Option<BodyCode>, ApplicationId)>,
     /// All changes at this index and after it are in the window.
     from: u64,
 }
@@ -29,7 +29,7 @@ impl Recent {
     }
 
     /// Notes that an entry changed an application of a branch.
-    pub(crate) fn note(&mut self, index: u64, branch: BodyCode, id: ApplicationId) {
+    pub(crate) fn note(&mut self, index: u64, branch: Option<BodyCode>, id: ApplicationId) {
         if self.changes.len() == MOST
             && let Some((oldest, ..)) = self.changes.pop_front()
         {
@@ -59,7 +59,7 @@ impl Recent {
                 return Some((ids, Some(*index)));
             }
             last = Some(*index);
-            if branch.is_none_or(|branch| branch == *of) {
+            if branch.is_none() || branch == *of {
                 ids.push(*id);
             }
         }
@@ -83,7 +83,8 @@ mod tests {
     fn an_entry_is_never_cut_in_two() {
         let mut recent = Recent::starting_at(5);
         for (index, n) in [(5, 1), (7, 2), (7, 3), (7, 4), (8, 5)] {
-            recent.note(index, branch(if n == 3 { "13001" } else { "01001" }), id(n));
+            let of = if n == 3 { "13001" } else { "01001" };
+            recent.note(index, Some(branch(of)), id(n));
         }
         assert_eq!(recent.since(None, 4, 10), None);
         assert_eq!(
@@ -102,7 +103,7 @@ mod tests {
     fn what_fell_out_of_the_window_is_not_passed_over_in_silence() {
         let mut recent = Recent::starting_at(0);
         for index in 0..=MOST as u64 {
-            recent.note(index, branch("01001"), id(1));
+            recent.note(index, None, id(1));
         }
         assert_eq!(recent.since(None, 0, 1), None);
         assert_eq!(recent.since(None, 1, 1), Some((vec![id(1)], Some(2))));

@@ -11,7 +11,8 @@ use lgpki_domain::{
 /// An application's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    pub(crate) branch: BodyCode,
+    /// None where it is about a certificate that was issued to no branch.
+    pub(crate) branch: Option<BodyCode>,
     pub(crate) sort: Sort,
     pub(crate) kind: CertificateKind,
     /// A revocation for key compromise: it goes before all others.
@@ -90,7 +91,7 @@ impl Record {
         out.push(small(place(&Sort::ALL, &self.sort)));
         out.push(small(place(&CertificateKind::ALL, &self.kind)));
         out.push(u8::from(self.urgent));
-        out.extend_from_slice(&self.branch.number().to_be_bytes());
+        out.extend_from_slice(&branch_bytes(self.branch));
         out.extend_from_slice(&self.received.to_be_bytes());
         out.extend_from_slice(&self.changed.to_be_bytes());
         match &self.claim {
@@ -148,7 +149,10 @@ impl Record {
         let sort = *Sort::ALL.get(usize::from(rest.byte()?))?;
         let kind = *CertificateKind::ALL.get(usize::from(rest.byte()?))?;
         let urgent = rest.byte()? != 0;
-        let branch = body_code(rest.number()?)?;
+        let branch = match rest.number()? {
+            0 => None,
+            number => Some(body_code(number)?),
+        };
         let received = rest.long()?;
         let changed = rest.long()?;
         let claim = match rest.byte()? {
@@ -267,9 +271,14 @@ pub(crate) fn body_code(number: u32) -> Option<BodyCode> {
     BodyCode::try_new(prefecture, within)
 }
 
+/// A branch's number; 0, which no body has, for none.
+pub(crate) fn branch_bytes(branch: Option<BodyCode>) -> [u8; 4] {
+    branch.map_or(0, BodyCode::number).to_be_bytes()
+}
+
 /// The key of a branch's listing, and the prefix of all its keys.
-pub(crate) fn branch_key(branch: BodyCode, id: ApplicationId) -> Vec<u8> {
-    let mut key = branch.number().to_be_bytes().to_vec();
+pub(crate) fn branch_key(branch: Option<BodyCode>, id: ApplicationId) -> Vec<u8> {
+    let mut key = branch_bytes(branch).to_vec();
     key.extend_from_slice(&id.to_bytes());
     key
 }
@@ -322,7 +331,7 @@ mod tests {
             assert_eq!(number(&state), n);
             assert_eq!(STATES[n], state.name());
             let record = Record {
-                branch: "47001".parse().unwrap(),
+                branch: (n % 3 > 0).then(|| "47001".parse().unwrap()),
                 sort: Sort::Abolish,
                 kind: CertificateKind::Mail,
                 urgent: n % 2 == 0,

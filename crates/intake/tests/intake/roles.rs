@@ -145,6 +145,133 @@ async fn an_operator_ends_the_certificates_of_a_closed_branch_and_asks_for_none(
 }
 
 #[tokio::test]
+async fn a_lost_operators_card_is_revoked_and_from_then_on_refused() {
+    let scene = Scene::new().await;
+    let thief = scene.officer(OfficerRole::Operator, sapporo(), 21);
+    let listing = || v1::ListApplicationsRequest::default();
+    thief
+        .applications()
+        .list_applications(listing())
+        .await
+        .unwrap();
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    let lost = |branch: String| {
+        let mut lost = request(
+            "the-lost-card",
+            Content::Revoke(v1::RevokeContent {
+                serial: serial(21).to_string(),
+                reason: v1::RevocationReason::KeyCompromise.into(),
+            }),
+        );
+        lost.branch = branch;
+        lost.examination.as_mut().unwrap().examiner_name = "佐藤花子".to_owned();
+        lost
+    };
+    scene.learns_of(&[serial(21).to_string()]).await;
+    let refused = operator.submit(lost(sapporo().to_string())).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.faults[0].reason, "CERTIFICATE_OF_ANOTHER_BRANCH");
+    let refused = scene.branch().submit(lost(String::new())).await;
+    let refused = refused.unwrap_err();
+    let missing = &refused.faults[0];
+    assert_eq!(
+        (missing.field.as_str(), missing.reason.as_str()),
+        ("branch", "FIELD_MISSING")
+    );
+
+    // Under the same name, a branch's application and one without a branch are two.
+    let id = operator.submitted(lost(String::new())).await;
+    assert!(operator.submit(lost(String::new())).await.unwrap().repeated);
+    let named = |branch: String| v1::GetApplicationRequest {
+        branch,
+        request_id: "the-lost-card".to_owned(),
+        id: String::new(),
+    };
+    let mut applications = operator.applications();
+    let found = applications.get_application(named(String::new())).await;
+    let found = found.unwrap().into_inner().application.unwrap();
+    assert_eq!(
+        (found.id.as_str(), found.branch.as_str()),
+        (id.as_str(), "")
+    );
+    assert_eq!(found.examination.unwrap().examiner_name, "佐藤花子");
+    for name in [named(String::new()), named(sapporo().to_string())] {
+        let unseen = scene.branch().applications().get_application(name).await;
+        assert_eq!(unseen.unwrap_err().code(), Code::NotFound);
+    }
+
+    // Auditors see it, without the name; branches do not.
+    let auditor = scene.officer(OfficerRole::Auditor, sapporo(), 43);
+    let seen = auditor.applications().list_applications(listing()).await;
+    let seen = seen.unwrap().into_inner().applications;
+    assert_eq!(seen.iter().map(|a| &a.id).collect::<Vec<_>>(), [&id]);
+    assert_eq!(seen[0].examination.as_ref().unwrap().examiner_name, "");
+    let own = scene
+        .branch()
+        .applications()
+        .list_applications(listing())
+        .await;
+    assert!(own.unwrap().into_inner().applications.is_empty());
+    let watch = v1::WatchApplicationsRequest {
+        filter: None,
+        ids: vec![id.clone()],
+    };
+    let hidden = scene
+        .branch()
+        .applications()
+        .watch_applications(watch.clone())
+        .await;
+    assert_eq!(hidden.unwrap_err().code(), Code::NotFound);
+    let changes = auditor.applications().watch_applications(watch).await;
+    let mut changes = changes.unwrap().into_inner();
+    loop {
+        let change = changes.message().await.unwrap().expect("another change");
+        if change.application.unwrap().state() == v1::ApplicationState::Completed {
+            break;
+        }
+    }
+    let order = scene.world.known().revocations[0].clone();
+    assert_eq!((order.branch.as_str(), order.command_id), ("", id));
+
+    // Refused as soon as intake has heard of it.
+    let refused = loop {
+        let asked = thief.applications().list_applications(listing()).await;
+        match asked {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(status) => break RemoteError::from(status),
+        }
+    };
+    assert_eq!(refused.code, Code::Unauthenticated);
+    assert_eq!(refused.reason, "CLIENT_CERTIFICATE_REVOKED");
+    let log = scene.log_text();
+    let entry = log
+        .lines()
+        .find(|line| line.contains("application.received"));
+    assert!(!entry.unwrap().contains("branch\":"), "{entry:?}");
+}
+
+#[tokio::test]
+async fn a_branchs_certificate_is_not_ended_without_naming_the_branch() {
+    let scene = Scene::new().await;
+    let duty = application(CertificateKind::OfficialDuty, 1);
+    let id = scene.branch().submitted(duty).await;
+    let issued = scene.reaches(&id, v1::ApplicationState::Issued).await;
+    scene.learns_of(std::slice::from_ref(&issued.serial)).await;
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    let abolish = v1::AbolishContent {
+        serial: issued.serial,
+    };
+    let mut abolish = request("without-a-branch", Content::Abolish(abolish));
+    abolish.branch = String::new();
+    let refused = operator.submit(abolish).await.unwrap_err();
+    assert_eq!(refused.faults[0].reason, "CERTIFICATE_OF_ANOTHER_BRANCH");
+    assert!(
+        refused.faults[0].message.contains("01001; name it"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn a_revoked_login_is_refused_and_stands_in_the_log() {
     let world = World::new();
     world.known().standings.push(v1::Standing {

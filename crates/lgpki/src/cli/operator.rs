@@ -64,10 +64,13 @@ pub(crate) enum OperatorCommand {
         /// Its serial number.
         serial: Serial,
     },
-    /// Apply for revocation of a certificate of any branch, above all of a closed one (R8).
+    /// Apply for revocation of a certificate: of any branch, above all of a closed one (R8), or of an
+    /// operator's or auditor's lost login card.
     #[command(
-        after_help = "Example:\n  lgpki operator --as offices/operator-1 revoke 4d62828befea89b3ab79b7ec4bdbc316 \
-                            --reason key-compromise --branch 01001 --examined-by 運営主体\n\nkey-compromise is \
+        after_help = "Examples:\n  lgpki operator --as offices/operator-1 revoke 4d62828befea89b3ab79b7ec4bdbc316 \
+                            --reason key-compromise --examined-by 運営主体\n  \
+                            lgpki operator --as offices/operator-1 revoke 4d62828befea89b3ab79b7ec4bdbc316 \
+                            --reason superseded --branch 01001 --examined-by 運営主体\n\nkey-compromise is \
                             carried out without examination and published at once."
     )]
     Revoke {
@@ -76,19 +79,19 @@ pub(crate) enum OperatorCommand {
         /// Why.
         #[arg(long, value_enum)]
         reason: Reason,
-        /// The branch that the certificate was issued to, by its body's code.
+        /// The branch that the certificate was issued to, by its body's code; looked up if not given.
         #[arg(long, value_name = "CODE")]
-        branch: BodyCode,
+        branch: Option<BodyCode>,
         #[command(flatten)]
         examiner: Examiner,
     },
-    /// Apply for abolition of a certificate of any branch, above all of a closed one (R8).
+    /// Apply for abolition of a certificate: of any branch, above all of a closed one (R8), or of none.
     Abolish {
         /// The certificate's serial number.
         serial: Serial,
-        /// The branch that the certificate was issued to, by its body's code.
+        /// The branch that the certificate was issued to, by its body's code; looked up if not given.
         #[arg(long, value_name = "CODE")]
-        branch: BodyCode,
+        branch: Option<BodyCode>,
         #[command(flatten)]
         examiner: Examiner,
     },

@@ -1,6 +1,6 @@
 //! `lgpki operator`: examination, certificates, CRLs.
 
-use lgpki_domain::ApplicationId;
+use lgpki_domain::{ApplicationId, BodyCode, Serial};
 use lgpki_proto::{
     convert::wire,
     v1::{
@@ -89,13 +89,7 @@ async fn carry_out(
             cirs::certificates(office, branch.map(|b| b.to_string()), most, output).await
         }
         OperatorCommand::Certificate { serial } => {
-            let request = v1::GetCertificateRequest {
-                serial: serial.to_string(),
-            };
-            let answer = CertificateServiceClient::new(office.channel())
-                .get_certificate(request)
-                .await?;
-            let certificate = answer.into_inner().certificate.unwrap_or_default();
+            let certificate = certificate(office, serial).await?;
             output.result(&CertificateView::from(&certificate), || {
                 certificate_sheet(&certificate)
             });
@@ -111,7 +105,8 @@ async fn carry_out(
                 serial: serial.to_string(),
                 reason: wire(reason.0),
             };
-            let request = submit::build(branch.to_string(), &examiner, Content::Revoke(content))?;
+            let branch = owner(office, serial, branch).await?;
+            let request = submit::build(branch, &examiner, Content::Revoke(content))?;
             cirs::apply(office, request, "operator show", output).await
         }
         OperatorCommand::Abolish {
@@ -122,7 +117,8 @@ async fn carry_out(
             let content = v1::AbolishContent {
                 serial: serial.to_string(),
             };
-            let request = submit::build(branch.to_string(), &examiner, Content::Abolish(content))?;
+            let branch = owner(office, serial, branch).await?;
+            let request = submit::build(branch, &examiner, Content::Abolish(content))?;
             cirs::apply(office, request, "operator show", output).await
         }
         OperatorCommand::Authorities => authorities(office, output).await,
@@ -139,6 +135,28 @@ async fn carry_out(
             Ok(())
         }
         OperatorCommand::Directory(command) => directory::run(office, command, output).await,
+    }
+}
+
+async fn certificate(office: &Office, serial: Serial) -> Result<v1::Certificate, CommandError> {
+    let request = v1::GetCertificateRequest {
+        serial: serial.to_string(),
+    };
+    let answer = CertificateServiceClient::new(office.channel())
+        .get_certificate(request)
+        .await?;
+    Ok(answer.into_inner().certificate.unwrap_or_default())
+}
+
+/// The branch that a certificate was issued to, as given or as the inventory has it; empty for none.
+async fn owner(
+    office: &Office,
+    serial: Serial,
+    given: Option<BodyCode>,
+) -> Result<String, CommandError> {
+    match given {
+        Some(branch) => Ok(branch.to_string()),
+        None => Ok(certificate(office, serial).await?.branch),
     }
 }
 

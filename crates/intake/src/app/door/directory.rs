@@ -6,16 +6,20 @@ use lgpki_domain::{
 };
 
 use crate::{
-    app::submission::{IssueWish, Submission, Wish},
+    app::submission::{IssueWish, NAME_THE_BRANCH, NamedBranch, Submission, Wish},
     config::Rules,
     ports::DoorView,
 };
 
 /// The body exists, and its branch is open if it applies for a certificate: those of a closed branch
-/// can still be abolished or revoked.
+/// can still be abolished or revoked. Only those that were issued to no branch are ended without one.
 pub(super) fn check_branch(view: &DoorView, submission: &Submission, faults: &mut Faults) {
-    let Some(branch) = submission.branch else {
-        return;
+    let branch = match submission.branch {
+        NamedBranch::One(branch) => branch,
+        NamedBranch::None if matches!(submission.wish, Some(Wish::Issue(_))) => {
+            return faults.push("branch", "FIELD_MISSING", NAME_THE_BRANCH);
+        }
+        NamedBranch::None | NamedBranch::Unreadable => return,
     };
     match &view.body {
         Some(_) if matches!(submission.wish, Some(Wish::Revoke { .. })) => {}

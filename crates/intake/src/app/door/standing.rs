@@ -1,9 +1,9 @@
 //! An application against the certificates there are and the applications under way.
 
-use lgpki_domain::{BodyCode, CertificateKind, Digest, Faults, Serial, Subject, application::Sort};
+use lgpki_domain::{CertificateKind, Digest, Faults, Serial, Subject, application::Sort};
 
 use super::{Against, CSR, SUBJECT};
-use crate::{standings::Held, subject_key::subject_key};
+use crate::{app::submission::NamedBranch, standings::Held, subject_key::subject_key};
 
 /// The key was never certified here, nor brought by another application.
 pub(super) fn check_key(key: Digest, against: &Against<'_>, faults: &mut Faults) {
@@ -59,7 +59,7 @@ pub(super) fn check_subject_is_free(
 pub(super) fn certificate_to_revoke(
     sort: Sort,
     serial: Option<&Serial>,
-    branch: Option<BodyCode>,
+    branch: NamedBranch,
     against: &Against<'_>,
     faults: &mut Faults,
 ) -> Option<Held> {
@@ -70,8 +70,16 @@ pub(super) fn certificate_to_revoke(
         faults.push(field, "CERTIFICATE_UNKNOWN", message);
         return None;
     };
-    if let Some(branch) = branch.filter(|branch| held.branch != Some(*branch)) {
-        let message = format!("certificate {serial} was not issued to the branch {branch}");
+    let another = match (branch, held.branch) {
+        (NamedBranch::One(named), owner) if owner != Some(named) => Some(format!(
+            "certificate {serial} was not issued to the branch {named}"
+        )),
+        (NamedBranch::None, Some(owner)) => Some(format!(
+            "certificate {serial} was issued to the branch {owner}; name it"
+        )),
+        _ => None,
+    };
+    if let Some(message) = another {
         faults.push(field, "CERTIFICATE_OF_ANOTHER_BRANCH", message);
         return None;
     }

@@ -88,7 +88,7 @@ fn submission(wish: Wish) -> Submission {
     let day = "2009-02-09".parse().unwrap();
     Submission {
         request_id: Some("request-1".parse().unwrap()),
-        branch: Some(branch()),
+        branch: NamedBranch::One(branch()),
         content_digest: Digest([0; 32]),
         examination: BranchExamination::try_new("x", "総務課長", true, day, now()).ok(),
         examiner_name: None,
@@ -537,6 +537,6 @@ fn only_what_can_be_looked_up_is_asked_for() {
     assert_eq!(query.name_en, None);
     assert!(query.key_digest.is_some() && query.subject_key.is_some());
     let mut nowhere = submission(revocation(Sort::Revoke, 1));
-    nowhere.branch = None;
+    nowhere.branch = NamedBranch::Unreadable;
     assert!(Inspected::new(nowhere).query().is_none());
 }

@@ -1,7 +1,7 @@
 //! What answers mean.
 
 use lgpki_domain::{
-    BodyCode, CertificateKind, Digest, KeyAlgorithm, KeyMedium, Names, RevocationReason, Subject,
+    CertificateKind, Digest, KeyAlgorithm, KeyMedium, Names, RevocationReason, Subject,
     application::{Sort, State},
     examination::BranchExamination,
 };
@@ -26,13 +26,12 @@ fn serial() -> Serial {
 }
 
 fn claimed(content: Content, sort: Sort) -> Claimed {
-    let branch: BodyCode = "01001".parse().unwrap();
     let day = "2009-01-01".parse().unwrap();
     Claimed {
         application: Application {
             id: ApplicationId::from_bytes([1; 16]),
             request_id: "request-1".parse().unwrap(),
-            branch,
+            branch: "01001".parse().ok(),
             sort,
             content,
             examination: BranchExamination::try_new("x", "総務課長", true, day, T).unwrap(),

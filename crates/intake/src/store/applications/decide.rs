@@ -161,7 +161,7 @@ impl Applications {
     ) -> Result<Snapshot, Unseen> {
         let found = self.find(view, id).map_err(Unseen::Corrupt)?;
         found
-            .filter(|found| branch.is_none_or(|branch| branch == found.record.branch))
+            .filter(|found| branch.is_none() || branch == found.record.branch)
             .ok_or(Unseen::NotFound)
     }
 }

@@ -9,7 +9,7 @@ use lgpki_domain::{
 };
 use lgpki_ledger::{
     About, Body,
-    serial::{bytes, text, text_list},
+    serial::{bytes, optional_text, text, text_list},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +26,13 @@ pub(crate) struct ReceivedBody {
     #[serde(with = "text")]
     pub(crate) application: ApplicationId,
     pub(crate) approvals_needed: u32,
-    #[serde(with = "text")]
-    pub(crate) branch: BodyCode,
+    /// Left out where it is about a certificate that was issued to no branch.
+    #[serde(
+        with = "optional_text",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) branch: Option<BodyCode>,
     pub(crate) content: Content,
     #[serde(with = "text")]
     pub(crate) content_digest: Digest,

@@ -60,7 +60,10 @@ pub(super) async fn an_accepted_application_is_found_by_number_and_by_request_id
     let request = new.request_id.clone();
     let by_request = store.by_request(new.branch, request.clone()).await.unwrap();
     assert_eq!(by_request, Some(found));
-    let elsewhere = store.by_request(code("01002"), request).await.unwrap();
+    let elsewhere = store
+        .by_request(Some(code("01002")), request)
+        .await
+        .unwrap();
     assert_eq!(elsewhere, None);
     assert_eq!(store.application(id(2)).await.unwrap(), None);
 }
@@ -94,7 +97,7 @@ pub(super) async fn the_same_request_is_the_same_application_and_never_another(
     // Another branch's request ids are its own.
     let elsewhere = NewApplication {
         id: id(4),
-        branch: code("01002"),
+        branch: Some(code("01002")),
         ..with(issue(1), |c| c.key_digest = Digest([7; 32]))
     };
     assert_eq!(accept(store, elsewhere).await.id, id(4));
@@ -134,7 +137,7 @@ pub(super) async fn every_fault_of_an_application_is_told_at_once(store: &impl I
         unreachable!()
     };
     let new = NewApplication {
-        branch: code("47001"),
+        branch: Some(code("47001")),
         ..with(issue(2), |c| *c = first)
     };
     let expected = [

@@ -102,7 +102,7 @@ pub(crate) fn issue(n: u16) -> NewApplication {
     NewApplication {
         id: id(n),
         request_id: format!("request-{n:05}").parse().unwrap(),
-        branch: code("01001"),
+        branch: Some(code("01001")),
         sort: Sort::Issue,
         content_digest: Digest(digest),
         content: Content::Issue(IssueContent {

@@ -105,7 +105,10 @@ fn application(random: &SeededRandom, n: u16) -> NewApplication {
         2 | 3 => manual(n, 1),
         4 => manual(n, 2),
         5 => revoke(n, small, RevocationReason::Superseded),
-        6 => revoke(n, small, RevocationReason::KeyCompromise),
+        6 => NewApplication {
+            branch: None,
+            ..revoke(n, small, RevocationReason::KeyCompromise)
+        },
         7 => issue(other),
         _ => issue(n),
     }

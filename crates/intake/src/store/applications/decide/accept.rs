@@ -112,10 +112,13 @@ impl Applications {
 
 /// A closed branch applies for no certificates; it may still have its old ones revoked.
 fn check_branch(directories: &Directories, body: &ReceivedBody, faults: &mut Faults) {
-    if let Some(local) = directories.body(body.branch) {
+    let Some(branch) = body.branch else {
+        return;
+    };
+    if let Some(local) = directories.body(branch) {
         faults.keep(local.may_apply());
     } else {
-        let message = format!("there is no body {} in the body name list", body.branch);
+        let message = format!("there is no body {branch} in the body name list");
         faults.push("branch", "BODY_UNKNOWN", message);
     }
 }

@@ -33,7 +33,7 @@ async fn five(store: &impl IntakeStore) {
     settle(store, id(2), issued(2)).await;
     act(store, id(1), Act::ConfirmDelivery).await.unwrap();
     let elsewhere = NewApplication {
-        branch: code("01002"),
+        branch: Some(code("01002")),
         ..manual(3, 1)
     };
     let last = revoke(5, 1, RevocationReason::Superseded);
@@ -114,7 +114,7 @@ pub(crate) async fn watchers_see_every_change_of_their_branch(store: &impl Intak
             .changed_since(of_branch("01001"), from, 2)
             .await
             .unwrap();
-        assert!(found.iter().all(|one| one.branch == code("01001")));
+        assert!(found.iter().all(|one| one.branch == Some(code("01001"))));
         newest.extend(found.into_iter().map(|one| (one.id, one)));
         if next == from {
             break;
@@ -127,7 +127,7 @@ pub(crate) async fn watchers_see_every_change_of_their_branch(store: &impl Intak
     let listed = store.list(Filter::default(), None, 99).await.unwrap();
     let listed: Vec<_> = listed
         .into_iter()
-        .filter(|one| one.branch == code("01001"))
+        .filter(|one| one.branch == Some(code("01001")))
         .collect();
     assert_eq!(seen, listed);
     let all = Filter::default();
@@ -155,14 +155,14 @@ pub(crate) async fn the_door_sees_what_the_store_knows(store: &impl IntakeStore)
     answer.await.unwrap().unwrap();
     accept(store, issue(1)).await;
     let known = DoorQuery {
-        branch: code("01001"),
+        branch: Some(code("01001")),
         unit_en: Some("General Affairs".to_owned()),
         name_en: Some("clerk-lgacc".to_owned()),
         key_digest: Some(content.key_digest),
         subject_key: Some(subject_key(content.kind, &content.subject)),
     };
     let unknown = DoorQuery {
-        branch: code("47001"),
+        branch: Some(code("47001")),
         unit_en: Some("General Affairs".to_owned()),
         name_en: None,
         key_digest: Some(lgpki_domain::Digest([9; 32])),

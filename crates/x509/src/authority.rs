@@ -1,7 +1,8 @@
 //! The self-signed certificates of the LGPKI CAs.
 //!
 //! Named `C=JP, O=LGPKI, OU=Organization CA`, with the Japanese name in the subjectAltName; they
-//! sign certificates and CRLs and have no CA below them.
+//! sign certificates and CRLs. The Application CA has no CA below it; the Organization CA may have a
+//! bridge CA below it, by cross certificate.
 
 use lgpki_domain::{Authority, Serial, Validity};
 
@@ -27,6 +28,16 @@ pub struct CaBlueprint<'a> {
     pub validity: Validity,
 }
 
+/// How many CAs may come below an authority. None may below the Application CA; the Organization
+/// CA's certificate leaves it open, for a limit there would forbid every cross certificate, each of
+/// which has a limit of its own.
+pub(crate) const fn path_length(authority: Authority) -> Option<u8> {
+    match authority {
+        Authority::Organization => None,
+        Authority::Application => Some(0),
+    }
+}
+
 /// Builds the tbsCertificate in DER.
 pub fn build(blueprint: &CaBlueprint<'_>) -> Result<Vec<u8>, X509Error> {
     let english = authority_parts(blueprint.authority, Language::English);
@@ -50,7 +61,7 @@ pub fn build(blueprint: &CaBlueprint<'_>) -> Result<Vec<u8>, X509Error> {
             extension::subject_alt_name(out, |out| {
                 directory_name(out, |out| name(out, &japanese, Language::Japanese));
             });
-            extension::ca_constraints(out);
+            extension::ca_constraints(out, path_length(blueprint.authority));
         },
     )
 }

@@ -27,6 +27,7 @@ use crate::{
 };
 use der::Decode;
 use extensions::Extensions;
+pub(crate) use extensions::policies_of;
 
 const WHAT: &str = "a certificate";
 
@@ -215,6 +216,12 @@ impl Certificate {
     #[must_use]
     pub const fn is_ca(&self) -> bool {
         self.extensions.is_ca
+    }
+
+    /// How many CAs may come below it, if its basicConstraints say.
+    #[must_use]
+    pub const fn path_length(&self) -> Option<u8> {
+        self.extensions.path_length
     }
 
     /// Whether issuer and subject are the same.

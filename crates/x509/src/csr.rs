@@ -32,21 +32,46 @@ pub struct CertificationRequest {
     public_key: SubjectPublicKey,
     signature_algorithm: SignatureAlgorithm,
     subject: Vec<Attribute>,
+    subject_der: Vec<u8>,
     names: extensions::RequestedNames,
 }
 
 impl CertificationRequest {
     /// Reads and checks a request; every fault that can be judged is reported under `field`.
     pub fn parse(field: &str, bytes: &[u8]) -> Result<Self, Faults> {
+        Self::parse_as(field, bytes, |faults| faults)
+    }
+
+    /// Reads and checks a request of another operator's CA, which may ask to be one.
+    pub(crate) fn parse_for_ca(field: &str, bytes: &[u8]) -> Result<Self, Faults> {
+        Self::parse_as(field, bytes, |faults| {
+            let mut left = Faults::new();
+            for fault in faults {
+                if fault.reason != extensions::ASKS_FOR_CA {
+                    left.add(fault);
+                }
+            }
+            left
+        })
+    }
+
+    fn parse_as(
+        field: &str,
+        bytes: &[u8],
+        pardon: impl FnOnce(Faults) -> Faults,
+    ) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let Some(der) = unwrap(field, bytes, &mut faults) else {
             return Err(faults);
         };
-        match judge(field, &der, &mut faults) {
+        let judged = judge(field, &der, &mut faults);
+        let mut faults = pardon(faults);
+        match judged {
             Ok(Some(judged)) if faults.is_empty() => Ok(Self {
                 public_key: judged.public_key,
                 signature_algorithm: judged.signature_algorithm,
                 subject: judged.subject,
+                subject_der: judged.subject_der,
                 names: judged.names,
                 der,
             }),
@@ -82,6 +107,11 @@ impl CertificationRequest {
         &self.subject
     }
 
+    /// The subject in DER, as it came.
+    pub(crate) fn subject_der(&self) -> &[u8] {
+        &self.subject_der
+    }
+
     /// The host names asked for.
     #[must_use]
     pub fn dns_names(&self) -> &[String] {
@@ -111,6 +141,7 @@ struct Judged {
     public_key: SubjectPublicKey,
     signature_algorithm: SignatureAlgorithm,
     subject: Vec<Attribute>,
+    subject_der: Vec<u8>,
     names: extensions::RequestedNames,
 }
 
@@ -162,7 +193,8 @@ fn judge(field: &str, der: &[u8], faults: &mut Faults) -> Result<Option<Judged>,
     let parts = Parts::read(der)?;
     let mut info = Reader::new(parts.to_be_signed).open(tag::SEQUENCE)?;
     judge_version(field, info.expect(tag::INTEGER)?, faults);
-    let (subject, flaws) = read_name(info.open(tag::SEQUENCE)?)?;
+    let name = info.value()?;
+    let (subject, flaws) = read_name(name.open(tag::SEQUENCE)?)?;
     for flaw in &flaws {
         report(field, "subject", flaw, faults);
     }
@@ -184,6 +216,7 @@ fn judge(field: &str, der: &[u8], faults: &mut Faults) -> Result<Option<Judged>,
         public_key,
         signature_algorithm,
         subject,
+        subject_der: name.raw.to_vec(),
         names,
     }))
 }

@@ -2,6 +2,7 @@
 
 use lgpki_domain::CrlNumber;
 
+pub(crate) use crate::encode::extension as extension_of;
 use crate::{
     encode::{extension, integer, named_bits, nested, sequence, tag, tlv},
     key::KeyId,
@@ -98,13 +99,31 @@ pub(crate) fn authority_info_access(out: &mut Vec<u8>, addresses: &[String]) {
     });
 }
 
-/// basicConstraints of a CA that has no CA below it; critical (RFC 5280 §4.2.1.9).
-pub(crate) fn ca_constraints(out: &mut Vec<u8>) {
+/// basicConstraints of a CA that has at most so many CAs below it; critical (RFC 5280 §4.2.1.9).
+pub(crate) fn ca_constraints(out: &mut Vec<u8>, path_length: Option<u8>) {
     extension(out, oid::BASIC_CONSTRAINTS, true, |out| {
         sequence(out, |out| {
             tlv(out, tag::BOOLEAN, &[0xff]);
-            integer(out, 0);
+            if let Some(length) = path_length {
+                integer(out, u64::from(length));
+            }
         });
+    });
+}
+
+/// certificatePolicies of a CA certificate, without qualifiers; not critical (RFC 5280 §4.2.1.4).
+pub(crate) fn policies(out: &mut Vec<u8>, policies: &[&[u8]]) {
+    extension(out, oid::CERTIFICATE_POLICIES, false, |out| {
+        policies_value(out, policies);
+    });
+}
+
+/// The value of [`policies`].
+pub(crate) fn policies_value(out: &mut Vec<u8>, policies: &[&[u8]]) {
+    sequence(out, |out| {
+        for policy in policies {
+            sequence(out, |out| tlv(out, tag::OID, policy));
+        }
     });
 }
 

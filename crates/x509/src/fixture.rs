@@ -92,16 +92,29 @@ pub(crate) fn ca_validity() -> Validity {
 }
 
 pub(crate) fn ca_certificate(authority: Authority, key: &TestKey) -> Vec<u8> {
+    self_signed(authority, key, ca_validity())
+}
+
+fn self_signed(authority: Authority, key: &TestKey, validity: Validity) -> Vec<u8> {
     let blueprint = CaBlueprint {
         authority,
         public_key: &key.public,
         serial: serial(1),
-        validity: ca_validity(),
+        validity,
     };
     let tbs = authority::build(&blueprint).unwrap();
     let linted = lint_authority(&blueprint, tbs).unwrap();
     let signature = key.sign(linted.tbs());
     linted.into_certificate(&signature)
+}
+
+/// A generation of a CA's key whose certificate begins on `day`.
+pub(crate) fn generation(authority: Authority, key: &TestKey, number: u32, day: &str) -> Issuer {
+    let bases = ["http://repository.lgpki.lg.jp".to_owned()];
+    let addresses = Addresses::at(&bases, authority, number);
+    let validity = Validity::for_ca(day.parse().unwrap());
+    let certificate = self_signed(authority, key, validity);
+    Issuer::try_new(authority, number, &certificate, addresses).unwrap()
 }
 
 pub(crate) fn issuer(authority: Authority, key: &TestKey) -> Issuer {

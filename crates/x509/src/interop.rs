@@ -3,6 +3,8 @@
 //! The program comes with Debian's package `openssl`; where it is not installed these tests say so
 //! and pass.
 
+mod chains;
+
 use std::{path::Path, process::Output};
 
 use lgpki_domain::{Authority, CrlNumber, KeyAlgorithm, RevocationReason, Timestamp, Validity};

@@ -5,7 +5,7 @@
 //! and a later key publishes elsewhere. The distribution point's name in a certificate and the
 //! issuingDistributionPoint of the CRL are the same bytes.
 
-use lgpki_domain::{Authority, KeyAlgorithm, SignatureAlgorithm, Validity};
+use lgpki_domain::{Authority, KeyAlgorithm, Serial, SignatureAlgorithm, Validity};
 use x509_cert::name::Name;
 
 use crate::{
@@ -43,6 +43,18 @@ impl Addresses {
             ca_certificate: below("ca", &certificate_file(authority, generation)),
             cps: format!("{first}/cps"),
         }
+    }
+
+    /// Where the list of revoked CA certificates lies: beside the CRL, as `organization-1-ca.crl`.
+    #[must_use]
+    pub fn ca_crl(&self) -> Vec<String> {
+        self.crl
+            .iter()
+            .map(|address| {
+                let stem = address.strip_suffix(".crl").unwrap_or(address);
+                format!("{stem}-ca.crl")
+            })
+            .collect()
     }
 
     fn check(&self) -> Result<(), X509Error> {
@@ -87,6 +99,20 @@ pub fn crl_file(authority: Authority, generation: u32) -> String {
 #[must_use]
 pub fn certificate_file(authority: Authority, generation: u32) -> String {
     format!("{authority}-{generation}.cer")
+}
+
+/// The file name under which a link certificate is published (DER), such as
+/// `organization-1-with-2.cer`: the first generation's key, certified with the second's.
+#[must_use]
+pub fn link_file(authority: Authority, certified: u32, signs: u32) -> String {
+    format!("{authority}-{certified}-with-{signs}.cer")
+}
+
+/// The file name under which a cross certificate is published (DER), such as
+/// `organization-1-cross-0123….cer`.
+#[must_use]
+pub fn cross_file(authority: Authority, generation: u32, serial: Serial) -> String {
+    format!("{authority}-{generation}-cross-{serial}.cer")
 }
 
 /// A CA key that issues.
@@ -211,6 +237,12 @@ impl Issuer {
     #[must_use]
     pub const fn validity(&self) -> Validity {
         self.validity
+    }
+
+    /// How many CAs may come below it, if its certificate says.
+    #[must_use]
+    pub const fn path_length(&self) -> Option<u8> {
+        self.certificate.path_length()
     }
 
     /// Where the CA publishes.

@@ -8,7 +8,9 @@
 mod authority;
 mod certificate;
 mod crl;
+mod cross;
 mod fields;
+mod link;
 
 use std::fmt;
 
@@ -17,6 +19,8 @@ use lgpki_domain::{Digest, ErrorClass, SignatureAlgorithm};
 pub use authority::lint_authority;
 pub use certificate::lint_certificate;
 pub use crl::lint_crl;
+pub use cross::lint_cross;
+pub use link::lint_link;
 
 use crate::{crl::CrlSummary, key::sha256, signed};
 

@@ -18,6 +18,9 @@ pub(crate) const JAPAN: &str = "JP";
 /// O of the CAs, in both languages.
 pub(crate) const LGPKI: &str = "LGPKI";
 
+/// O of the names that this authority certifies, in both languages.
+pub(crate) const OUR_NAMES: [&str; 2] = [LOCAL_GOVERNMENTS, LOCAL_GOVERNMENTS_JA];
+
 /// The language that a name is written in, which decides its string type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -27,6 +30,54 @@ pub(crate) enum Language {
 
 /// One attribute of a name: its type's OID and its value.
 pub(crate) type Part<'a> = (&'static [u8], &'a str);
+
+/// An attribute type that a name constraint may speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttributeName {
+    /// `C`
+    Country,
+    /// `O`
+    Organization,
+    /// `OU`
+    OrganizationalUnit,
+    /// `CN`
+    CommonName,
+}
+
+impl AttributeName {
+    const ALL: [Self; 4] = [
+        Self::Country,
+        Self::Organization,
+        Self::OrganizationalUnit,
+        Self::CommonName,
+    ];
+
+    /// How people write it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Country => "C",
+            Self::Organization => "O",
+            Self::OrganizationalUnit => "OU",
+            Self::CommonName => "CN",
+        }
+    }
+
+    /// Reads a [`label`](Self::label) back.
+    #[must_use]
+    pub fn parse(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.label() == label)
+    }
+
+    pub(crate) const fn oid(self) -> &'static [u8] {
+        match self {
+            Self::Country => oid::COUNTRY,
+            Self::Organization => oid::ORGANIZATION,
+            Self::OrganizationalUnit => oid::ORGANIZATIONAL_UNIT,
+            Self::CommonName => oid::COMMON_NAME,
+        }
+    }
+}
 
 /// The attributes of a subscriber's name.
 pub(crate) fn subject_parts(subject: &Subject, language: Language) -> Vec<Part<'_>> {

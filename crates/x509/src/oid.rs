@@ -18,10 +18,16 @@ pub(crate) const CRL_NUMBER: &[u8] = &[0x55, 0x1d, 20];
 pub(crate) const CRL_REASON: &[u8] = &[0x55, 0x1d, 21];
 /// 2.5.29.28 (RFC 5280 §5.2.5); x509-cert 0.3 has another OID for it.
 pub(crate) const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 28];
+pub(crate) const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 30];
 pub(crate) const CRL_DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 31];
 pub(crate) const CERTIFICATE_POLICIES: &[u8] = &[0x55, 0x1d, 32];
+/// 2.5.29.32.0
+pub(crate) const ANY_POLICY: &[u8] = &[0x55, 0x1d, 32, 0];
+pub(crate) const POLICY_MAPPINGS: &[u8] = &[0x55, 0x1d, 33];
 pub(crate) const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 35];
+pub(crate) const POLICY_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 36];
 pub(crate) const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
+pub(crate) const INHIBIT_ANY_POLICY: &[u8] = &[0x55, 0x1d, 54];
 pub(crate) const AUTHORITY_INFO_ACCESS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 
 pub(crate) const CA_ISSUERS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 2];
@@ -120,6 +126,34 @@ pub(crate) fn dotted(content: &[u8]) -> String {
     text
 }
 
+/// The content octets of a dotted identifier.
+pub(crate) fn parse(text: &str) -> Option<Vec<u8>> {
+    let arcs = text
+        .split('.')
+        .map(|arc| {
+            let plain =
+                arc.bytes().all(|b| b.is_ascii_digit()) && (arc == "0" || !arc.starts_with('0'));
+            plain.then(|| arc.parse::<u64>().ok()).flatten()
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let [root, second, rest @ ..] = arcs.as_slice() else {
+        return None;
+    };
+    let (root, second) = (*root, *second);
+    if root > 2 || (root < 2 && second > 39) {
+        return None;
+    }
+    let mut content = Vec::new();
+    for arc in std::iter::once(second.checked_add(40 * root)?).chain(rest.iter().copied()) {
+        let groups = (64 - arc.leading_zeros()).div_ceil(7).max(1);
+        for group in (0..groups).rev() {
+            let bits = (arc >> (7 * group)).to_le_bytes()[0] & 0x7f;
+            content.push(bits | if group > 0 { 0x80 } else { 0 });
+        }
+    }
+    Some(content)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +164,31 @@ mod tests {
         assert_eq!(dotted(CA_ISSUERS), "1.3.6.1.5.5.7.48.2");
         assert_eq!(describe(P384), "P-384 (1.3.132.0.34)");
         assert_eq!(dotted(&[0xff; 30]), "");
+    }
+
+    #[test]
+    fn dotted_forms_read_back() {
+        for text in [
+            "2.999.392.1",
+            "1.3.6.1.5.5.7.48.2",
+            "2.5.29.32.0",
+            "0.0",
+            "1.2.840.113549.1.1.11",
+        ] {
+            assert_eq!(dotted(&parse(text).unwrap()), text);
+        }
+        for wrong in [
+            "",
+            "1",
+            "3.1",
+            "1.40",
+            "1.02",
+            "1..2",
+            "1.2.",
+            "1.a",
+            "1.99999999999999999999",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
     }
 }

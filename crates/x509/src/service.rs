@@ -57,7 +57,7 @@ pub fn build_ca(blueprint: &ServiceCaBlueprint<'_>) -> Result<Vec<u8>, X509Error
             extension::authority_key_identifier(out, key_id);
             extension::subject_key_identifier(out, key_id);
             extension::key_usage(out, usage::KEY_CERT_SIGN | usage::CRL_SIGN);
-            extension::ca_constraints(out);
+            extension::ca_constraints(out, Some(0));
         },
     )
 }

@@ -29,6 +29,7 @@ pub(super) struct Extensions {
     pub(super) key_id: Option<KeyId>,
     pub(super) authority_key_id: Option<KeyId>,
     pub(super) is_ca: bool,
+    pub(super) path_length: Option<u8>,
     pub(super) policies: Vec<Vec<u8>>,
     pub(super) dns_names: Vec<String>,
     pub(super) mail_addresses: Vec<String>,
@@ -47,9 +48,10 @@ impl Extensions {
             let key = found.key_identifier.as_ref();
             read.authority_key_id = key.and_then(|key| KeyId::from_bytes(key.as_bytes()));
         }
-        let constraints = find::<BasicConstraints>(tbs)?.is_some_and(|c| c.ca);
+        let constraints = find::<BasicConstraints>(tbs)?.filter(|c| c.ca);
         let usage = find::<KeyUsage>(tbs)?.is_some_and(|u| u.key_cert_sign() && u.crl_sign());
-        read.is_ca = constraints && usage;
+        read.is_ca = constraints.is_some() && usage;
+        read.path_length = constraints.and_then(|c| c.path_len_constraint);
         if let Some(SubjectAltName(names)) = find(tbs)? {
             for name in &names {
                 read.add_name(name)?;

@@ -13,6 +13,9 @@ use crate::{
     oid,
 };
 
+/// The reason of the fault that a request to be a CA is.
+pub(super) const ASKS_FOR_CA: &str = "CSR_ASKS_FOR_CA";
+
 /// Names that a request asks for in its subjectAltName.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestedNames {
@@ -95,7 +98,7 @@ fn judge_extensions(
                 if constraints.peek() == Some(tag::BOOLEAN) {
                     faults.push(
                         field,
-                        "CSR_ASKS_FOR_CA",
+                        ASKS_FOR_CA,
                         "the request asks for a CA certificate, which no subscriber gets",
                     );
                 }

@@ -11,7 +11,7 @@ use super::{
     fields::{self, Expected, check_extensions, check_key_ids, check_key_usage, check_name, value},
 };
 use crate::{
-    authority::CaBlueprint,
+    authority::{CaBlueprint, path_length},
     name::{Language, authority_parts},
     oid,
     profile::usage,
@@ -74,9 +74,9 @@ fn check(blueprint: &CaBlueprint<'_>, tbs: &TbsCertificate, findings: &mut Findi
     }) = constraints
     {
         findings.require(
-            ca && path_len_constraint == Some(0),
+            ca && path_len_constraint == path_length(blueprint.authority),
             CONSTRAINTS,
-            "it is not a CA without CAs below it",
+            "it is not a CA with the path length of its profile",
         );
     }
     let names = value(extensions, oid::SUBJECT_ALT_NAME, NAMES, findings);

@@ -247,7 +247,10 @@ pub(super) fn is_full_name(name: &DistributionPointName, addresses: &[String]) -
     }
 }
 
-fn are_uris<'a>(names: impl Iterator<Item = &'a GeneralName>, addresses: &[String]) -> bool {
+pub(super) fn are_uris<'a>(
+    names: impl Iterator<Item = &'a GeneralName>,
+    addresses: &[String],
+) -> bool {
     names
         .map(|name| match name {
             GeneralName::UniformResourceIdentifier(uri) => Some(uri.as_str()),

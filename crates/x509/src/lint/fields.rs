@@ -25,6 +25,14 @@ use crate::{
     time::from_time,
 };
 
+/// What the fixed fields but the subject must hold.
+pub(super) struct Frame<'a> {
+    pub(super) serial: Serial,
+    pub(super) algorithm: SignatureAlgorithm,
+    pub(super) validity: Validity,
+    pub(super) public_key: &'a SubjectPublicKey,
+}
+
 /// What the fixed fields must hold.
 pub(super) struct Expected<'a> {
     pub(super) serial: Serial,
@@ -43,6 +51,24 @@ pub(super) fn read(tbs: &[u8], findings: &mut Findings) -> Option<TbsCertificate
 
 /// Checks version, serial number, algorithm, validity, subject and key.
 pub(super) fn check(tbs: &TbsCertificate, expected: &Expected<'_>, findings: &mut Findings) {
+    let frame = Frame {
+        serial: expected.serial,
+        algorithm: expected.algorithm,
+        validity: expected.validity,
+        public_key: expected.public_key,
+    };
+    check_frame(tbs, &frame, findings);
+    check_name(
+        tbs.subject(),
+        expected.subject,
+        Language::English,
+        "RFC 5280 §4.1.2.6",
+        findings,
+    );
+}
+
+/// Checks all of it but the subject.
+pub(super) fn check_frame(tbs: &TbsCertificate, expected: &Frame<'_>, findings: &mut Findings) {
     findings.require(
         tbs.version() == Version::V3,
         "RFC 5280 §4.1.2.1",
@@ -62,13 +88,6 @@ pub(super) fn check(tbs: &TbsCertificate, expected: &Expected<'_>, findings: &mu
     check_time(
         tbs.validity().not_after,
         expected.validity.not_after(),
-        findings,
-    );
-    check_name(
-        tbs.subject(),
-        expected.subject,
-        Language::English,
-        "RFC 5280 §4.1.2.6",
         findings,
     );
     let key = tbs.subject_public_key_info().to_der();

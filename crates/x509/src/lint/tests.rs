@@ -1,5 +1,7 @@
 //! The lint agrees with what the builders write, and with nothing else.
 
+mod ca;
+
 use lgpki_domain::{Authority, CertificateKind, Validity};
 
 use super::*;
@@ -253,7 +255,7 @@ fn a_second_extension_of_the_same_kind_is_refused() {
         assert!(refused.to_string().contains("is missing"), "{refused}");
     }
     let mut foreign = Vec::new();
-    crate::extension::ca_constraints(&mut foreign);
+    crate::extension::ca_constraints(&mut foreign, Some(0));
     let mut more = all.clone();
     more.push(&foreign);
     assert!(

@@ -222,7 +222,7 @@ fn a_request_without_proof_of_possession_is_refused() {
 
 #[test]
 fn requests_for_what_no_subscriber_gets_are_refused() {
-    let draft = Draft::p256().extensions(extension::ca_constraints);
+    let draft = Draft::p256().extensions(|out| extension::ca_constraints(out, Some(0)));
     refused("CA", &draft.build(), &["CSR_ASKS_FOR_CA"]);
     let not_ca = Draft::p256().extensions(|out| {
         crate::encode::extension(out, oid::BASIC_CONSTRAINTS, false, |out| {
@@ -274,7 +274,7 @@ fn every_fault_is_reported_not_just_the_first() {
             d.algorithm = rsa_with(5);
             d.digest = Some(MessageDigest::sha1());
         })
-        .extensions(extension::ca_constraints)
+        .extensions(|out| extension::ca_constraints(out, Some(0)))
         .build();
     assert_eq!(
         reasons(parse(&request)),

@@ -1,5 +1,7 @@
 //! What lifecycle is asked to do, free of transport.
 
+mod renewals;
+
 use std::{sync::Arc, time::Duration};
 
 use lgpki_domain::{Authority, Clock, Serial};

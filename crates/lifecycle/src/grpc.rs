@@ -2,6 +2,7 @@
 
 mod certificates;
 mod encode;
+mod renewals;
 mod revocations;
 mod standings;
 

@@ -1,4 +1,4 @@
-//! The lifecycle service: inventory, revocation, CRL publication.
+//! The lifecycle service: inventory, revocation, renewals, CRL publication.
 //!
 //! It answers "what is this certificate's state today?". Its inventory is a projection of the
 //! issuer's feed plus the revocations that intake orders, kept in its own log from which everything
@@ -28,5 +28,5 @@ pub use issuer::GrpcIssuer;
 pub use service::{Deps, Listeners, run};
 pub use store::{
     CertificateAbandoned, CertificateRegistered, CertificateRevoked, CrlPublished, EngineStore,
-    LifecycleEvent,
+    LifecycleEvent, RenewalClosed, RenewalOpened,
 };

@@ -5,6 +5,8 @@
 //! new, whether a certificate may be revoked, whether a CRL follows the one before it. The issuer
 //! is asked for its feed, its CAs and signatures under CRLs, and for nothing else.
 
+mod renewal;
+
 use std::{future::Future, sync::Arc};
 
 use lgpki_domain::{
@@ -15,6 +17,8 @@ use lgpki_proto::RemoteError;
 use tokio::sync::{mpsc, watch};
 
 use crate::error::StoreError;
+
+pub use renewal::{Closed, RenewalClosing, RenewalEnd, RenewalOpening, RenewalOrder};
 
 /// A certificate as the issuer's feed tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +128,8 @@ pub struct Certificate {
     pub issued: IssuedCertificate,
     /// Its revocation, if any.
     pub revocation: Option<Revocation>,
+    /// The application by which it is being renewed, if it is.
+    pub renewal: Option<ApplicationId>,
 }
 
 /// State of a certificate at some time.
@@ -135,16 +141,20 @@ pub enum CertificateState {
     Revoked,
     /// Past its validity and never revoked.
     Expired,
+    /// Neither, but an application to renew it is open (R3); to relying parties it is good.
+    Renewing,
 }
 
 impl CertificateState {
     /// The state at `now`.
     #[must_use]
-    pub fn at(now: Timestamp, not_after: Timestamp, revoked: bool) -> Self {
+    pub fn at(now: Timestamp, not_after: Timestamp, revoked: bool, renewing: bool) -> Self {
         if revoked {
             Self::Revoked
         } else if is_over(not_after, now) {
             Self::Expired
+        } else if renewing {
+            Self::Renewing
         } else {
             Self::Valid
         }
@@ -273,6 +283,20 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
         orders: Vec<RevocationOrder>,
         at: Timestamp,
     ) -> impl Future<Output = Result<Vec<RevocationOutcome>, StoreError>> + Send;
+
+    /// Opens renewals; each order is decided by itself, and all are durable together.
+    fn open_renewals(
+        &self,
+        orders: Vec<RenewalOrder>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Vec<RenewalOpening>, StoreError>> + Send;
+
+    /// Closes renewals; each end is decided by itself, and all are durable together.
+    fn close_renewals(
+        &self,
+        ends: Vec<RenewalEnd>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Vec<RenewalClosing>, StoreError>> + Send;
 
     /// One certificate, with its DER.
     fn certificate(

@@ -7,16 +7,18 @@ mod event;
 mod inventory;
 mod machine;
 mod record;
+mod renewal;
 
 use std::{path::Path, sync::Arc};
 
-use lgpki_domain::{Authority, Serial, Timestamp};
+use lgpki_domain::{ApplicationId, Authority, Serial, Timestamp};
 use lgpki_ledger::{Recorded, decode};
 use lgpki_store::{Engine, OpenReport, Options};
 use tokio::{sync::watch, task::spawn_blocking};
 
 pub use self::event::{
     CertificateAbandoned, CertificateRegistered, CertificateRevoked, CrlPublished, LifecycleEvent,
+    RenewalClosed, RenewalOpened,
 };
 use self::{
     machine::{Command, LifecycleMachine, Outcome},
@@ -26,7 +28,8 @@ use crate::{
     error::StoreError,
     ports::{
         Certificate, Cursor, FeedItem, Filter, Followed, LifecycleStore, Publication,
-        PublicationStanding, Recording, RevocationOrder, RevocationOutcome, Snapshot, Standings,
+        PublicationStanding, Recording, RenewalClosing, RenewalEnd, RenewalOpening, RenewalOrder,
+        RevocationOrder, RevocationOutcome, Snapshot, Standings,
     },
 };
 
@@ -105,13 +108,13 @@ impl EngineStore {
     /// The certificates behind places of the index.
     async fn read_all(
         &self,
-        found: Vec<Held>,
+        found: Vec<Found>,
         with_der: bool,
     ) -> Result<Vec<Certificate>, StoreError> {
         let log = self.engine.log();
         let read = move || {
-            let read_one = |held| {
-                let mut certificate = read(&log, held)?;
+            let read_one = |found| {
+                let mut certificate = read(&log, found)?;
                 if !with_der {
                     certificate.issued.der = Vec::new();
                 }
@@ -125,14 +128,23 @@ impl EngineStore {
     }
 }
 
+/// A record of the index, and the application by which the certificate is being renewed.
+type Found = (Held, Option<ApplicationId>);
+
+fn find(machine: &LifecycleMachine, serial: Serial) -> Option<Found> {
+    let held = machine.inventory.held(serial)?;
+    Some((*held, machine.inventory.renewal_of(serial)))
+}
+
 /// Reads the certificate behind a record of the index.
-fn read(log: &lgpki_ledger::LogReader, held: Held) -> Result<Certificate, StoreError> {
+fn read(log: &lgpki_ledger::LogReader, (held, renewal): Found) -> Result<Certificate, StoreError> {
     let index = held.index;
     let bytes = log.entry(index).map_err(lgpki_store::StoreError::from)?;
     match entry(index, &bytes)?.event {
         LifecycleEvent::Registered(body) => Ok(Certificate {
             issued: body.into(),
             revocation: held.revoked.map(|revoked| revoked.revocation),
+            renewal,
         }),
         _ => Err(StoreError::Misplaced { index }),
     }
@@ -173,12 +185,42 @@ impl LifecycleStore for EngineStore {
         outcomes.collect()
     }
 
+    async fn open_renewals(
+        &self,
+        orders: Vec<RenewalOrder>,
+        at: Timestamp,
+    ) -> Result<Vec<RenewalOpening>, StoreError> {
+        let commands = orders
+            .into_iter()
+            .map(|order| Command::OpenRenewal(order, at));
+        let outcomes = self.engine.submit(commands.collect()).await?;
+        let outcomes = outcomes.into_iter().map(|outcome| match outcome {
+            Outcome::RenewalOpened(opening) => Ok(opening),
+            Outcome::Unrecordable(e) => Err(StoreError::Unrecordable(e)),
+            _ => Err(StoreError::NoAnswer),
+        });
+        outcomes.collect()
+    }
+
+    async fn close_renewals(
+        &self,
+        ends: Vec<RenewalEnd>,
+        at: Timestamp,
+    ) -> Result<Vec<RenewalClosing>, StoreError> {
+        let commands = ends.into_iter().map(|end| Command::CloseRenewal(end, at));
+        let outcomes = self.engine.submit(commands.collect()).await?;
+        let outcomes = outcomes.into_iter().map(|outcome| match outcome {
+            Outcome::RenewalClosed(closing) => Ok(closing),
+            Outcome::Unrecordable(e) => Err(StoreError::Unrecordable(e)),
+            _ => Err(StoreError::NoAnswer),
+        });
+        outcomes.collect()
+    }
+
     async fn certificate(&self, serial: Serial) -> Result<Option<Certificate>, StoreError> {
-        let held = self
-            .engine
-            .read(|machine, _| machine.inventory.held(serial).copied());
-        match held.await?.filter(|held| held.kind.is_some()) {
-            Some(held) => Ok(Some(read(&self.engine.log(), held)?)),
+        let found = self.engine.read(|machine, _| find(machine, serial));
+        match found.await?.filter(|(held, _)| held.kind.is_some()) {
+            Some(found) => Ok(Some(read(&self.engine.log(), found)?)),
             None => Ok(None),
         }
     }
@@ -191,16 +233,19 @@ impl LifecycleStore for EngineStore {
     ) -> Result<(Vec<Certificate>, Option<Cursor>), StoreError> {
         // One more than asked for tells whether there is a next page.
         let found = self.engine.read(|machine, _| {
-            machine
+            let page = machine
                 .inventory
-                .page(&filter, after, limit.saturating_add(1))
+                .page(&filter, after, limit.saturating_add(1));
+            page.into_iter()
+                .map(|(cursor, held)| (cursor, (held, machine.inventory.renewal_of(cursor.serial))))
+                .collect::<Vec<_>>()
         });
         let mut found = found.await?;
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(|(cursor, _)| *cursor);
-        let held = found.into_iter().map(|(_, held)| held).collect();
-        Ok((self.read_all(held, false).await?, next))
+        let found = found.into_iter().map(|(_, found)| found).collect();
+        Ok((self.read_all(found, false).await?, next))
     }
 
     async fn publication(&self, authority: Authority) -> Result<PublicationStanding, StoreError> {
@@ -242,7 +287,7 @@ impl LifecycleStore for EngineStore {
             next: recorded.last().map_or(from, |last| last.index + 1),
             ..Standings::default()
         };
-        let mut revoked = Vec::new();
+        let mut changed = Vec::new();
         for recorded in recorded {
             let answered = || recorded.stamp.answers.as_ref().map(|entry| entry.index + 1);
             match &recorded.event {
@@ -251,19 +296,25 @@ impl LifecycleStore for EngineStore {
                     standings.certificates.push(Certificate {
                         issued: body.without_der(),
                         revocation: None,
+                        renewal: None,
                     });
                 }
                 LifecycleEvent::Abandoned(_) => standings.issuance_position = answered(),
-                LifecycleEvent::Revoked(body) => revoked.push(body.serial),
+                LifecycleEvent::Revoked(body) => changed.push(body.serial),
+                LifecycleEvent::RenewalOpened(body) => changed.push(body.serial),
+                LifecycleEvent::RenewalClosed(body) => changed.push(body.serial),
                 LifecycleEvent::Published(_) => {}
             }
         }
-        if !revoked.is_empty() {
-            let held = self.engine.read(|machine, _| {
-                let held = |serial| machine.inventory.held(serial).copied();
-                revoked.into_iter().filter_map(held).collect()
+        if !changed.is_empty() {
+            let found = self.engine.read(|machine, _| {
+                // A renewal that was given up may be of a serial number without a certificate.
+                let known = changed
+                    .into_iter()
+                    .filter_map(|serial| find(machine, serial));
+                known.filter(|(held, _)| held.kind.is_some()).collect()
             });
-            let certificates = self.read_all(held.await?, false).await?;
+            let certificates = self.read_all(found.await?, false).await?;
             standings.certificates.extend(certificates);
         }
         Ok(standings)

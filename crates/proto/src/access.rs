@@ -131,6 +131,8 @@ pub const TABLE: &[Access] = rows! {
     }
     Lifecycle "LifecycleService" {
         "RevokeCertificates" => &[Role::Intake],
+        "OpenRenewals" => &[Role::Intake],
+        "CloseRenewals" => &[Role::Intake],
         "FollowStandings" stream => &[Role::Intake],
         "PublishCrls" => &[Role::Intake],
     }

@@ -10,8 +10,8 @@
 use std::{fmt::Display, str::FromStr};
 
 use lgpki_domain::{
-    Authority, CertificateKind, Fault, Faults, KeyMedium, Names, OfficerRole, RevocationReason,
-    Subject,
+    Authority, CertificateKind, Fault, Faults, KeyMedium, Names, OfficerRole, RenewalOutcome,
+    RevocationReason, Subject,
     application::{Sort, State},
 };
 
@@ -98,6 +98,11 @@ wire_enum!("revocation reason", RevocationReason, v1::RevocationReason, {
     AffiliationChanged => AffiliationChanged,
     Superseded => Superseded,
     CessationOfOperation => CessationOfOperation,
+});
+
+wire_enum!("outcome of a renewal", RenewalOutcome, v1::RenewalOutcome, {
+    Delivered => Delivered,
+    GivenUp => GivenUp,
 });
 
 wire_enum!("sort of application", Sort, v1::ApplicationSort, {

@@ -271,6 +271,20 @@ impl LifecycleService for World {
         Ok(Response::new(v1::RevokeCertificatesResponse { results }))
     }
 
+    async fn open_renewals(
+        &self,
+        _: Request<v1::OpenRenewalsRequest>,
+    ) -> Result<Response<v1::OpenRenewalsResponse>, Status> {
+        Err(Status::unimplemented("not used by intake"))
+    }
+
+    async fn close_renewals(
+        &self,
+        _: Request<v1::CloseRenewalsRequest>,
+    ) -> Result<Response<v1::CloseRenewalsResponse>, Status> {
+        Err(Status::unimplemented("not used by intake"))
+    }
+
     type FollowStandingsStream = Answers<v1::FollowStandingsResponse>;
 
     /// All standings again after each change: what replaces an equal one changes nothing.

@@ -94,6 +94,7 @@ fn read_state(faults: &mut Faults, number: i32) -> Option<CertificateState> {
         Ok(v1::CertificateState::Valid) => Some(CertificateState::Valid),
         Ok(v1::CertificateState::Revoked) => Some(CertificateState::Revoked),
         Ok(v1::CertificateState::Expired) => Some(CertificateState::Expired),
+        Ok(v1::CertificateState::Renewing) => Some(CertificateState::Renewing),
         Err(_) => {
             let message = format!("{number} is no state of a certificate");
             faults.push("state", FIELD_UNKNOWN_VALUE, message);

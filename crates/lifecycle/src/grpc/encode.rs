@@ -18,13 +18,19 @@ pub(super) const fn state(state: CertificateState) -> v1::CertificateState {
         CertificateState::Valid => v1::CertificateState::Valid,
         CertificateState::Revoked => v1::CertificateState::Revoked,
         CertificateState::Expired => v1::CertificateState::Expired,
+        CertificateState::Renewing => v1::CertificateState::Renewing,
     }
 }
 
 /// A certificate with its state at `now`.
 pub(super) fn certificate(certificate: Certificate, now: Timestamp) -> v1::Certificate {
-    let Certificate { issued, revocation } = certificate;
-    let state_now = CertificateState::at(now, issued.not_after, revocation.is_some());
+    let Certificate {
+        issued,
+        revocation,
+        renewal,
+    } = certificate;
+    let (revoked, renewing) = (revocation.is_some(), renewal.is_some());
+    let state_now = CertificateState::at(now, issued.not_after, revoked, renewing);
     v1::Certificate {
         serial: issued.serial.to_string(),
         authority: wire(issued.authority),
@@ -44,7 +50,11 @@ pub(super) fn certificate(certificate: Certificate, now: Timestamp) -> v1::Certi
 
 /// A certificate's standing.
 pub(super) fn standing(certificate: Certificate) -> v1::Standing {
-    let Certificate { issued, revocation } = certificate;
+    let Certificate {
+        issued,
+        revocation,
+        renewal,
+    } = certificate;
     v1::Standing {
         serial: issued.serial.to_string(),
         branch: text_or_empty(issued.branch),
@@ -55,6 +65,7 @@ pub(super) fn standing(certificate: Certificate) -> v1::Standing {
         not_after: issued.not_after.to_string(),
         revoked_at: text_or_empty(revocation.map(|revocation| revocation.at)),
         application_id: issued.application.to_string(),
+        renewal: text_or_empty(renewal),
     }
 }
 

@@ -9,7 +9,7 @@ use lgpki_runtime::rpc::Rpc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Handlers, encode, standings};
+use super::{Handlers, encode, renewals, standings};
 use crate::ports::{LifecycleStore, RevocationOrder};
 
 /// Orders in one call at most.
@@ -33,6 +33,20 @@ impl<S: LifecycleStore> LifecycleService for Handlers<S> {
                 .map(|(order, outcome)| encode::revocation(order.command_id, outcome))
                 .collect(),
         }))
+    }
+
+    async fn open_renewals(
+        &self,
+        request: Request<v1::OpenRenewalsRequest>,
+    ) -> Result<Response<v1::OpenRenewalsResponse>, Status> {
+        renewals::open(self, request).await
+    }
+
+    async fn close_renewals(
+        &self,
+        request: Request<v1::CloseRenewalsRequest>,
+    ) -> Result<Response<v1::CloseRenewalsResponse>, Status> {
+        renewals::close(self, request).await
     }
 
     async fn follow_standings(
@@ -73,16 +87,19 @@ impl<S: LifecycleStore> LifecycleService for Handlers<S> {
     }
 }
 
+/// Refuses more than one call may have.
+pub(super) fn check_count(field: &str, count: usize) -> Result<(), Faults> {
+    let mut faults = Faults::new();
+    if count > ORDERS {
+        let message = format!("{count} {field} came; at most {ORDERS} fit into one call");
+        faults.push(field, "TOO_MANY", message);
+    }
+    faults.into_result()
+}
+
 fn read_orders(asked: &[v1::RevocationOrder]) -> Result<Vec<RevocationOrder>, Faults> {
     let mut faults = Faults::new();
-    if asked.len() > ORDERS {
-        let message = format!(
-            "{} orders came; at most {ORDERS} fit into one call",
-            asked.len()
-        );
-        faults.push("orders", "TOO_MANY", message);
-        return Err(faults);
-    }
+    check_count("orders", asked.len())?;
     let read = |(i, order)| read_order(&mut faults, &format!("orders[{i}]"), order);
     let orders: Vec<_> = asked.iter().enumerate().filter_map(read).collect();
     faults.into_result().map(|()| orders)

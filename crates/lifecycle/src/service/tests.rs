@@ -3,6 +3,7 @@
 
 mod feeds;
 mod publishing;
+mod renewals;
 mod rpcs;
 mod sockets;
 

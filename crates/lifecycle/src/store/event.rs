@@ -4,6 +4,8 @@
 //! The bodies carry everything that the inventory needs, so that it can be rebuilt from the log
 //! alone. Their form is final; a changed body gets a new version.
 
+mod renewal;
+
 use lgpki_domain::{
     ApplicationId, Authority, BodyCode, CertificateKind, CrlNumber, Digest, Names,
     RevocationReason, Serial, Subject, Timestamp,
@@ -13,6 +15,8 @@ use lgpki_ledger::{
     serial::{bytes, optional_text, text},
 };
 use serde::{Deserialize, Serialize};
+
+pub use renewal::{RenewalClosed, RenewalOpened};
 
 use crate::ports::{AbandonedSerial, IssuedCertificate, Publication};
 
@@ -28,6 +32,10 @@ events! {
         Revoked(CertificateRevoked),
         /// A CRL was published.
         Published(CrlPublished),
+        /// A renewal was opened.
+        RenewalOpened(RenewalOpened),
+        /// A renewal was closed.
+        RenewalClosed(RenewalClosed),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Inventory {
     by_expiry: BTreeSet<Place>,
     by_branch: BTreeSet<(BodyCode, Place)>,
     by_command: HashMap<ApplicationId, Serial>,
+    /// The open renewals.
+    renewals: HashMap<Serial, ApplicationId>,
     books: BTreeMap<Authority, Book>,
     position: u64,
 }
@@ -64,6 +66,23 @@ impl Inventory {
     /// What a command revoked.
     pub(crate) fn revoked_by(&self, command: ApplicationId) -> Option<Serial> {
         self.by_command.get(&command).copied()
+    }
+
+    /// The application by which a certificate is being renewed.
+    pub(crate) fn renewal_of(&self, serial: Serial) -> Option<ApplicationId> {
+        self.renewals.get(&serial).copied()
+    }
+
+    /// Takes note of a renewal.
+    pub(crate) fn renewal_opened(&mut self, serial: Serial, by: ApplicationId) {
+        self.renewals.insert(serial, by);
+    }
+
+    /// Takes note of the end of a renewal, which may never have been open.
+    pub(crate) fn renewal_closed(&mut self, serial: Serial, by: ApplicationId) {
+        if self.renewal_of(serial) == Some(by) {
+            self.renewals.remove(&serial);
+        }
     }
 
     /// Takes in a serial number, or what has changed about it.
@@ -163,7 +182,8 @@ impl Inventory {
             .filter_map(|(not_after, serial)| {
                 let serial = Serial::from_bytes(&serial)?;
                 let held = self.held.get(&serial)?;
-                fits(filter, held).then_some((Cursor { not_after, serial }, *held))
+                let renewing = self.renewals.contains_key(&serial);
+                fits(filter, held, renewing).then_some((Cursor { not_after, serial }, *held))
             })
             .take(limit)
             .collect()
@@ -175,10 +195,10 @@ impl Inventory {
     }
 }
 
-fn fits(filter: &Filter, held: &Held) -> bool {
+fn fits(filter: &Filter, held: &Held, renewing: bool) -> bool {
     let kind =
         filter.kinds.is_empty() || held.kind.is_some_and(|kind| filter.kinds.contains(&kind));
     kind && filter.state.is_none_or(|(state, now)| {
-        CertificateState::at(now, held.not_after, held.revoked.is_some()) == state
+        CertificateState::at(now, held.not_after, held.revoked.is_some(), renewing) == state
     })
 }

@@ -14,10 +14,11 @@ use super::{
     event::{CertificateRevoked, CrlPublished, LifecycleEvent},
     inventory::Inventory,
     record::{Held, Revoked},
+    renewal::{self, RENEWALS},
 };
 use crate::ports::{
-    FeedEvent, FeedItem, Followed, Publication, Recording, Revocation, RevocationOrder,
-    RevocationOutcome, is_over,
+    FeedEvent, FeedItem, Followed, Publication, Recording, RenewalClosing, RenewalEnd,
+    RenewalOpening, RenewalOrder, Revocation, RevocationOrder, RevocationOutcome, is_over,
 };
 
 /// serial number → [`Held`].
@@ -36,6 +37,10 @@ pub(crate) enum Command {
     Follow(Vec<FeedItem>, Timestamp),
     /// Revoke a certificate.
     Revoke(RevocationOrder, Timestamp),
+    /// Open a renewal.
+    OpenRenewal(RenewalOrder, Timestamp),
+    /// Close a renewal.
+    CloseRenewal(RenewalEnd, Timestamp),
     /// Record a publication.
     Publish(Publication, Timestamp),
 }
@@ -47,6 +52,10 @@ pub(crate) enum Outcome {
     Followed(Followed),
     /// The revocation stands, or is refused.
     Revoked(RevocationOutcome),
+    /// The renewal is open, or is refused.
+    RenewalOpened(RenewalOpening),
+    /// The renewal is closed, or cannot be.
+    RenewalClosed(RenewalClosing),
     /// What became of the publication.
     Recorded(Recording),
     /// An entry would have been too large.
@@ -207,13 +216,21 @@ impl Machine for LifecycleMachine {
     type Outcome = Outcome;
     type Event = LifecycleEvent;
 
-    const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS];
-    const STATE_VERSION: u32 = 1;
+    const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS];
+    const STATE_VERSION: u32 = 2;
 
-    fn decide(&self, _view: &View<'_>, command: Command) -> Decided {
+    fn decide(&self, view: &View<'_>, command: Command) -> Decided {
         match command {
             Command::Follow(items, at) => self.follow(items, at),
             Command::Revoke(order, at) => self.revoke(order, at),
+            Command::OpenRenewal(order, at) => {
+                let stamp = answering(at, order.actor.as_str(), "intake", order.answers_index);
+                renewal::open(&self.inventory, view, &order, stamp)
+            }
+            Command::CloseRenewal(end, at) => {
+                let stamp = answering(at, end.actor.as_str(), "intake", end.answers_index);
+                renewal::close(&self.inventory, view, &end, stamp)
+            }
             Command::Publish(publication, at) => self.publish(publication, at),
         }
     }
@@ -271,6 +288,12 @@ impl Machine for LifecycleMachine {
                     );
                 }
             }
+            LifecycleEvent::RenewalOpened(body) => {
+                renewal::opened(&mut self.inventory, tables, body, recorded.stamp.time);
+            }
+            LifecycleEvent::RenewalClosed(body) => {
+                renewal::closed(&mut self.inventory, tables, body, recorded.stamp.time);
+            }
             LifecycleEvent::Published(body) => {
                 // A struct of plain fields always has a JSON form.
                 let bytes = serde_json::to_vec(body).unwrap_or_default();
@@ -293,6 +316,7 @@ impl Machine for LifecycleMachine {
                 .ok_or_else(|| StoreError::Corrupt("a record of a certificate".to_owned()))?;
             inventory.put(serial, held);
         }
+        renewal::load(&mut inventory, view)?;
         self.inventory = inventory;
         Ok(())
     }

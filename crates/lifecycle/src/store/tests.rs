@@ -4,10 +4,13 @@ mod suite;
 
 use std::{io::ErrorKind, sync::Arc};
 
-use lgpki_domain::RevocationReason::{AffiliationChanged, KeyCompromise, Superseded};
+use lgpki_domain::{
+    RenewalOutcome,
+    RevocationReason::{AffiliationChanged, KeyCompromise, Superseded},
+};
 use lgpki_testkit::{Fault, FaultyDisk, Persisted};
 
-use self::suite::{AUTHORITY, publication, with};
+use self::suite::{AUTHORITY, end, publication, renewal, with};
 use super::*;
 use crate::{
     ports::FeedEvent,
@@ -50,6 +53,12 @@ on_every_engine! {
     a_publication_that_does_not_follow_is_not_recorded;
     a_key_compromise_is_urgent_until_it_is_published;
     standings_tell_everything_in_order;
+    a_renewal_is_opened_within_the_window_and_only_once;
+    a_renewal_is_idempotent_by_its_command;
+    a_delivered_renewal_supersedes_what_still_stands;
+    a_renewal_given_up_leaves_the_certificate_as_it_was;
+    a_renewal_given_up_before_it_was_opened_is_never_opened;
+    what_is_renewing_is_told_and_listed_but_on_no_crl;
 }
 
 fn embedded(dir: &Path) -> EngineStore {
@@ -93,6 +102,10 @@ async fn lived_in(store: &EngineStore) {
         .revoke(vec![order(102, 20, KeyCompromise)], now)
         .await
         .unwrap();
+    let renewals = vec![renewal(110, 2, now), renewal(111, 3, now)];
+    store.open_renewals(renewals, now).await.unwrap();
+    let end = end(110, 2, RenewalOutcome::Delivered, 4);
+    store.close_renewals(vec![end], now).await.unwrap();
 }
 
 #[tokio::test]
@@ -106,7 +119,15 @@ async fn an_opened_store_is_the_one_that_was_closed() {
     let (store, report) = EngineStore::open(dir.path(), Options::new("test")).unwrap();
     assert_eq!((report.replayed, report.rebuilt), (0, None));
     assert_eq!(whole(&store).await, before);
-    // Idempotence outlives the process.
+    // Idempotence outlives the process, and what is open stays so.
+    let now = at("2011-02-02T10:00:00");
+    let renewals = vec![renewal(111, 3, now), renewal(112, 3, now)];
+    let opened = store.open_renewals(renewals, now.plus_seconds(9)).await;
+    let [again, other] = &opened.unwrap()[..] else {
+        panic!("two answers")
+    };
+    assert_eq!(again, &Ok(now));
+    assert_eq!(other.as_ref().unwrap_err().reason, "RENEWAL_IS_OPEN");
     let again = store
         .revoke(vec![order(100, 0, Superseded)], at("2012-01-01T00:00:00"))
         .await;
@@ -164,6 +185,56 @@ async fn nothing_acknowledged_is_lost_whichever_step_of_the_disk_fails() {
     }
 }
 
+/// Whichever step of the disk fails while a renewal is delivered: afterwards it is closed and the old
+/// certificate superseded, or neither, and the same end given again leads to both.
+#[tokio::test]
+async fn a_renewal_is_closed_and_its_certificate_superseded_together_or_not_at_all() {
+    let full = ErrorKind::StorageFull;
+    let now = at("2011-01-05T10:00:00");
+    let faults = [
+        Fault::Before(full),
+        Fault::After(full),
+        Fault::Torn(100, full),
+        Fault::Torn(400, full),
+    ];
+    let (mut done, mut undone) = (0, 0);
+    for (step, fault) in (1..8).flat_map(|step| faults.map(|fault| (step, fault))) {
+        let disk = FaultyDisk::new();
+        let store = on(&disk);
+        with(&store, 2).await;
+        disk.fail_at(step, fault);
+        let opened = store.open_renewals(vec![renewal(110, 0, now)], now).await;
+        let delivered = || vec![end(110, 0, RenewalOutcome::Delivered, 1)];
+        let closed = store.close_renewals(delivered(), now).await;
+        drop(store);
+        disk.power_cut(Persisted::Nothing);
+        let store = on(&disk);
+        let found = store.certificate(serial(0)).await.unwrap().unwrap();
+        if closed.is_ok() {
+            assert!(found.revocation.is_some() && found.renewal.is_none());
+            done += 1;
+        } else if opened.is_ok() && found.revocation.is_none() {
+            assert!(found.renewal.is_some(), "step {step}");
+            undone += 1;
+        } else {
+            assert_eq!(
+                found.revocation.is_some(),
+                found.renewal.is_none() && opened.is_ok(),
+                "step {step}"
+            );
+        }
+        let again = vec![renewal(110, 0, now)];
+        store.open_renewals(again, now).await.unwrap();
+        let closed = store.close_renewals(delivered(), now).await.unwrap();
+        assert_eq!(closed[0].as_ref().unwrap().superseded_at, Some(now));
+        let standing = store.standings(0).await.unwrap();
+        let last = standing.certificates.last().unwrap();
+        assert_eq!((last.issued.serial, last.renewal), (serial(0), None));
+        assert!(last.revocation.is_some());
+    }
+    assert!(done > 0 && undone > 0, "{done} {undone}");
+}
+
 #[test]
 fn every_event_is_recorded_in_canonical_form() {
     let FeedEvent::Issued(issued) = issued_item(1).event else {
@@ -172,7 +243,13 @@ fn every_event_is_recorded_in_canonical_form() {
     let FeedEvent::Abandoned(abandoned) = abandoned_item(2).event else {
         unreachable!()
     };
-    let events: [LifecycleEvent; 4] = [
+    let closed = |replaced_by: Option<Serial>| RenewalClosed {
+        application: crate::testing::application(1),
+        outcome: RenewalOutcome::GivenUp,
+        replaced_by,
+        serial: serial(1),
+    };
+    let events: [LifecycleEvent; 7] = [
         CertificateRegistered::from(*issued).into(),
         CertificateAbandoned::from(abandoned).into(),
         CertificateRevoked {
@@ -183,6 +260,13 @@ fn every_event_is_recorded_in_canonical_form() {
         }
         .into(),
         CrlPublished::from(publication(1, "2008-03-01T10:00:00", 4)).into(),
+        RenewalOpened {
+            application: crate::testing::application(1),
+            serial: serial(1),
+        }
+        .into(),
+        closed(Some(serial(2))).into(),
+        closed(None).into(),
     ];
     for event in events {
         let stamp = lgpki_ledger::Stamp::new(at("2008-03-01T10:00:00"), "lifecycle");

@@ -1,5 +1,7 @@
 //! What every implementation of the store must do, whatever it stands on.
 
+mod renewals;
+
 use lgpki_domain::{
     Authority, CertificateKind, CrlNumber, Digest,
     RevocationReason::{AffiliationChanged, CessationOfOperation, KeyCompromise, Superseded},
@@ -12,6 +14,8 @@ use crate::{
     },
     testing::{abandoned_item, at, issued, issued_item, issued_on, item, order, serial},
 };
+
+pub(super) use renewals::*;
 
 /// The CA of the fixtures' certificates.
 pub(super) const AUTHORITY: Authority = Authority::Application;
@@ -283,6 +287,7 @@ pub(super) async fn filters_select(store: impl LifecycleStore) {
         (state(CertificateState::Revoked), vec![0]),
         (state(CertificateState::Expired), vec![1, 2]),
         (state(CertificateState::Valid), vec![3]),
+        (state(CertificateState::Renewing), vec![]),
         (
             Filter {
                 expires_from: Some(at("2011-02-04T00:00:00")),

@@ -95,6 +95,20 @@ impl LifecycleService for Lifecycle {
         Err(Status::unimplemented("not in this test"))
     }
 
+    async fn open_renewals(
+        &self,
+        _: Request<v1::OpenRenewalsRequest>,
+    ) -> Result<Response<v1::OpenRenewalsResponse>, Status> {
+        Err(Status::unimplemented("not in this test"))
+    }
+
+    async fn close_renewals(
+        &self,
+        _: Request<v1::CloseRenewalsRequest>,
+    ) -> Result<Response<v1::CloseRenewalsResponse>, Status> {
+        Err(Status::unimplemented("not in this test"))
+    }
+
     type FollowStandingsStream =
         Pin<Box<dyn Stream<Item = Result<v1::FollowStandingsResponse, Status>> + Send>>;
 

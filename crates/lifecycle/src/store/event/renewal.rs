@@ -72,6 +72,10 @@ mod outcome {
     use lgpki_domain::RenewalOutcome;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands every field over by reference"
+    )]
     pub(super) fn serialize<S: Serializer>(
         outcome: &RenewalOutcome,
         s: S,

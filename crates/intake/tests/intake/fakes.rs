@@ -143,6 +143,7 @@ impl World {
                 not_after: validity.not_after().to_string(),
                 revoked_at: String::new(),
                 application_id: order.application_id.clone(),
+                renewal: String::new(),
             });
         }
         issued
@@ -162,6 +163,7 @@ pub(crate) fn login(number: u8) -> v1::Standing {
         not_after: validity.not_after().to_string(),
         revoked_at: String::new(),
         application_id: String::new(),
+        renewal: String::new(),
     }
 }
 

@@ -289,6 +289,7 @@ async fn a_revoked_login_is_refused_and_stands_in_the_log() {
         not_after: "2011-02-03T23:59:59.000+09:00".to_owned(),
         revoked_at: "2009-02-01T09:00:00.000+09:00".to_owned(),
         application_id: String::new(),
+        renewal: String::new(),
     });
     let scene = Scene::with(world).await;
     let refused = scene

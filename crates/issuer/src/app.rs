@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use lgpki_domain::{ApplicationId, Authority, Clock, Randomness};
+use lgpki_domain::{ApplicationId, Authority, AuthorityKey, Clock, Randomness};
 use lgpki_ledger::Stamp;
 use tokio::sync::watch;
 
@@ -51,7 +51,7 @@ pub(crate) struct App<S> {
     store: S,
     ports: Ports,
     vault: Vault,
-    cas: RwLock<BTreeMap<Authority, Arc<Ca>>>,
+    cas: RwLock<BTreeMap<AuthorityKey, Arc<Ca>>>,
     epoch: Epoch,
     cores: Cores,
     /// Held shared by whatever must not be left half done; taken whole to drain.
@@ -77,7 +77,7 @@ impl<S: IssuerStore> App<S> {
             .run(move || {
                 let cas = records
                     .iter()
-                    .map(|record| Ok((record.authority, Arc::new(vault.open(record)?))))
+                    .map(|record| Ok((record.key(), Arc::new(vault.open(record)?))))
                     .collect::<Result<BTreeMap<_, _>, IssuerError>>();
                 cas.map(|cas| (vault, cas))
             })
@@ -100,10 +100,17 @@ impl<S: IssuerStore> App<S> {
         Ok((app, opened))
     }
 
-    /// The CA, if there is one.
+    /// The CA's newest key, if there is one.
     fn ca(&self, authority: Authority) -> Option<Arc<Ca>> {
         let cas = self.cas.read().unwrap_or_else(PoisonError::into_inner);
-        cas.get(&authority).map(Arc::clone)
+        let mut keys = cas.iter().filter(|(key, _)| key.authority == authority);
+        keys.next_back().map(|(_, ca)| Arc::clone(ca))
+    }
+
+    /// A key of a CA, if there is one.
+    fn ca_key(&self, key: AuthorityKey) -> Option<Arc<Ca>> {
+        let cas = self.cas.read().unwrap_or_else(PoisonError::into_inner);
+        cas.get(&key).map(Arc::clone)
     }
 
     /// Whether there is any CA.

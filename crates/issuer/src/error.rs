@@ -217,6 +217,11 @@ pub enum CrlRefused {
         /// As the CRLNumber says.
         inside: u64,
     },
+    /// The CA key publishes no such CRL.
+    #[error(
+        "the tbsCertList is not of the scope that was announced, or the CA key has no such CRL"
+    )]
+    Scope,
     /// The lint refused it.
     #[error("the tbsCertList breaks the rules: {0}")]
     Lint(LintRefused),
@@ -298,6 +303,7 @@ impl CrlRefused {
             | Self::Length { .. }
             | Self::Digest
             | Self::Number { .. }
+            | Self::Scope
             | Self::Lint(_) => ErrorClass::InvalidInput,
             Self::NotNext { .. } => ErrorClass::LostRace,
             Self::InProgress => ErrorClass::Unavailable,
@@ -313,6 +319,7 @@ impl CrlRefused {
             Self::Length { .. } => "CRL_LENGTH",
             Self::Digest => "CRL_DIGEST",
             Self::Number { .. } => "CRL_NUMBER_DIFFERS",
+            Self::Scope => "CRL_SCOPE",
             Self::Lint(_) => "CRL_LINT",
             Self::NotNext { .. } => "CRL_NUMBER_NOT_NEXT",
             Self::InProgress => "CRL_IN_PROGRESS",

@@ -7,19 +7,20 @@
 //! number has 126 random bits and is not looked up: no table would make a collision less likely.
 
 mod apply;
+mod crl;
 mod decide;
 mod open;
 mod record;
 
 use std::collections::BTreeMap;
 
-use lgpki_domain::{ApplicationId, Authority, CrlNumber, Digest, Faults};
+use lgpki_domain::{ApplicationId, AuthorityKey, Digest, Faults};
 use lgpki_ledger::{EntryError, Recorded, Stamp};
-use lgpki_store::{Decision, Machine, StoreError as EngineError, Tables, View};
+use lgpki_store::{Decision, Machine, Span, StoreError as EngineError, Tables, View};
 
 pub(crate) use open::{OpenIntent, OpenIntents};
 pub(crate) use record::{
-    ApplicationRecord, AuthorityState, CrlState, OpenAuthority, OpenCrl, Settled,
+    ApplicationRecord, AuthorityState, CrlState, LastCrl, OpenAuthority, OpenCrl, Settled,
 };
 
 use crate::{
@@ -42,8 +43,8 @@ pub(crate) mod table {
 #[derive(Debug, Default)]
 pub(crate) struct IssuerMachine {
     pub(crate) epoch: Epoch,
-    pub(crate) authorities: BTreeMap<Authority, AuthorityState>,
-    pub(crate) open_authorities: BTreeMap<Authority, OpenAuthority>,
+    pub(crate) authorities: BTreeMap<AuthorityKey, AuthorityState>,
+    pub(crate) open_authorities: BTreeMap<AuthorityKey, OpenAuthority>,
     pub(crate) open: OpenIntents,
 }
 
@@ -91,7 +92,7 @@ impl Machine for IssuerMachine {
 
     const TABLES: &'static [&'static str] =
         &[table::APPLICATION, table::KEY, table::OPEN, table::META];
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IssuerEvent, Outcome> {
         let newest = self.epoch;
@@ -133,20 +134,21 @@ impl Machine for IssuerMachine {
         if let Some(bytes) = view.get(table::META, record::EPOCH) {
             self.epoch = record::read_epoch(&bytes).ok_or_else(|| damaged("the epoch"))?;
         }
-        for authority in Authority::ALL {
-            if let Some(bytes) = view.get(table::META, &record::authority_key(authority)) {
-                let mut state = AuthorityState::from_bytes(&bytes)
-                    .ok_or_else(|| damaged("a certification authority"))?;
-                if let Some(bytes) = view.get(table::META, &record::crl_key(authority)) {
-                    state.crl =
-                        CrlState::from_bytes(&bytes).ok_or_else(|| damaged("a CRL's state"))?;
-                }
-                self.authorities.insert(authority, state);
-            }
-            if let Some(bytes) = view.get(table::META, &record::open_authority_key(authority)) {
-                let open = OpenAuthority::from_bytes(&bytes)
-                    .ok_or_else(|| damaged("an open certification authority"))?;
-                self.open_authorities.insert(authority, open);
+        for (_, bytes) in view.scan(table::META, &Span::prefix(record::AUTHORITY)) {
+            let state = AuthorityState::from_bytes(&bytes)
+                .ok_or_else(|| damaged("a certification authority"))?;
+            self.authorities.insert(state.key(), state);
+        }
+        for (key, bytes) in view.scan(table::META, &Span::prefix(record::AUTHORITY_OPEN)) {
+            let open = record::read_open_authority_key(&key).zip(OpenAuthority::from_bytes(&bytes));
+            let (key, open) = open.ok_or_else(|| damaged("an open certification authority"))?;
+            self.open_authorities.insert(key, open);
+        }
+        for (key, state) in &mut self.authorities {
+            for (of, bytes) in view.scan(table::META, &Span::prefix(record::crl_prefix(*key))) {
+                let crl = record::read_scope(*key, &of).zip(CrlState::from_bytes(&bytes));
+                let (scope, crl) = crl.ok_or_else(|| damaged("a CRL's state"))?;
+                state.crls.insert(scope, crl);
             }
         }
         self.open = OpenIntents::load(view).ok_or_else(|| damaged("an open intent"))?;
@@ -166,10 +168,5 @@ impl IssuerMachine {
     pub(crate) fn key_is_taken(view: &View<'_>, key: Digest, by: ApplicationId) -> bool {
         view.get(table::KEY, &key.0)
             .is_some_and(|owner| record::read_application(&owner) != Some(by))
-    }
-
-    /// The number the next CRL of `authority` must bear.
-    pub(crate) fn next_crl(state: &AuthorityState) -> CrlNumber {
-        state.crl.highest.next()
     }
 }

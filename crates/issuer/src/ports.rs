@@ -5,11 +5,11 @@
 //! application has its certificate already, whether a key was certified before, which CRL number
 //! comes next, and whether this process's epoch is still the newest.
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 
 use lgpki_domain::{
-    ApplicationId, Authority, BodyCode, CertificateKind, CrlNumber, Digest, Faults, KeyAlgorithm,
-    Serial, Subject, Timestamp, Validity,
+    ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlNumber, CrlOptions,
+    CrlScope, Digest, Faults, KeyAlgorithm, Serial, Subject, Timestamp, Validity,
 };
 use lgpki_ledger::{Recorded, Stamp};
 use lgpki_x509::issuer::Addresses;
@@ -61,6 +61,8 @@ pub struct Proposal {
     pub branch: Option<BodyCode>,
     /// The kind.
     pub kind: CertificateKind,
+    /// Which CRL would list it.
+    pub scope: CrlScope,
     /// SHA-256 of the SubjectPublicKeyInfo.
     pub key_digest: Digest,
     /// The serial number.
@@ -124,6 +126,10 @@ pub struct NewCertificate {
     pub intent: u64,
     /// The CA.
     pub authority: Authority,
+    /// The generation of its key.
+    pub generation: u32,
+    /// Which CRL would list it.
+    pub scope: CrlScope,
     /// The branch applied for.
     pub branch: Option<BodyCode>,
     /// The kind.
@@ -199,8 +205,18 @@ pub struct AuthorityRecord {
     pub certificate: Vec<u8>,
     /// What stands in its certificates.
     pub addresses: Addresses,
-    /// The highest CRL number used.
-    pub crl_number: CrlNumber,
+    /// How it publishes its revocations.
+    pub crl_options: CrlOptions,
+    /// The highest CRL number used in each scope; none where none was used.
+    pub crl_numbers: BTreeMap<CrlScope, CrlNumber>,
+}
+
+impl AuthorityRecord {
+    /// The CA's key.
+    #[must_use]
+    pub const fn key(&self) -> AuthorityKey {
+        AuthorityKey::new(self.authority, self.generation)
+    }
 }
 
 /// The wish to sign a CA certificate.
@@ -223,7 +239,7 @@ pub struct IntendAuthority {
 /// A CA certificate that was signed.
 #[derive(Debug)]
 pub struct NewAuthority {
-    /// The CA; its CRL number is 0.
+    /// The CA; no CRL number is used.
     pub record: AuthorityRecord,
     /// Its serial number.
     pub serial: Serial,
@@ -245,13 +261,24 @@ pub enum AuthorityOutcome {
     NotOpen,
 }
 
+/// What a CRL is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrlOf {
+    /// The CA's key.
+    pub key: AuthorityKey,
+    /// Which certificates it covers.
+    pub scope: CrlScope,
+    /// Whether it is a delta CRL.
+    pub delta: bool,
+}
+
 /// The wish to sign a CRL.
 #[derive(Clone, Debug)]
 pub struct IntendCrl {
-    /// The CA.
-    pub authority: Authority,
-    /// The generation of its key.
-    pub generation: u32,
+    /// What it is of.
+    pub of: CrlOf,
+    /// Delta only: its BaseCRLNumber.
+    pub base: Option<CrlNumber>,
     /// CRLNumber.
     pub number: CrlNumber,
     /// SHA-256 of the tbsCertList.
@@ -301,8 +328,8 @@ pub struct SignedCrl {
 /// How a CRL's intent ends.
 #[derive(Debug)]
 pub struct EndCrl {
-    /// The CA.
-    pub authority: Authority,
+    /// What it is of.
+    pub of: CrlOf,
     /// CRLNumber.
     pub number: CrlNumber,
     /// SHA-256 of the tbsCertList.

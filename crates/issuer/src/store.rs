@@ -9,7 +9,7 @@ mod tests;
 
 use std::path::Path;
 
-use lgpki_domain::{ApplicationId, Authority, Faults};
+use lgpki_domain::{ApplicationId, AuthorityKey, CrlNumber, CrlOptions, Faults};
 use lgpki_ledger::{LogReader, Stamp, decode};
 use lgpki_store::{Engine, OpenReport, Options};
 use lgpki_x509::issuer::Addresses;
@@ -130,11 +130,11 @@ fn refused(own: Epoch, outcome: Outcome) -> Result<Outcome, StoreError> {
     }
 }
 
-fn record(authority: Authority, state: &AuthorityState) -> AuthorityRecord {
+fn record(key: AuthorityKey, state: &AuthorityState) -> AuthorityRecord {
     let created = state.created.clone();
     AuthorityRecord {
-        authority,
-        generation: created.generation,
+        authority: key.authority,
+        generation: key.generation,
         algorithm: created.algorithm,
         key_digest: created.key_digest,
         certificate: created.certificate,
@@ -143,7 +143,15 @@ fn record(authority: Authority, state: &AuthorityState) -> AuthorityRecord {
             ca_certificate: created.addresses.ca_certificate,
             cps: created.addresses.cps,
         },
-        crl_number: state.crl.highest,
+        crl_options: CrlOptions {
+            partitions: created.crl_partitions,
+            delta: created.crl_delta,
+        },
+        crl_numbers: state
+            .crls
+            .iter()
+            .map(|(scope, crl)| (*scope, CrlNumber(crl.highest)))
+            .collect(),
     }
 }
 
@@ -263,8 +271,7 @@ impl IssuerStore for LogStore {
     async fn authorities(&self) -> Result<Vec<AuthorityRecord>, StoreError> {
         let read = self.engine.read(|machine, _| {
             let all = machine.authorities.iter();
-            all.map(|(authority, state)| record(*authority, state))
-                .collect()
+            all.map(|(key, state)| record(*key, state)).collect()
         });
         Ok(read.await?)
     }

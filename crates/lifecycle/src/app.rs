@@ -4,7 +4,7 @@ mod renewals;
 
 use std::{sync::Arc, time::Duration};
 
-use lgpki_domain::{Authority, Clock, Serial};
+use lgpki_domain::{Authority, Clock, CrlScope, Serial};
 use lgpki_proto::Failure;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -112,7 +112,7 @@ impl<S: LifecycleStore> App<S> {
         }
         let mut authorities = Vec::with_capacity(infos.len());
         for info in infos.iter() {
-            let standing = self.store.publication(info.authority).await?;
+            let standing = self.store.publication(info.series(CrlScope::User)).await?;
             authorities.push((info.clone(), standing.newest));
         }
         Ok(authorities)

@@ -7,7 +7,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use lgpki_domain::{Serial, Timestamp};
+use lgpki_domain::{CrlSeries, Serial, Timestamp};
 use lgpki_x509::{
     Addresses, Issuer as CaKey,
     crl::{self, CrlEntry, CrlHeader, RevocationList},
@@ -62,6 +62,7 @@ pub(crate) fn genuine(key: &CaKey, der: &[u8]) -> Option<RevocationList> {
 /// Composes the list.
 pub(crate) fn compose(
     key: CaKey,
+    series: CrlSeries,
     header: CrlHeader,
     snapshot: &Snapshot,
 ) -> Result<Composed, LifecycleError> {
@@ -78,7 +79,8 @@ pub(crate) fn compose(
         header,
         entries: snapshot.entries.len() as u64,
         to_sign: CrlToSign {
-            authority,
+            series,
+            base: None,
             number: header.number,
             digest: sha256(&tbs),
             tbs,
@@ -91,13 +93,14 @@ pub(crate) fn seal(
     composed: &Composed,
     signature: &[u8],
 ) -> Result<RevocationList, LifecycleError> {
-    let authority = composed.to_sign.authority;
+    let series = composed.to_sign.series;
+    let authority = series.key.authority;
     let algorithm = composed.key.signature_algorithm();
     let der = signed::assemble(composed.to_sign.tbs.to_vec(), algorithm, signature);
     let list =
         RevocationList::parse(&der).map_err(|source| LifecycleError::Crl { authority, source })?;
     let held_back = |why: &str| LifecycleError::HeldBack {
-        authority,
+        series,
         number: composed.header.number.0,
         why: why.to_owned(),
     };

@@ -5,7 +5,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use lgpki_domain::{Authority, ErrorClass};
+use lgpki_domain::{Authority, CrlSeries, ErrorClass};
 use lgpki_ledger::EntryError;
 use lgpki_proto::{Failure, RemoteError};
 use lgpki_x509::error::X509Error;
@@ -70,10 +70,10 @@ pub enum LifecycleError {
         source: X509Error,
     },
     /// A CRL was made that must not be published.
-    #[error("CRL {number} of the {authority} CA is held back: {why}")]
+    #[error("CRL {number} of {series} is held back: {why}")]
     HeldBack {
-        /// The CA.
-        authority: Authority,
+        /// What its number counts within.
+        series: CrlSeries,
         /// Its number.
         number: u64,
         /// What is wrong with it.

@@ -3,9 +3,11 @@
 //! Decodes what the issuer says in one place. A peer of ours that says something unreadable is a
 //! fault to be looked at, never to be passed over: the feed stops there.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lgpki_domain::{ApplicationId, Authority, BodyCode, CertificateKind, CrlNumber, Faults};
+use lgpki_domain::{
+    ApplicationId, Authority, BodyCode, CertificateKind, CrlNumber, CrlOptions, CrlScope, Faults,
+};
 use lgpki_proto::{
     RemoteError,
     convert::{optional_text, required, required_text, subject, wire},
@@ -56,7 +58,10 @@ impl Issuer for GrpcIssuer {
 
     async fn sign_crl(&self, crl: CrlToSign) -> Result<Vec<u8>, RemoteError> {
         let header = v1::SignCrlHeader {
-            authority: wire(crl.authority),
+            authority: wire(crl.series.key.authority),
+            key_generation: crl.series.key.generation,
+            scope: crl.series.scope.to_string(),
+            base_number: crl.base.map_or(0, |base| base.0),
             number: crl.number.0,
             tbs_digest: crl.digest.to_string(),
             length: crl.tbs.len() as u64,
@@ -119,13 +124,28 @@ fn info(info: v1::IssuerInfo) -> Result<IssuerInfo, RemoteError> {
             "generation or CRL addresses are missing",
         );
     }
+    let crl_options = CrlOptions {
+        partitions: u16::try_from(info.crl_partitions).unwrap_or(u16::MAX),
+        delta: info.delta_crls,
+    };
+    if !crl_options.are_possible() {
+        let message = "a CRL has 2 to 256 partitions or none";
+        faults.push("crl_partitions", "FIELD_MALFORMED", message);
+    }
+    let mut crl_numbers = BTreeMap::new();
+    for numbered in info.crl_numbers {
+        if let Some(scope) = required_text(&mut faults, "crl_numbers.scope", &numbered.scope) {
+            crl_numbers.insert(scope, CrlNumber(numbered.number));
+        }
+    }
     match authority.filter(|_| faults.is_empty()) {
         Some(authority) => Ok(IssuerInfo {
             authority,
             certificate: Arc::from(info.certificate),
             generation: info.key_generation,
             crl_urls: info.crl_urls,
-            crl_number: CrlNumber(info.crl_number),
+            crl_options,
+            crl_numbers,
         }),
         None => Err(unreadable("the issuer's list of CAs", faults)),
     }
@@ -172,6 +192,8 @@ fn read_issued(f: &mut Faults, time: &str, issued: v1::IssuedEvent) -> Option<Fe
     let not_before = required_text(f, "not_before", &issued.not_before);
     let serial = required_text(f, "serial", &issued.serial);
     let subject = subject(f, "subject", issued.subject.as_ref());
+    let generation = generation(f, issued.key_generation);
+    let scope = required_text::<CrlScope>(f, "crl_scope", &issued.crl_scope);
     if issued.certificate.is_empty() {
         f.push("certificate", "FIELD_MISSING", "the certificate is missing");
     }
@@ -180,11 +202,13 @@ fn read_issued(f: &mut Faults, time: &str, issued: v1::IssuedEvent) -> Option<Fe
         authority: authority?,
         branch,
         der: issued.certificate,
+        generation: generation?,
         issued_at: issued_at?,
         key_digest: key_digest?,
         kind: kind?,
         not_after: not_after?,
         not_before: not_before?,
+        scope: scope?,
         serial: serial?,
         subject: subject?,
     })))
@@ -196,13 +220,27 @@ fn read_abandoned(f: &mut Faults, time: &str, gone: &v1::AbandonedEvent) -> Opti
     let authority = required::<Authority>(f, "authority", gone.authority);
     let not_after = required_text(f, "not_after", &gone.not_after);
     let serial = required_text(f, "serial", &gone.serial);
+    let generation = generation(f, gone.key_generation);
+    let scope = required_text::<CrlScope>(f, "crl_scope", &gone.crl_scope);
     Some(FeedEvent::Abandoned(AbandonedSerial {
         abandoned_at: abandoned_at?,
         application: application?,
         authority: authority?,
+        generation: generation?,
         not_after: not_after?,
+        scope: scope?,
         serial: serial?,
     }))
+}
+
+/// Generations are counted from 1; the index keeps 16 bits of them.
+fn generation(f: &mut Faults, generation: u32) -> Option<u32> {
+    let known = (1..=u32::from(u16::MAX)).contains(&generation);
+    if !known {
+        let message = "generations of a key are counted from 1";
+        f.push("key_generation", "FIELD_MALFORMED", message);
+    }
+    known.then_some(generation)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(crate) fn revoked(reason: RevocationReason) {
 
 /// A CRL was published.
 pub(crate) fn published(publication: &Publication, due: Due) {
-    let authority = publication.authority.name();
+    let authority = publication.series.key.authority.name();
     counter!("lgpki_lifecycle_crls_total", "authority" => authority, "due" => due.name())
         .increment(1);
     standing(publication);
@@ -35,7 +35,7 @@ pub(crate) fn published(publication: &Publication, due: Due) {
 
 /// The newest CRL of a CA, whether made now or before the start.
 pub(crate) fn standing(publication: &Publication) {
-    let authority = publication.authority.name();
+    let authority = publication.series.key.authority.name();
     let set = |name: &'static str, value: i64| {
         #[expect(
             clippy::cast_precision_loss,

@@ -7,11 +7,11 @@
 
 mod renewal;
 
-use std::{future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use lgpki_domain::{
-    ApplicationId, Authority, BodyCode, CertificateKind, CrlNumber, Digest, Fault,
-    RevocationReason, Serial, Subject, Timestamp,
+    ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlNumber, CrlOptions,
+    CrlScope, CrlSeries, Digest, Fault, RevocationReason, Serial, Subject, Timestamp,
 };
 use lgpki_proto::RemoteError;
 use tokio::sync::{mpsc, watch};
@@ -31,6 +31,8 @@ pub struct IssuedCertificate {
     pub branch: Option<BodyCode>,
     /// The certificate, DER.
     pub der: Vec<u8>,
+    /// The generation of the CA key that signed it, from 1.
+    pub generation: u32,
     /// When the issuer recorded it.
     pub issued_at: Timestamp,
     /// SHA-256 of its SubjectPublicKeyInfo.
@@ -41,6 +43,8 @@ pub struct IssuedCertificate {
     pub not_after: Timestamp,
     /// notBefore.
     pub not_before: Timestamp,
+    /// Which CRL would list it.
+    pub scope: CrlScope,
     /// Its serial number.
     pub serial: Serial,
     /// Whom it names.
@@ -57,8 +61,12 @@ pub struct AbandonedSerial {
     pub application: ApplicationId,
     /// The CA.
     pub authority: Authority,
+    /// The generation of the CA key that may have signed it, from 1.
+    pub generation: u32,
     /// notAfter of the tbsCertificate.
     pub not_after: Timestamp,
+    /// Which CRL must list it.
+    pub scope: CrlScope,
     /// The serial number that must never be trusted.
     pub serial: Serial,
 }
@@ -195,10 +203,8 @@ pub struct Filter {
 /// A CRL that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
-    /// The CA.
-    pub authority: Authority,
-    /// Generation of its key.
-    pub generation: u32,
+    /// What its number counts within.
+    pub series: CrlSeries,
     /// CRLNumber.
     pub number: CrlNumber,
     /// SHA-256 of the CRL's DER.
@@ -222,7 +228,7 @@ pub enum Recording {
     OutOfOrder,
 }
 
-/// Where a CA's publication stands.
+/// Where the publication of a series of CRLs stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublicationStanding {
     /// The newest CRL.
@@ -244,7 +250,7 @@ pub struct Listed {
     pub not_after: Timestamp,
 }
 
-/// All that the next CRL of a CA must list.
+/// All that the next CRL of a series must list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Every revocation below this index of the log is in it.
@@ -313,16 +319,16 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<(Vec<Certificate>, Option<Cursor>), StoreError>> + Send;
 
-    /// Where a CA's publication stands.
+    /// Where the publication of a series of CRLs stands.
     fn publication(
         &self,
-        authority: Authority,
+        series: CrlSeries,
     ) -> impl Future<Output = Result<PublicationStanding, StoreError>> + Send;
 
-    /// What the next CRL of a CA must list.
+    /// What the next CRL of a series must list.
     fn snapshot(
         &self,
-        authority: Authority,
+        series: CrlSeries,
     ) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
 
     /// notAfter of certificates and abandoned serial numbers, in the order asked for.
@@ -349,7 +355,7 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
     fn shown(&self, size: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// A CA as the issuer describes it.
+/// A key of a CA as the issuer describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerInfo {
     /// Which.
@@ -360,15 +366,36 @@ pub struct IssuerInfo {
     pub generation: u32,
     /// The addresses of its CRL, exactly as in its certificates' distribution point.
     pub crl_urls: Vec<String>,
-    /// The highest CRL number signed; 0 before the first.
-    pub crl_number: CrlNumber,
+    /// How it publishes its revocations.
+    pub crl_options: CrlOptions,
+    /// The highest CRL number signed in each scope that it publishes; 0 before the first.
+    pub crl_numbers: BTreeMap<CrlScope, CrlNumber>,
+}
+
+impl IssuerInfo {
+    /// The CA's key.
+    #[must_use]
+    pub const fn key(&self) -> AuthorityKey {
+        AuthorityKey::new(self.authority, self.generation)
+    }
+
+    /// The series of this key's CRLs of a scope.
+    #[must_use]
+    pub const fn series(&self, scope: CrlScope) -> CrlSeries {
+        CrlSeries {
+            key: self.key(),
+            scope,
+        }
+    }
 }
 
 /// A tbsCertList to be signed.
 #[derive(Clone, Debug)]
 pub struct CrlToSign {
-    /// The CA.
-    pub authority: Authority,
+    /// What its number counts within.
+    pub series: CrlSeries,
+    /// Delta only: the BaseCRLNumber, as in the bytes.
+    pub base: Option<CrlNumber>,
     /// CRLNumber, as in the bytes.
     pub number: CrlNumber,
     /// SHA-256 of the bytes.

@@ -11,7 +11,7 @@ mod renewal;
 
 use std::{path::Path, sync::Arc};
 
-use lgpki_domain::{ApplicationId, Authority, Serial, Timestamp};
+use lgpki_domain::{ApplicationId, CrlSeries, Serial, Timestamp};
 use lgpki_ledger::{Recorded, decode};
 use lgpki_store::{Engine, OpenReport, Options};
 use tokio::{sync::watch, task::spawn_blocking};
@@ -248,17 +248,17 @@ impl LifecycleStore for EngineStore {
         Ok((self.read_all(found, false).await?, next))
     }
 
-    async fn publication(&self, authority: Authority) -> Result<PublicationStanding, StoreError> {
+    async fn publication(&self, series: CrlSeries) -> Result<PublicationStanding, StoreError> {
         let standing = self
             .engine
-            .read(|machine, _| machine.inventory.standing(authority));
+            .read(|machine, _| machine.inventory.standing(series));
         Ok(standing.await?)
     }
 
-    async fn snapshot(&self, authority: Authority) -> Result<Snapshot, StoreError> {
+    async fn snapshot(&self, series: CrlSeries) -> Result<Snapshot, StoreError> {
         let snapshot = self
             .engine
-            .read(|machine, view| machine.inventory.snapshot(authority, view.next_index()));
+            .read(|machine, view| machine.inventory.snapshot(series, view.next_index()));
         Ok(snapshot.await?)
     }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use lgpki_domain::{
-    ApplicationId, Authority, CertificateKind, CrlNumber, Digest, KeyAlgorithm, Names,
-    RevocationReason, Serial, Subject, Timestamp, Validity,
+    ApplicationId, Authority, AuthorityKey, CertificateKind, CrlNumber, CrlOptions, CrlScope,
+    CrlSeries, Digest, KeyAlgorithm, Names, RevocationReason, Serial, Subject, Timestamp, Validity,
 };
 use lgpki_keys::{Signer as _, SoftwareKey};
 use lgpki_proto::RemoteError;
@@ -27,6 +27,14 @@ use crate::ports::{
 /// A time in Japan, such as `2008-02-04T09:15:00`.
 pub(crate) fn at(text: &str) -> Timestamp {
     format!("{text}+09:00").parse().unwrap()
+}
+
+/// The series of a CA's first key's CRLs of all user certificates.
+pub(crate) const fn series(authority: Authority) -> CrlSeries {
+    CrlSeries {
+        key: AuthorityKey::new(authority, 1),
+        scope: CrlScope::User,
+    }
 }
 
 /// The serial number of the `n`th certificate; they ascend.
@@ -50,11 +58,13 @@ pub(crate) fn issued_on(n: u32, day: &str) -> IssuedCertificate {
         authority: Authority::Application,
         branch: "01001".parse().ok(),
         der: vec![0x30; 900],
+        generation: 1,
         issued_at: validity.not_before().plus_seconds(40_000),
         key_digest: Digest([u8::try_from(n % 251).unwrap(); 32]),
         kind: CertificateKind::Mail,
         not_after: validity.not_after(),
         not_before: validity.not_before(),
+        scope: CrlScope::User,
         serial: serial(n),
         subject: Subject {
             body: names("Hokkaido Body 1", "北海道第一団体"),
@@ -91,7 +101,9 @@ pub(crate) fn abandoned_item(n: u32) -> FeedItem {
             abandoned_at: of.issued_at,
             application: of.application,
             authority: of.authority,
+            generation: 1,
             not_after: of.not_after,
+            scope: CrlScope::User,
             serial: of.serial,
         }),
     }
@@ -233,7 +245,8 @@ impl Issuer for FakeIssuer {
             certificate: ca.x509.certificate().into(),
             generation: ca.x509.generation(),
             crl_urls: ca.x509.addresses().crl.clone(),
-            crl_number: CrlNumber(self.highest(ca.x509.authority())),
+            crl_options: CrlOptions::default(),
+            crl_numbers: [(CrlScope::User, CrlNumber(self.highest(ca.x509.authority())))].into(),
         };
         Ok(self.0.cas.iter().map(info).collect())
     }
@@ -243,21 +256,21 @@ impl Issuer for FakeIssuer {
             .0
             .cas
             .iter()
-            .find(|ca| ca.x509.authority() == crl.authority)
+            .find(|ca| ca.x509.authority() == crl.series.key.authority)
             .unwrap();
         let mut state = self.state();
         if let Some(code) = state.refusals.pop() {
             return Err(refusal(code));
         }
         let number = crl.number.0;
-        if let Some((digest, signature)) = state.signed.get(&(crl.authority, number)) {
+        if let Some((digest, signature)) = state.signed.get(&(crl.series.key.authority, number)) {
             return if *digest == crl.digest {
                 Ok(signature.clone())
             } else {
                 Err(refusal(Code::Aborted))
             };
         }
-        let highest = state.highest.entry(crl.authority).or_default();
+        let highest = state.highest.entry(crl.series.key.authority).or_default();
         if number != *highest + 1 {
             return Err(refusal(Code::Aborted));
         }
@@ -265,9 +278,10 @@ impl Issuer for FakeIssuer {
         assert_eq!(linted.summary().number, crl.number);
         *highest = number;
         let signature = ca.key.sign(linted.tbs()).unwrap();
-        state
-            .signed
-            .insert((crl.authority, number), (crl.digest, signature.clone()));
+        state.signed.insert(
+            (crl.series.key.authority, number),
+            (crl.digest, signature.clone()),
+        );
         if state.lose_answers > 0 {
             state.lose_answers -= 1;
             return Err(refusal(Code::Unavailable));

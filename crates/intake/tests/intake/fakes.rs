@@ -217,7 +217,9 @@ impl IssuerService for World {
             certificate: certificate.as_bytes().to_vec(),
             key_generation: 1,
             crl_urls: Vec::new(),
-            crl_number: 0,
+            crl_numbers: Vec::new(),
+            crl_partitions: 0,
+            delta_crls: false,
         };
         Ok(Response::new(v1::ListIssuersResponse {
             issuers: vec![

@@ -1,13 +1,17 @@
 //! Creating a CA: key, lint, intent, signature, record.
 
-use lgpki_domain::{Authority, CrlNumber, JstDate, KeyAlgorithm, Serial, Validity};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
+
+use lgpki_domain::{Authority, CrlOptions, JstDate, KeyAlgorithm, Serial, Validity};
 use lgpki_keys::Signer as _;
 use lgpki_x509::{
     Addresses, SubjectPublicKey,
     authority::{self, CaBlueprint},
     lint,
 };
-use std::sync::{Arc, PoisonError};
 
 use super::App;
 use crate::{
@@ -67,7 +71,8 @@ impl<S: IssuerStore> App<S> {
             key_digest: public_key.digest(),
             certificate: linted.into_certificate(&signature),
             addresses: Addresses::at(bases, authority, FIRST_GENERATION),
-            crl_number: CrlNumber(0),
+            crl_options: CrlOptions::default(),
+            crl_numbers: BTreeMap::new(),
         };
         // Judged before it is recorded: a CA that could not be opened again must not come to be.
         let ca = self.vault.unite(&record, key)?;
@@ -79,7 +84,7 @@ impl<S: IssuerStore> App<S> {
         let created = self.store.create_authority(self.epoch, new).await?;
         recorded(authority, created)?;
         let mut cas = self.cas.write().unwrap_or_else(PoisonError::into_inner);
-        cas.insert(authority, Arc::new(ca));
+        cas.insert(record.key(), Arc::new(ca));
         Ok(record)
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{Authority, CrlNumber, Digest};
+use lgpki_domain::{CrlNumber, CrlScope, Digest};
 use lgpki_x509::{LintedCrl, key::sha256, lint};
 
 use super::App;
@@ -13,7 +13,7 @@ use crate::{
     error::{CrlRefused, IssuerError, StoreError},
     event::Cause,
     metrics,
-    ports::{CrlOutcome, EndCrl, IntendCrl, IssuerStore, SignedCrl},
+    ports::{CrlOf, CrlOutcome, EndCrl, IntendCrl, IssuerStore, SignedCrl},
     vault::Ca,
 };
 
@@ -23,10 +23,20 @@ pub(crate) const LONGEST_CRL: u64 = 128 * 1024 * 1024;
 /// A tbsCertList to sign, with what was announced of it.
 #[derive(Debug)]
 pub(crate) struct CrlOrder {
-    pub(crate) authority: Authority,
+    pub(crate) of: CrlOf,
+    /// Delta only: the BaseCRLNumber.
+    pub(crate) base: Option<CrlNumber>,
     pub(crate) number: CrlNumber,
     pub(crate) tbs_digest: Digest,
     pub(crate) tbs: Vec<u8>,
+}
+
+/// A linted CRL on its way to the key.
+struct Wish {
+    of: CrlOf,
+    base: Option<CrlNumber>,
+    number: CrlNumber,
+    linted: LintedCrl,
 }
 
 impl<S: IssuerStore> App<S> {
@@ -36,10 +46,10 @@ impl<S: IssuerStore> App<S> {
         order: CrlOrder,
         actor: String,
     ) -> Result<SignedCrl, IssuerError> {
-        let authority = order.authority;
+        let (of, base) = (order.of, order.base);
         let ca = self
-            .ca(authority)
-            .ok_or(IssuerError::NoAuthority(authority))?;
+            .ca_key(of.key)
+            .ok_or(IssuerError::NoAuthority(of.key.authority))?;
         let working = self.begin()?;
         let app = Arc::clone(self);
         let signing = tokio::spawn(async move {
@@ -48,7 +58,13 @@ impl<S: IssuerStore> App<S> {
             let linted = app.cores.run(move || checked(&linting, order)).await;
             let (number, linted) = linted.ok_or(IssuerError::WorkerLost)??;
             let _turn = app.crl_turn.lock().await;
-            app.sign_linted_crl(&ca, number, linted, &actor).await
+            let wish = Wish {
+                of,
+                base,
+                number,
+                linted,
+            };
+            app.sign_linted_crl(&ca, wish, &actor).await
         });
         signing.await.map_err(|_| IssuerError::WorkerLost)?
     }
@@ -56,16 +72,21 @@ impl<S: IssuerStore> App<S> {
     async fn sign_linted_crl(
         &self,
         ca: &Arc<Ca>,
-        number: CrlNumber,
-        linted: LintedCrl,
+        wish: Wish,
         actor: &str,
     ) -> Result<SignedCrl, IssuerError> {
-        let authority = ca.issuer.authority();
+        let Wish {
+            of,
+            base,
+            number,
+            linted,
+        } = wish;
+        let authority = of.key.authority;
         let summary = linted.summary();
         let tbs_digest = linted.digest();
         let intend = IntendCrl {
-            authority,
-            generation: ca.issuer.generation(),
+            of,
+            base,
             number,
             tbs_digest,
             this_update: summary.this_update,
@@ -99,7 +120,7 @@ impl<S: IssuerStore> App<S> {
         };
         let signature = result.clone().map(|(signature, _)| signature);
         let end = EndCrl {
-            authority,
+            of,
             number,
             tbs_digest,
             result,
@@ -125,6 +146,9 @@ impl<S: IssuerStore> App<S> {
 
 /// Checks what was announced and lints.
 fn checked(ca: &Ca, order: CrlOrder) -> Result<(CrlNumber, LintedCrl), IssuerError> {
+    if order.of.scope != CrlScope::User || order.of.delta {
+        return Err(CrlRefused::Scope.into());
+    }
     if sha256(&order.tbs) != order.tbs_digest {
         return Err(CrlRefused::Digest.into());
     }

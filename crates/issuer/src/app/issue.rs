@@ -270,6 +270,8 @@ fn sign(durable: Durable) -> Option<NewCertificate> {
         attempt,
         intent,
         authority: draft.ca.issuer.authority(),
+        generation: draft.ca.issuer.generation(),
+        scope: draft.ca.crl_options.scope_of(draft.serial),
         branch: draft.branch,
         kind: draft.kind,
         subject: draft.subject,

@@ -7,7 +7,7 @@ use lgpki_ledger::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::words::{algorithm_name, authority_name};
+use super::words::{algorithm_name, authority_name, first, is_first};
 
 /// A CA certificate is about to be signed with its own key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,12 @@ pub struct AuthorityCreated {
     /// The CA certificate, DER.
     #[serde(with = "bytes")]
     pub certificate: Vec<u8>,
+    /// Whether it publishes delta CRLs; left out if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crl_delta: bool,
+    /// Into how many partitions its CRL is divided; left out if it is not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub crl_partitions: u16,
     /// The epoch in which it was created.
     pub epoch: u64,
     /// The generation of its key, from 1.
@@ -81,11 +87,22 @@ pub struct AuthorityAbandoned {
     pub cause: String,
     /// The epoch that closed it.
     pub epoch: u64,
+    /// The generation of the CA's key; left out for the first.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub generation: u32,
     /// Index of the intent.
     pub intent: u64,
     /// The serial number that must never be trusted.
     #[serde(with = "text")]
     pub serial: Serial,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+const fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 impl Body for AuthorityIntended {

@@ -1,7 +1,7 @@
 //! Certificates: intended, issued, given up.
 
 use lgpki_domain::{
-    ApplicationId, Authority, BodyCode, CertificateKind, Digest, Serial, Timestamp,
+    ApplicationId, Authority, BodyCode, CertificateKind, CrlScope, Digest, Serial, Timestamp,
 };
 use lgpki_ledger::{
     About, Body,
@@ -9,7 +9,7 @@ use lgpki_ledger::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::words::{SubjectText, authority_name, kind_name};
+use super::words::{SubjectText, authority_name, first, is_first, kind_name};
 
 /// A certificate is about to be signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Intended {
     pub not_before: Timestamp,
     /// The version of the profile and of the lint that passed it.
     pub profile: u32,
+    /// Which CRL would list it; left out for that of all user certificates.
+    #[serde(with = "text", default, skip_serializing_if = "CrlScope::is_user")]
+    pub scope: CrlScope,
     /// The serial number.
     #[serde(with = "text")]
     pub serial: Serial,
@@ -83,6 +86,9 @@ pub struct Issued {
     pub certificate: Vec<u8>,
     /// The epoch in which it was signed.
     pub epoch: u64,
+    /// The generation of the CA's key; left out for the first.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub generation: u32,
     /// Index of the intent.
     pub intent: u64,
     /// SHA-256 of the SubjectPublicKeyInfo.
@@ -97,6 +103,9 @@ pub struct Issued {
     /// notBefore.
     #[serde(with = "text")]
     pub not_before: Timestamp,
+    /// Which CRL would list it; left out for that of all user certificates.
+    #[serde(with = "text", default, skip_serializing_if = "CrlScope::is_user")]
+    pub scope: CrlScope,
     /// The serial number.
     #[serde(with = "text")]
     pub serial: Serial,
@@ -121,11 +130,17 @@ pub struct Abandoned {
     pub cause: String,
     /// The epoch that closed it.
     pub epoch: u64,
+    /// The generation of the CA's key; left out for the first.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub generation: u32,
     /// Index of the intent.
     pub intent: u64,
     /// notAfter of the tbsCertificate, until when it must be listed.
     #[serde(with = "text")]
     pub not_after: Timestamp,
+    /// Which CRL would list it; left out for that of all user certificates.
+    #[serde(with = "text", default, skip_serializing_if = "CrlScope::is_user")]
+    pub scope: CrlScope,
     /// The serial number that must never be trusted.
     #[serde(with = "text")]
     pub serial: Serial,

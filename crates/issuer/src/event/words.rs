@@ -4,6 +4,19 @@
 use lgpki_domain::{Names, Subject};
 use serde::{Deserialize, Serialize};
 
+/// The generation of a CA's first key, which records leave out.
+pub(super) const fn first() -> u32 {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+pub(super) const fn is_first(generation: &u32) -> bool {
+    *generation == first()
+}
+
 /// A name in both languages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,11 +1,12 @@
 //! Orders and CRLs from the wire into words of the domain.
 
-use lgpki_domain::{Authority, CrlNumber, Digest, Faults};
+use lgpki_domain::{AuthorityKey, CrlNumber, CrlScope, Digest, Faults};
 use lgpki_proto::{convert, v1};
 
 use crate::{
     app::{CrlOrder, LONGEST_CRL, Order, Wanted},
     error::{CrlRefused, IssuerError},
+    ports::CrlOf,
 };
 
 /// An order from the wire.
@@ -67,7 +68,8 @@ fn wanted(order: v1::IssuanceOrder) -> Result<Wanted, Faults> {
 /// Gathers the pieces of a tbsCertList.
 #[derive(Debug)]
 pub(super) struct Collector {
-    authority: Authority,
+    of: CrlOf,
+    base: Option<CrlNumber>,
     number: CrlNumber,
     tbs_digest: Digest,
     length: u64,
@@ -88,15 +90,30 @@ pub(super) fn crl_header(
             "CRL numbers are counted from 1",
         );
     }
-    let (Some(authority), Some(tbs_digest), true) = (authority, tbs_digest, faults.is_empty())
+    if header.key_generation == 0 {
+        faults.push(
+            "header.key_generation",
+            convert::FIELD_MISSING,
+            "generations of a key are counted from 1",
+        );
+    }
+    let scope = convert::required_text::<CrlScope>(&mut faults, "header.scope", &header.scope);
+    let (Some(authority), Some(tbs_digest), Some(scope), true) =
+        (authority, tbs_digest, scope, faults.is_empty())
     else {
         return Err(faults);
     };
+    let base = (header.base_number > 0).then_some(CrlNumber(header.base_number));
     if header.length > LONGEST_CRL {
         return Ok(Err(too_long(header.length)));
     }
     Ok(Ok(Collector {
-        authority,
+        of: CrlOf {
+            key: AuthorityKey::new(authority, header.key_generation),
+            scope,
+            delta: base.is_some(),
+        },
+        base,
         number: CrlNumber(header.number),
         tbs_digest,
         length: header.length,
@@ -133,7 +150,8 @@ impl Collector {
             .into());
         }
         Ok(CrlOrder {
-            authority: self.authority,
+            of: self.of,
+            base: self.base,
             number: self.number,
             tbs_digest: self.tbs_digest,
             tbs: self.tbs,

@@ -65,12 +65,20 @@ pub(super) fn issuance(id: ApplicationId, issuance: Issuance) -> v1::IssuanceRes
 
 /// A CA.
 pub(super) fn issuer(record: AuthorityRecord) -> v1::IssuerInfo {
+    let numbers = &record.crl_numbers;
+    let scopes = record.crl_options.scopes();
+    let crl_numbers = scopes.map(|scope| v1::ScopeNumber {
+        scope: scope.to_string(),
+        number: numbers.get(&scope).map_or(0, |number| number.0),
+    });
     v1::IssuerInfo {
+        crl_numbers: crl_numbers.collect(),
+        crl_partitions: record.crl_options.partitions.into(),
+        delta_crls: record.crl_options.delta,
         authority: wire(record.authority),
         certificate: record.certificate,
         key_generation: record.generation,
         crl_urls: record.addresses.crl,
-        crl_number: record.crl_number.0,
     }
 }
 
@@ -108,6 +116,8 @@ fn issued(e: Issued) -> v1::IssuedEvent {
         key_digest: e.key_digest.to_string(),
         not_before: e.not_before.to_string(),
         not_after: e.not_after.to_string(),
+        key_generation: e.generation,
+        crl_scope: e.scope.to_string(),
     }
 }
 
@@ -117,6 +127,8 @@ fn abandoned(e: &Abandoned) -> v1::AbandonedEvent {
         authority: wire(e.authority),
         serial: e.serial.to_string(),
         not_after: e.not_after.to_string(),
+        key_generation: e.generation,
+        crl_scope: e.scope.to_string(),
     }
 }
 

@@ -1,18 +1,18 @@
 //! What each event does to the state. Nothing here can fail or refuse: what is in the log happened.
 
-use lgpki_domain::{ApplicationId, Authority, CrlNumber};
+use std::collections::BTreeMap;
+
+use lgpki_domain::{ApplicationId, AuthorityKey, CrlScope};
 use lgpki_ledger::Recorded;
 use lgpki_store::Tables;
 
 use super::{
-    ApplicationRecord, AuthorityState, CrlState, IssuerMachine, OpenAuthority, OpenCrl, OpenIntent,
-    Settled,
-    record::{self, LastCrl},
-    table,
+    ApplicationRecord, AuthorityState, CrlState, IssuerMachine, LastCrl, OpenAuthority, OpenCrl,
+    OpenIntent, Settled, record, table,
 };
 use crate::{
     event::{AuthorityCreated, Intended, IssuerEvent},
-    ports::{Epoch, SignedCrl},
+    ports::Epoch,
 };
 
 /// How and where an intent ended.
@@ -40,12 +40,16 @@ impl IssuerMachine {
                     key_digest: e.key_digest,
                     index,
                 };
-                let key = record::open_authority_key(e.authority);
-                tables.put(table::META, &key, open.to_bytes());
-                self.open_authorities.insert(e.authority, open);
+                let key = AuthorityKey::new(e.authority, e.generation);
+                let place = record::open_authority_key(key);
+                tables.put(table::META, &place, open.to_bytes());
+                self.open_authorities.insert(key, open);
             }
             IssuerEvent::AuthorityCreated(e) => self.authority_created(tables, e),
-            IssuerEvent::AuthorityAbandoned(e) => self.close_authority(tables, e.authority),
+            IssuerEvent::AuthorityAbandoned(e) => {
+                let key = AuthorityKey::new(e.authority, e.generation);
+                self.close_authority(tables, key);
+            }
             IssuerEvent::Intended(e) => self.intended(tables, index, e),
             IssuerEvent::Issued(e) => {
                 let settled = Settled::Issued;
@@ -55,53 +59,71 @@ impl IssuerMachine {
                 let settled = Settled::Abandoned;
                 self.settled(tables, e.application, End { settled, index });
             }
-            IssuerEvent::CrlIntended(e) => self.with_crl(tables, e.authority, |crl| {
-                crl.highest = crl.highest.max(CrlNumber(e.number));
-                crl.open = Some(OpenCrl {
-                    number: CrlNumber(e.number),
-                    tbs_digest: e.tbs_digest,
-                    index,
-                });
-            }),
-            IssuerEvent::CrlSigned(e) => self.with_crl(tables, e.authority, |crl| {
-                crl.open = None;
-                crl.signed = Some(LastCrl {
-                    number: CrlNumber(e.number),
-                    tbs_digest: e.tbs_digest,
-                    crl: SignedCrl {
-                        signature: e.signature.clone(),
-                        algorithm: e.algorithm.clone(),
+            IssuerEvent::CrlIntended(e) => {
+                let key = AuthorityKey::new(e.authority, e.generation);
+                self.with_crl(tables, key, e.scope, |crl| {
+                    crl.highest = crl.highest.max(e.number);
+                    if e.base.is_some() {
+                        crl.highest_delta = crl.highest_delta.max(e.number);
+                    } else {
+                        crl.this_update = e.this_update.as_millis();
+                    }
+                    crl.open = Some(OpenCrl {
+                        number: e.number,
+                        delta: e.base.is_some(),
+                        tbs_digest: e.tbs_digest,
                         index,
-                    },
+                    });
                 });
-            }),
+            }
+            IssuerEvent::CrlSigned(e) => {
+                let key = AuthorityKey::new(e.authority, e.generation);
+                self.with_crl(tables, key, e.scope, |crl| {
+                    crl.open = None;
+                    let last = Some(LastCrl {
+                        number: e.number,
+                        tbs_digest: e.tbs_digest,
+                        algorithm: e.algorithm.clone(),
+                        signature: e.signature.clone(),
+                        index,
+                    });
+                    if e.delta {
+                        crl.signed_delta = last;
+                    } else {
+                        crl.signed = last;
+                    }
+                });
+            }
             IssuerEvent::CrlAbandoned(e) => {
-                self.with_crl(tables, e.authority, |crl| crl.open = None);
+                let key = AuthorityKey::new(e.authority, e.generation);
+                self.with_crl(tables, key, e.scope, |crl| crl.open = None);
             }
         }
     }
 
     fn authority_created(&mut self, tables: &mut Tables<'_>, e: &AuthorityCreated) {
-        self.close_authority(tables, e.authority);
         let state = AuthorityState {
             created: e.clone(),
-            crl: CrlState::default(),
+            crls: BTreeMap::new(),
         };
-        let key = record::authority_key(e.authority);
-        tables.put(table::META, &key, state.to_bytes());
+        let key = state.key();
+        self.close_authority(tables, key);
+        tables.put(table::META, &record::authority_key(key), state.to_bytes());
         // A CA's key must never be certified as a subscriber's; no application owns it.
         tables.put(table::KEY, &e.key_digest.0, []);
-        self.authorities.insert(e.authority, state);
+        self.authorities.insert(key, state);
     }
 
-    fn close_authority(&mut self, tables: &mut Tables<'_>, authority: Authority) {
-        tables.delete(table::META, &record::open_authority_key(authority));
-        self.open_authorities.remove(&authority);
+    fn close_authority(&mut self, tables: &mut Tables<'_>, key: AuthorityKey) {
+        tables.delete(table::META, &record::open_authority_key(key));
+        self.open_authorities.remove(&key);
     }
 
     fn intended(&mut self, tables: &mut Tables<'_>, index: u64, e: &Intended) {
         let open = OpenIntent {
             authority: e.authority,
+            generation: e.generation,
+            scope: e.scope,
             attempt: e.attempt,
             content_digest: e.content_digest,
             serial: e.serial,
@@ -130,16 +152,15 @@ impl IssuerMachine {
     fn with_crl(
         &mut self,
         tables: &mut Tables<'_>,
-        authority: Authority,
+        key: AuthorityKey,
+        scope: CrlScope,
         change: impl FnOnce(&mut CrlState),
     ) {
-        if let Some(state) = self.authorities.get_mut(&authority) {
-            change(&mut state.crl);
-            tables.put(
-                table::META,
-                &record::crl_key(authority),
-                state.crl.to_bytes(),
-            );
+        if let Some(state) = self.authorities.get_mut(&key) {
+            let crl = state.crls.entry(scope).or_default();
+            change(crl);
+            let place = record::crl_key(key, scope);
+            tables.put(table::META, &place, crl.to_bytes());
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The epoch was compared before; here it only enters the entries.
 
-use lgpki_domain::{CrlNumber, Faults};
+use lgpki_domain::{AuthorityKey, Faults};
 use lgpki_ledger::Stamp;
 use lgpki_store::{Decision, View};
 
@@ -10,15 +10,15 @@ use super::{ApplicationRecord, IntentStep, IssuerMachine, OpenIntent, Outcome, S
 use crate::{
     event::{
         Abandoned, AddressesText, AuthorityAbandoned, AuthorityCreated, AuthorityIntended, Cause,
-        CrlAbandoned, CrlIntended, CrlSigned, EpochOpened, Intended, Issued, IssuerEvent,
+        EpochOpened, Intended, Issued, IssuerEvent,
     },
     ports::{
-        AuthorityOutcome, CrlOutcome, EndCrl, Ending, EndingOutcome, Epoch, Intend,
-        IntendAuthority, IntendCrl, NewAuthority, NewCertificate, Opened, Proposal,
+        AuthorityOutcome, Ending, EndingOutcome, Epoch, Intend, IntendAuthority, NewAuthority,
+        NewCertificate, Opened, Proposal,
     },
 };
 
-type Decided = Decision<IssuerEvent, Outcome>;
+pub(super) type Decided = Decision<IssuerEvent, Outcome>;
 
 /// The version of the profiles and of the lint; it rises when either changes.
 pub(crate) const PROFILE_VERSION: u32 = 1;
@@ -32,9 +32,10 @@ impl IssuerMachine {
         };
         let mut events = vec![(stamp.clone(), opened.into())];
         let cause = Cause::EpochClosed.name().to_owned();
-        for (authority, open) in &self.open_authorities {
+        for (key, open) in &self.open_authorities {
             let abandoned = AuthorityAbandoned {
-                authority: *authority,
+                authority: key.authority,
+                generation: key.generation,
                 cause: cause.clone(),
                 epoch,
                 intent: open.index,
@@ -46,18 +47,8 @@ impl IssuerMachine {
             let abandoned = abandoned(application, intent, Cause::EpochClosed, epoch);
             events.push((stamp.clone(), abandoned.into()));
         }
-        for (authority, state) in &self.authorities {
-            if let Some(open) = &state.crl.open {
-                let abandoned = CrlAbandoned {
-                    authority: *authority,
-                    cause: cause.clone(),
-                    epoch,
-                    intent: open.index,
-                    number: open.number.0,
-                    tbs_digest: open.tbs_digest,
-                };
-                events.push((stamp.clone(), abandoned.into()));
-            }
+        for abandoned in self.open_crls(Cause::EpochClosed, epoch) {
+            events.push((stamp.clone(), abandoned.into()));
         }
         let opened = Opened {
             epoch: Epoch(epoch),
@@ -87,6 +78,7 @@ impl IssuerMachine {
             generation,
             branch,
             kind,
+            scope,
             key_digest,
             serial,
             validity,
@@ -105,6 +97,7 @@ impl IssuerMachine {
             not_after: validity.not_after(),
             not_before: validity.not_before(),
             profile: PROFILE_VERSION,
+            scope,
             serial,
             tbs,
         };
@@ -189,10 +182,11 @@ impl IssuerMachine {
         epoch: Epoch,
         intend: IntendAuthority,
     ) -> Decided {
-        if self.authorities.contains_key(&intend.authority) {
+        let key = AuthorityKey::new(intend.authority, intend.generation);
+        if self.authorities.contains_key(&key) {
             return Decision::answer(Outcome::Authority(AuthorityOutcome::Exists));
         }
-        if self.open_authorities.contains_key(&intend.authority) {
+        if self.open_authorities.contains_key(&key) {
             return Decision::answer(Outcome::Authority(AuthorityOutcome::NotOpen));
         }
         let event = AuthorityIntended {
@@ -220,10 +214,11 @@ impl IssuerMachine {
             stamp,
         } = new;
         let answer = |outcome| Decision::answer(Outcome::Authority(outcome));
-        if self.authorities.contains_key(&record.authority) {
+        let key = record.key();
+        if self.authorities.contains_key(&key) {
             return answer(AuthorityOutcome::Exists);
         }
-        let open = self.open_authorities.get(&record.authority);
+        let open = self.open_authorities.get(&key);
         if open.is_none_or(|o| o.serial != serial || o.key_digest != record.key_digest) {
             return answer(AuthorityOutcome::NotOpen);
         }
@@ -236,6 +231,8 @@ impl IssuerMachine {
             algorithm: record.algorithm,
             authority: record.authority,
             certificate: record.certificate,
+            crl_delta: record.crl_options.delta,
+            crl_partitions: record.crl_options.partitions,
             epoch: epoch.0,
             generation: record.generation,
             key_digest: record.key_digest,
@@ -244,79 +241,6 @@ impl IssuerMachine {
         let index = view.next_index();
         let outcome = Outcome::Authority(AuthorityOutcome::Recorded { index });
         Decision::record(stamp, event, outcome)
-    }
-
-    pub(super) fn intend_crl(&self, view: &View<'_>, epoch: Epoch, intend: IntendCrl) -> Decided {
-        let answer = |outcome| Decision::answer(Outcome::Crl(outcome));
-        let Some(state) = self.authorities.get(&intend.authority) else {
-            return answer(CrlOutcome::NoAuthority);
-        };
-        let same =
-            |number: CrlNumber, digest| number == intend.number && digest == intend.tbs_digest;
-        if let Some(last) = &state.crl.signed
-            && same(last.number, last.tbs_digest)
-        {
-            return answer(CrlOutcome::Signed(last.crl.clone()));
-        }
-        if let Some(open) = &state.crl.open {
-            return answer(if same(open.number, open.tbs_digest) {
-                CrlOutcome::InProgress
-            } else {
-                CrlOutcome::NotNext {
-                    next: Self::next_crl(state),
-                }
-            });
-        }
-        let next = Self::next_crl(state);
-        if intend.number != next {
-            return answer(CrlOutcome::NotNext { next });
-        }
-        let event = CrlIntended {
-            authority: intend.authority,
-            entries: intend.entries,
-            epoch: epoch.0,
-            generation: intend.generation,
-            next_update: intend.next_update,
-            number: intend.number.0,
-            tbs_digest: intend.tbs_digest,
-            this_update: intend.this_update,
-        };
-        let index = view.next_index();
-        let outcome = Outcome::Crl(CrlOutcome::Intended { index });
-        Decision::record(intend.stamp, event, outcome)
-    }
-
-    pub(super) fn end_crl(&self, view: &View<'_>, epoch: Epoch, end: EndCrl) -> Decided {
-        let open = self
-            .authorities
-            .get(&end.authority)
-            .and_then(|state| state.crl.open)
-            .filter(|open| open.number == end.number && open.tbs_digest == end.tbs_digest);
-        let Some(open) = open else {
-            return Decision::answer(Outcome::CrlEnded(None));
-        };
-        let event = match end.result {
-            Ok((signature, algorithm)) => CrlSigned {
-                algorithm: algorithm.to_owned(),
-                authority: end.authority,
-                epoch: epoch.0,
-                intent: open.index,
-                number: end.number.0,
-                signature,
-                tbs_digest: end.tbs_digest,
-            }
-            .into(),
-            Err(cause) => IssuerEvent::from(CrlAbandoned {
-                authority: end.authority,
-                cause: cause.name().to_owned(),
-                epoch: epoch.0,
-                intent: open.index,
-                number: end.number.0,
-                tbs_digest: end.tbs_digest,
-            }),
-        };
-        let index = view.next_index();
-        Decision::record(end.stamp, event, Outcome::CrlEnded(Some(index)))
     }
 }
 
@@ -334,11 +258,13 @@ fn issued(new: NewCertificate, epoch: Epoch) -> Issued {
         branch: new.branch,
         certificate: new.der,
         epoch: epoch.0,
+        generation: new.generation,
         intent: new.intent,
         key_digest: new.key_digest,
         kind: new.kind,
         not_after: new.validity.not_after(),
         not_before: new.validity.not_before(),
+        scope: new.scope,
         serial: new.serial,
         subject: (&new.subject).into(),
     }
@@ -356,8 +282,10 @@ fn abandoned(
         authority: open.authority,
         cause: cause.name().to_owned(),
         epoch,
+        generation: open.generation,
         intent: open.index,
         not_after: open.not_after,
+        scope: open.scope,
         serial: open.serial,
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use lgpki_domain::{ApplicationId, Authority, Digest, Serial, Timestamp};
+use lgpki_domain::{ApplicationId, Authority, CrlScope, Digest, Serial, Timestamp};
 use lgpki_store::{Span, Tables, View};
 
 use super::{
@@ -13,13 +13,15 @@ use super::{
     table,
 };
 
-/// The entries of the log that share a value: 2^5 of 85 bytes fit into the 4 KB of a table's value.
+/// The entries of the log that share a value: 2^5 of 91 bytes fit into the 4 KB of a table's value.
 const NEIGHBOURS_BITS: u32 = 5;
 
 /// An open intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenIntent {
     pub(crate) authority: Authority,
+    pub(crate) generation: u32,
+    pub(crate) scope: CrlScope,
     pub(crate) attempt: u32,
     pub(crate) content_digest: Digest,
     pub(crate) serial: Serial,
@@ -83,7 +85,7 @@ impl OpenIntents {
             tables.delete(table::OPEN, &key);
             return;
         };
-        let mut value = Vec::with_capacity(members.len() * 85);
+        let mut value = Vec::with_capacity(members.len() * 91);
         for member in members {
             if let Some(open) = self.intents.get(member) {
                 open.write(*member, &mut value);
@@ -115,6 +117,8 @@ impl OpenIntent {
             Authority::Organization => 1,
             Authority::Application => 2,
         });
+        out.extend_from_slice(&self.generation.to_be_bytes());
+        out.extend_from_slice(&self.scope.code().to_be_bytes());
         out.extend_from_slice(&self.attempt.to_be_bytes());
         out.extend_from_slice(&self.content_digest.0);
         out.extend_from_slice(self.serial.as_bytes());
@@ -130,6 +134,8 @@ impl OpenIntent {
                 [2] => Authority::Application,
                 _ => return None,
             },
+            generation: u32::from_be_bytes(reader.take()?),
+            scope: CrlScope::from_code(u16::from_be_bytes(reader.take()?))?,
             attempt: u32::from_be_bytes(reader.take()?),
             content_digest: Digest(reader.take()?),
             serial: Serial::from_bytes(&reader.take::<16>()?)?,

@@ -3,7 +3,10 @@
 //! Fixed-length bytes for what there is one of per certificate, JSON for what there are few of. The
 //! tables follow from the log: another form needs another `STATE_VERSION` and nothing else.
 
-use lgpki_domain::{ApplicationId, Authority, CrlNumber, Digest, Serial};
+use std::collections::BTreeMap;
+
+use lgpki_domain::{ApplicationId, Authority, AuthorityKey, CrlScope, Digest, Serial};
+use lgpki_ledger::serial::text;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,16 +16,38 @@ use crate::{
 
 pub(super) const EPOCH: &[u8] = b"epoch";
 
-pub(super) fn authority_key(authority: Authority) -> Vec<u8> {
-    format!("authority/{authority}").into_bytes()
+/// Before the key of every CA.
+pub(super) const AUTHORITY: &[u8] = b"authority/";
+/// Before the key of every CA that is intended.
+pub(super) const AUTHORITY_OPEN: &[u8] = b"authority-open/";
+
+pub(super) fn authority_key(key: AuthorityKey) -> Vec<u8> {
+    format!("authority/{key}").into_bytes()
 }
 
-pub(super) fn open_authority_key(authority: Authority) -> Vec<u8> {
-    format!("authority-open/{authority}").into_bytes()
+pub(super) fn open_authority_key(key: AuthorityKey) -> Vec<u8> {
+    format!("authority-open/{key}").into_bytes()
 }
 
-pub(super) fn crl_key(authority: Authority) -> Vec<u8> {
-    format!("crl/{authority}").into_bytes()
+pub(super) fn read_open_authority_key(bytes: &[u8]) -> Option<AuthorityKey> {
+    let key = std::str::from_utf8(bytes.strip_prefix(AUTHORITY_OPEN)?).ok()?;
+    let (authority, generation) = key.rsplit_once('-')?;
+    let authority = Authority::parse(authority)?;
+    Some(AuthorityKey::new(authority, generation.parse().ok()?))
+}
+
+/// Before the key of every scope of a CA key.
+pub(super) fn crl_prefix(key: AuthorityKey) -> String {
+    format!("crl/{key}/")
+}
+
+pub(super) fn crl_key(key: AuthorityKey, scope: CrlScope) -> Vec<u8> {
+    format!("{}{scope}", crl_prefix(key)).into_bytes()
+}
+
+pub(super) fn read_scope(key: AuthorityKey, bytes: &[u8]) -> Option<CrlScope> {
+    let scope = bytes.strip_prefix(crl_prefix(key).as_bytes())?;
+    std::str::from_utf8(scope).ok()?.parse().ok()
 }
 
 pub(super) fn read_epoch(bytes: &[u8]) -> Option<Epoch> {
@@ -101,10 +126,15 @@ impl Reader<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuthorityState {
     pub(crate) created: AuthorityCreated,
-    pub(crate) crl: CrlState,
+    pub(crate) crls: BTreeMap<CrlScope, CrlState>,
 }
 
 impl AuthorityState {
+    /// The CA's key.
+    pub(crate) const fn key(&self) -> AuthorityKey {
+        AuthorityKey::new(self.created.authority, self.created.generation)
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         json(&self.created)
     }
@@ -112,7 +142,7 @@ impl AuthorityState {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Some(Self {
             created: serde_json::from_slice(bytes).ok()?,
-            crl: CrlState::default(),
+            crls: BTreeMap::new(),
         })
     }
 }
@@ -146,87 +176,64 @@ impl OpenAuthority {
     }
 }
 
-/// A CA's CRL numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The CRL numbers of a CA key's scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CrlState {
     /// The highest number ever intended; never used for other bytes.
-    pub(crate) highest: CrlNumber,
-    /// The open intent, which bears `highest`.
+    pub(crate) highest: u64,
+    /// The highest number ever intended for a delta CRL.
+    pub(crate) highest_delta: u64,
+    /// thisUpdate of the complete CRL intended last, in milliseconds.
+    pub(crate) this_update: i64,
+    /// The open intent.
     pub(crate) open: Option<OpenCrl>,
-    /// The last CRL signed.
+    /// The last complete CRL signed.
     pub(crate) signed: Option<LastCrl>,
+    /// The last delta CRL signed.
+    pub(crate) signed_delta: Option<LastCrl>,
 }
 
 /// An open intent to sign a CRL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OpenCrl {
-    pub(crate) number: CrlNumber,
+    pub(crate) number: u64,
+    pub(crate) delta: bool,
+    #[serde(with = "text")]
     pub(crate) tbs_digest: Digest,
     /// Index of `crl.intent`.
     pub(crate) index: u64,
 }
 
 /// The last CRL that was signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastCrl {
-    pub(crate) number: CrlNumber,
+    pub(crate) number: u64,
+    #[serde(with = "text")]
     pub(crate) tbs_digest: Digest,
-    pub(crate) crl: SignedCrl,
+    pub(crate) algorithm: String,
+    pub(crate) signature: Vec<u8>,
+    /// Index of `crl.signed`.
+    pub(crate) index: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct CrlText {
-    highest: u64,
-    open: Option<(u64, String, u64)>,
-    signed: Option<(u64, String, u64, String, Vec<u8>)>,
+impl LastCrl {
+    /// As the port has it.
+    pub(crate) fn signed(&self) -> SignedCrl {
+        SignedCrl {
+            signature: self.signature.clone(),
+            algorithm: self.algorithm.clone(),
+            index: self.index,
+        }
+    }
 }
 
 impl CrlState {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        json(&CrlText {
-            highest: self.highest.0,
-            open: self
-                .open
-                .map(|o| (o.number.0, o.tbs_digest.to_string(), o.index)),
-            signed: self.signed.as_ref().map(|s| {
-                let SignedCrl {
-                    signature,
-                    algorithm,
-                    index,
-                } = s.crl.clone();
-                let digest = s.tbs_digest.to_string();
-                (s.number.0, digest, index, algorithm, signature)
-            }),
-        })
+        json(self)
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let text: CrlText = serde_json::from_slice(bytes).ok()?;
-        let open = match text.open {
-            None => None,
-            Some((number, digest, index)) => Some(OpenCrl {
-                number: CrlNumber(number),
-                tbs_digest: digest.parse().ok()?,
-                index,
-            }),
-        };
-        let signed = match text.signed {
-            None => None,
-            Some((number, digest, index, algorithm, signature)) => Some(LastCrl {
-                number: CrlNumber(number),
-                tbs_digest: digest.parse().ok()?,
-                crl: SignedCrl {
-                    signature,
-                    algorithm,
-                    index,
-                },
-            }),
-        };
-        Some(Self {
-            highest: CrlNumber(text.highest),
-            open,
-            signed,
-        })
+        serde_json::from_slice(bytes).ok()
     }
 }
 

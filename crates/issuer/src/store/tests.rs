@@ -6,6 +6,7 @@ mod invariants;
 mod restart;
 mod support;
 
+use lgpki_domain::Authority;
 use lgpki_ledger::Recorded;
 
 use super::*;

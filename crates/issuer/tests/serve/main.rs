@@ -130,7 +130,7 @@ async fn lifecycle_follows_the_issuance_and_has_its_crls_signed() {
     let issuers = listed.into_inner().issuers;
     assert_eq!(issuers.len(), 2);
     let info = &issuers[0];
-    assert_eq!(info.crl_number, 0);
+    assert!(info.crl_numbers.iter().all(|of| of.number == 0));
     let addresses = Addresses::at(&bases(), Authority::Organization, 1);
     assert_eq!(info.crl_urls, addresses.crl);
     let ca = Issuer::try_new(Authority::Organization, 1, &info.certificate, addresses).unwrap();
@@ -202,6 +202,9 @@ fn parts(tbs: &[u8], number: u64) -> Vec<v1::SignCrlRequest> {
         number,
         tbs_digest: sha256(tbs).to_string(),
         length: tbs.len() as u64,
+        key_generation: 1,
+        scope: "user".to_owned(),
+        base_number: 0,
     };
     let chunks = tbs.chunks(100).map(|chunk| Part::Chunk(chunk.to_vec()));
     std::iter::once(Part::Header(header))

@@ -1,6 +1,6 @@
 //! Lists that are held back, and lists that are not.
 
-use lgpki_domain::{CrlNumber, RevocationReason};
+use lgpki_domain::{CrlNumber, CrlScope, RevocationReason};
 
 use super::*;
 use crate::{
@@ -34,6 +34,7 @@ async fn published(issuer: &FakeIssuer, number: u64, serials: &[u32]) -> Revocat
     let infos = issuer.issuers().await.unwrap();
     let composed = compose(
         ca_key(&infos[0]).unwrap(),
+        infos[0].series(CrlScope::User),
         header(number),
         &snapshot(serials),
     )
@@ -46,8 +47,20 @@ async fn published(issuer: &FakeIssuer, number: u64, serials: &[u32]) -> Revocat
 async fn a_list_signed_by_another_key_is_held_back() {
     let issuer = FakeIssuer::new();
     let infos = issuer.issuers().await.unwrap();
-    let composed = compose(ca_key(&infos[0]).unwrap(), header(1), &snapshot(&[1, 2])).unwrap();
-    let for_another = compose(ca_key(&infos[1]).unwrap(), header(1), &snapshot(&[1, 2])).unwrap();
+    let composed = compose(
+        ca_key(&infos[0]).unwrap(),
+        infos[0].series(CrlScope::User),
+        header(1),
+        &snapshot(&[1, 2]),
+    )
+    .unwrap();
+    let for_another = compose(
+        ca_key(&infos[1]).unwrap(),
+        infos[1].series(CrlScope::User),
+        header(1),
+        &snapshot(&[1, 2]),
+    )
+    .unwrap();
     let signature = issuer.sign_crl(for_another.to_sign).await.unwrap();
     let held_back = seal(&composed, &signature).unwrap_err();
     assert!(

@@ -85,7 +85,7 @@ pub(super) fn revocation(command_id: String, outcome: RevocationOutcome) -> v1::
 /// A published CRL; `url` is where it is fetched.
 pub(super) fn publication(publication: &Publication, url: String) -> v1::PublishedCrl {
     v1::PublishedCrl {
-        authority: wire(publication.authority),
+        authority: wire(publication.series.key.authority),
         number: publication.number.0,
         this_update: publication.this_update.to_string(),
         next_update: publication.next_update.to_string(),

@@ -73,15 +73,15 @@ impl<S: LifecycleStore> LifecycleService for Handlers<S> {
             .await
             .map_err(|e| rpc.refuse(e))?;
         let issuers = self.app.issuers.borrow().clone();
-        let url = |authority| {
-            let info = issuers.iter().find(|info| info.authority == authority);
+        let url = |key| {
+            let info = issuers.iter().find(|info| info.key() == key);
             info.and_then(|info| info.crl_urls.first().cloned())
                 .unwrap_or_default()
         };
         Ok(Response::new(v1::PublishCrlsResponse {
             published: published
                 .iter()
-                .map(|publication| encode::publication(publication, url(publication.authority)))
+                .map(|publication| encode::publication(publication, url(publication.series.key)))
                 .collect(),
         }))
     }

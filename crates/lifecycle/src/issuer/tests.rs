@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use lgpki_domain::{RevocationReason, Timestamp};
+use lgpki_domain::{AuthorityKey, CrlSeries, RevocationReason, Timestamp};
 use lgpki_proto::{
     status::RemoteError as Remote,
     v1::issuer_service_server::{IssuerService, IssuerServiceServer},
@@ -44,6 +44,8 @@ fn event(item: FeedItem) -> v1::IssuanceEvent {
                 key_digest: issued.key_digest.to_string(),
                 not_before: issued.not_before.to_string(),
                 not_after: issued.not_after.to_string(),
+                key_generation: issued.generation,
+                crl_scope: issued.scope.to_string(),
             })
         }
         FeedEvent::Abandoned(abandoned) => {
@@ -53,6 +55,8 @@ fn event(item: FeedItem) -> v1::IssuanceEvent {
                 authority: wire(abandoned.authority),
                 serial: abandoned.serial.to_string(),
                 not_after: abandoned.not_after.to_string(),
+                key_generation: abandoned.generation,
+                crl_scope: abandoned.scope.to_string(),
             })
         }
     };
@@ -118,7 +122,16 @@ impl IssuerService for Served {
             certificate: info.certificate.to_vec(),
             key_generation: info.generation,
             crl_urls: info.crl_urls,
-            crl_number: info.crl_number.0,
+            crl_numbers: info
+                .crl_numbers
+                .iter()
+                .map(|(scope, number)| v1::ScopeNumber {
+                    scope: scope.to_string(),
+                    number: number.0,
+                })
+                .collect(),
+            crl_partitions: info.crl_options.partitions.into(),
+            delta_crls: info.crl_options.delta,
         });
         Ok(Response::new(v1::ListIssuersResponse {
             issuers: issuers.collect(),
@@ -146,7 +159,14 @@ impl IssuerService for Served {
         let header = header.ok_or_else(|| Status::invalid_argument("no header"))?;
         assert_eq!(header.length, tbs.len() as u64);
         let crl = CrlToSign {
-            authority: required(&mut Faults::new(), "authority", header.authority).unwrap(),
+            series: CrlSeries {
+                key: AuthorityKey::new(
+                    required(&mut Faults::new(), "authority", header.authority).unwrap(),
+                    header.key_generation,
+                ),
+                scope: header.scope.parse().unwrap(),
+            },
+            base: (header.base_number > 0).then_some(CrlNumber(header.base_number)),
             number: CrlNumber(header.number),
             digest: header.tbs_digest.parse().unwrap(),
             tbs: Arc::from(tbs),
@@ -230,7 +250,13 @@ async fn a_crl_of_several_pieces_is_signed() {
         next_update: this_update.plus_seconds(172_800),
     };
     let info = issuer.issuers().await.unwrap().remove(0);
-    let composed = compose(ca_key(&info).unwrap(), header, &snapshot).unwrap();
+    let composed = compose(
+        ca_key(&info).unwrap(),
+        info.series(CrlScope::User),
+        header,
+        &snapshot,
+    )
+    .unwrap();
     assert!(composed.to_sign.tbs.len() > CHUNK);
     let signature = issuer.sign_crl(composed.to_sign.clone()).await.unwrap();
     assert_eq!(
@@ -265,6 +291,11 @@ fn an_unreadable_feed_stops_there_and_says_where() {
         (spoil(|issued| issued.serial.clear()), "serial"),
         (spoil(|issued| issued.authority = 9), "authority"),
         (spoil(|issued| issued.subject = None), "subject"),
+        (spoil(|issued| issued.key_generation = 0), "key_generation"),
+        (
+            spoil(|issued| issued.crl_scope = "p0".to_owned()),
+            "crl_scope",
+        ),
         (spoil(|issued| issued.certificate.clear()), "certificate"),
         (
             spoil(|issued| issued.not_after = "tomorrow".to_owned()),

@@ -29,7 +29,7 @@ use crate::{
     config::{LifecycleConfig, Settings},
     ports::Publication,
     publication::Name,
-    testing::{FakeIssuer, application, at, serial},
+    testing::{FakeIssuer, application, at, serial, series},
 };
 
 /// The CA of the fixtures' certificates.
@@ -116,13 +116,18 @@ impl World {
         self.eventually(|| async {
             let organization = self
                 .store
-                .publication(Authority::Organization)
+                .publication(series(Authority::Organization))
                 .await
                 .unwrap();
             let reached = organization
                 .newest
                 .is_some_and(|newest| newest.number.0 >= number);
-            let newest = self.store.publication(AUTHORITY).await.unwrap().newest;
+            let newest = self
+                .store
+                .publication(series(AUTHORITY))
+                .await
+                .unwrap()
+                .newest;
             newest.filter(|newest| reached && newest.number.0 >= number)
         })
         .await
@@ -131,7 +136,7 @@ impl World {
     /// The newest CRL of the Application CA, once it has this number at least.
     async fn reached(&self, number: u64) -> Publication {
         self.eventually(|| async {
-            let standing = self.store.publication(AUTHORITY).await.unwrap();
+            let standing = self.store.publication(series(AUTHORITY)).await.unwrap();
             standing.newest.filter(|newest| newest.number.0 >= number)
         })
         .await

@@ -7,8 +7,8 @@
 mod renewal;
 
 use lgpki_domain::{
-    ApplicationId, Authority, BodyCode, CertificateKind, CrlNumber, Digest, Names,
-    RevocationReason, Serial, Subject, Timestamp,
+    ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlNumber, CrlScope,
+    CrlSeries, Digest, Names, RevocationReason, Serial, Subject, Timestamp,
 };
 use lgpki_ledger::{
     About, Body, events,
@@ -59,6 +59,9 @@ pub struct CertificateRegistered {
     /// The certificate, DER.
     #[serde(with = "bytes")]
     pub der: Vec<u8>,
+    /// The generation of the CA's key; left out for the first.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub generation: u32,
     /// When the issuer recorded it.
     #[serde(with = "text")]
     pub issued_at: Timestamp,
@@ -74,6 +77,9 @@ pub struct CertificateRegistered {
     /// notBefore.
     #[serde(with = "text")]
     pub not_before: Timestamp,
+    /// Which CRL would list it; left out for that of all user certificates.
+    #[serde(with = "text", default, skip_serializing_if = "CrlScope::is_user")]
+    pub scope: CrlScope,
     /// Its serial number.
     #[serde(with = "text")]
     pub serial: Serial,
@@ -103,11 +109,13 @@ impl CertificateRegistered {
             authority: self.authority,
             branch: self.branch,
             der: Vec::new(),
+            generation: self.generation,
             issued_at: self.issued_at,
             key_digest: self.key_digest,
             kind: self.kind,
             not_after: self.not_after,
             not_before: self.not_before,
+            scope: self.scope,
             serial: self.serial,
             subject: self.subject.clone(),
         }
@@ -121,11 +129,13 @@ impl From<IssuedCertificate> for CertificateRegistered {
             authority: issued.authority,
             branch: issued.branch,
             der: issued.der,
+            generation: issued.generation,
             issued_at: issued.issued_at,
             key_digest: issued.key_digest,
             kind: issued.kind,
             not_after: issued.not_after,
             not_before: issued.not_before,
+            scope: issued.scope,
             serial: issued.serial,
             subject: issued.subject,
         }
@@ -139,11 +149,13 @@ impl From<CertificateRegistered> for IssuedCertificate {
             authority: body.authority,
             branch: body.branch,
             der: body.der,
+            generation: body.generation,
             issued_at: body.issued_at,
             key_digest: body.key_digest,
             kind: body.kind,
             not_after: body.not_after,
             not_before: body.not_before,
+            scope: body.scope,
             serial: body.serial,
             subject: body.subject,
         }
@@ -164,9 +176,15 @@ pub struct CertificateAbandoned {
     /// The CA.
     #[serde(with = "authority")]
     pub authority: Authority,
+    /// The generation of the CA's key; left out for the first.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub generation: u32,
     /// notAfter of the tbsCertificate, until when it must be listed.
     #[serde(with = "text")]
     pub not_after: Timestamp,
+    /// Which CRL must list it; left out for that of all user certificates.
+    #[serde(with = "text", default, skip_serializing_if = "CrlScope::is_user")]
+    pub scope: CrlScope,
     /// The serial number.
     #[serde(with = "text")]
     pub serial: Serial,
@@ -190,7 +208,9 @@ impl From<AbandonedSerial> for CertificateAbandoned {
             abandoned_at: abandoned.abandoned_at,
             application: abandoned.application,
             authority: abandoned.authority,
+            generation: abandoned.generation,
             not_after: abandoned.not_after,
+            scope: abandoned.scope,
             serial: abandoned.serial,
         }
     }
@@ -247,6 +267,9 @@ pub struct CrlPublished {
     pub number: u64,
     /// Every revocation below this index of this log was taken into account.
     pub reflects: u64,
+    /// Which certificates it covers; left out for all user certificates.
+    #[serde(with = "text", default, skip_serializing_if = "CrlScope::is_user")]
+    pub scope: CrlScope,
     /// thisUpdate.
     #[serde(with = "text")]
     pub this_update: Timestamp,
@@ -263,16 +286,28 @@ impl Body for CrlPublished {
     }
 }
 
+impl CrlPublished {
+    /// What its number counts within.
+    #[must_use]
+    pub const fn series(&self) -> CrlSeries {
+        CrlSeries {
+            key: AuthorityKey::new(self.authority, self.generation),
+            scope: self.scope,
+        }
+    }
+}
+
 impl From<Publication> for CrlPublished {
     fn from(publication: Publication) -> Self {
         Self {
-            authority: publication.authority,
+            authority: publication.series.key.authority,
             digest: publication.digest,
             entries: publication.entries,
-            generation: publication.generation,
+            generation: publication.series.key.generation,
             next_update: publication.next_update,
             number: publication.number.0,
             reflects: publication.reflects,
+            scope: publication.series.scope,
             this_update: publication.this_update,
         }
     }
@@ -281,8 +316,7 @@ impl From<Publication> for CrlPublished {
 impl From<&CrlPublished> for Publication {
     fn from(body: &CrlPublished) -> Self {
         Self {
-            authority: body.authority,
-            generation: body.generation,
+            series: body.series(),
             number: CrlNumber(body.number),
             digest: body.digest,
             entries: body.entries,
@@ -291,6 +325,19 @@ impl From<&CrlPublished> for Publication {
             reflects: body.reflects,
         }
     }
+}
+
+/// The generation of a CA's first key, which records leave out.
+const fn first() -> u32 {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+const fn is_first(generation: &u32) -> bool {
+    *generation == first()
 }
 
 /// Makes a module for `#[serde(with = "…")]` of a type with `name` and `parse`.

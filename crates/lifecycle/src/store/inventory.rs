@@ -1,5 +1,5 @@
 //! The inventory in memory: every serial number, in the orders in which it is asked for, and what
-//! each CA must list as revoked.
+//! each series of CRLs must list as revoked.
 //!
 //! Some 150 bytes a certificate. All of it follows from the records of the index, so that it is
 //! restored by one walk over them. Nothing here decides or records; the machine does.
@@ -9,7 +9,7 @@ use std::{
     ops::Bound,
 };
 
-use lgpki_domain::{ApplicationId, Authority, BodyCode, Serial, Timestamp};
+use lgpki_domain::{ApplicationId, BodyCode, CrlSeries, Serial, Timestamp};
 
 use super::{event::CrlPublished, record::Held};
 use crate::ports::{CertificateState, Cursor, Filter, Listed, PublicationStanding, Snapshot};
@@ -29,11 +29,11 @@ pub(crate) struct Inventory {
     by_command: HashMap<ApplicationId, Serial>,
     /// The open renewals.
     renewals: HashMap<Serial, ApplicationId>,
-    books: BTreeMap<Authority, Book>,
+    books: BTreeMap<CrlSeries, Book>,
     position: u64,
 }
 
-/// What one CA must publish.
+/// What one series of CRLs must publish.
 #[derive(Debug, Default)]
 struct Book {
     /// Every revocation that the next CRL must list, with the index of its entry.
@@ -105,7 +105,7 @@ impl Inventory {
                 reason: revoked.revocation.reason,
                 not_after: held.not_after,
             };
-            let book = self.books.entry(held.authority).or_default();
+            let book = self.books.entry(held.series()).or_default();
             if !Book::may_leave(book.newest.as_ref(), &entry, revoked.index) {
                 book.listed.insert(serial, (entry, revoked.index));
             }
@@ -118,20 +118,20 @@ impl Inventory {
 
     /// Takes note of a published CRL; what need not be listed any longer leaves.
     pub(crate) fn published(&mut self, crl: CrlPublished) {
-        let book = self.books.entry(crl.authority).or_default();
+        let book = self.books.entry(crl.series()).or_default();
         book.listed
             .retain(|_, (entry, index)| !Book::may_leave(Some(&crl), entry, *index));
         book.newest = Some(crl);
     }
 
-    /// The newest CRL of a CA.
-    pub(crate) fn newest(&self, authority: Authority) -> Option<&CrlPublished> {
-        self.books.get(&authority)?.newest.as_ref()
+    /// The newest CRL of a series.
+    pub(crate) fn newest(&self, series: CrlSeries) -> Option<&CrlPublished> {
+        self.books.get(&series)?.newest.as_ref()
     }
 
-    /// Where a CA's publication stands.
-    pub(crate) fn standing(&self, authority: Authority) -> PublicationStanding {
-        let Some(book) = self.books.get(&authority) else {
+    /// Where the publication of a series stands.
+    pub(crate) fn standing(&self, series: CrlSeries) -> PublicationStanding {
+        let Some(book) = self.books.get(&series) else {
             return PublicationStanding::default();
         };
         let reflected = book.newest.as_ref().map_or(0, |crl| crl.reflects);
@@ -141,9 +141,9 @@ impl Inventory {
         }
     }
 
-    /// What the next CRL of a CA must list; `next` is the index of the next entry of the log.
-    pub(crate) fn snapshot(&self, authority: Authority, next: u64) -> Snapshot {
-        let listed = self.books.get(&authority).map(|book| &book.listed);
+    /// What the next CRL of a series must list; `next` is the index of the next entry of the log.
+    pub(crate) fn snapshot(&self, series: CrlSeries, next: u64) -> Snapshot {
+        let listed = self.books.get(&series).map(|book| &book.listed);
         Snapshot {
             reflects: next,
             entries: listed

@@ -23,7 +23,7 @@ use crate::ports::{
 
 /// serial number → [`Held`].
 const CERTIFICATES: &str = "certificate";
-/// CA → the body of its newest `crl.published`.
+/// series → the body of its newest `crl.published`.
 const CRLS: &str = "crl";
 /// The actor of what lifecycle does by itself.
 const ACTOR: &str = "lifecycle";
@@ -189,7 +189,7 @@ impl LifecycleMachine {
     fn publish(&self, publication: Publication, at: Timestamp) -> Decided {
         let follows = self
             .inventory
-            .newest(publication.authority)
+            .newest(publication.series)
             .is_none_or(|newest| {
                 newest.number < publication.number.0
                     && newest.this_update < publication.this_update
@@ -217,7 +217,7 @@ impl Machine for LifecycleMachine {
     type Event = LifecycleEvent;
 
     const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS];
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decided {
         match command {
@@ -250,6 +250,8 @@ impl Machine for LifecycleMachine {
             LifecycleEvent::Registered(body) => {
                 let held = Held {
                     authority: body.authority,
+                    generation: short(body.generation),
+                    scope: body.scope,
                     kind: Some(body.kind),
                     branch: body.branch,
                     not_after: body.not_after,
@@ -264,6 +266,8 @@ impl Machine for LifecycleMachine {
                 let at = body.abandoned_at.min(recorded.stamp.time);
                 let held = Held {
                     authority: body.authority,
+                    generation: short(body.generation),
+                    scope: body.scope,
                     kind: None,
                     branch: None,
                     not_after: body.not_after,
@@ -297,7 +301,7 @@ impl Machine for LifecycleMachine {
             LifecycleEvent::Published(body) => {
                 // A struct of plain fields always has a JSON form.
                 let bytes = serde_json::to_vec(body).unwrap_or_default();
-                tables.put(CRLS, body.authority.name().as_bytes(), bytes);
+                tables.put(CRLS, body.series().to_string().as_bytes(), bytes);
                 self.inventory.published(body.clone());
             }
         }
@@ -320,6 +324,11 @@ impl Machine for LifecycleMachine {
         self.inventory = inventory;
         Ok(())
     }
+}
+
+/// A generation as the index keeps it; the feed brings none that does not fit.
+fn short(generation: u32) -> u16 {
+    u16::try_from(generation).unwrap_or(u16::MAX)
 }
 
 fn revoked(

@@ -4,7 +4,8 @@
 //! the record; a change raises the machine's state version, and the index is rebuilt.
 
 use lgpki_domain::{
-    ApplicationId, Authority, BodyCode, CertificateKind, RevocationReason, Timestamp,
+    ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlScope, CrlSeries,
+    RevocationReason, Timestamp,
 };
 
 use crate::ports::Revocation;
@@ -14,6 +15,10 @@ use crate::ports::Revocation;
 pub(crate) struct Held {
     /// The CA.
     pub(crate) authority: Authority,
+    /// The generation of the CA's key.
+    pub(crate) generation: u16,
+    /// Which CRL would list it.
+    pub(crate) scope: CrlScope,
     /// The kind; none for an abandoned serial number, of which no certificate is known.
     pub(crate) kind: Option<CertificateKind>,
     /// The branch.
@@ -46,6 +51,8 @@ impl Held {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96);
         out.push(position(&Authority::ALL, &self.authority));
+        out.extend(self.generation.to_be_bytes());
+        out.extend(self.scope.code().to_be_bytes());
         out.push(
             self.kind
                 .map_or(NONE, |kind| position(&CertificateKind::ALL, &kind)),
@@ -69,6 +76,8 @@ impl Held {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let authority = *Authority::ALL.get(usize::from(byte(&mut rest)?))?;
+        let generation = u16::from_be_bytes(take(&mut rest)?);
+        let scope = CrlScope::from_code(u16::from_be_bytes(take(&mut rest)?))?;
         let kind = match byte(&mut rest)? {
             NONE => None,
             at => Some(*CertificateKind::ALL.get(usize::from(at))?),
@@ -90,6 +99,8 @@ impl Held {
         };
         rest.is_empty().then_some(Self {
             authority,
+            generation,
+            scope,
             kind,
             branch,
             not_after,
@@ -97,6 +108,14 @@ impl Held {
             issuer_index,
             revoked,
         })
+    }
+
+    /// The series of the CRL that would list it.
+    pub(crate) fn series(&self) -> CrlSeries {
+        CrlSeries {
+            key: AuthorityKey::new(self.authority, self.generation.into()),
+            scope: self.scope,
+        }
     }
 }
 
@@ -141,6 +160,8 @@ mod tests {
     fn held() -> Held {
         Held {
             authority: Authority::Application,
+            generation: 3,
+            scope: CrlScope::Partition(17),
             kind: Some(CertificateKind::Mail),
             branch: "47001".parse().ok(),
             not_after: Timestamp::from_seconds(1_296_745_199),
@@ -194,7 +215,7 @@ mod tests {
         longer.push(5);
         assert_eq!(Held::from_bytes(&longer), None);
         let mut unknown = bytes;
-        unknown[1] = 200;
+        unknown[5] = 200;
         assert_eq!(Held::from_bytes(&unknown), None);
     }
 }

@@ -78,8 +78,14 @@ fn on(disk: &FaultyDisk) -> EngineStore {
 /// Everything there is to see, for comparing a store with itself after it was opened again.
 async fn whole(store: &EngineStore) -> String {
     let page = store.page(Filter::default(), None, 100).await.unwrap();
-    let snapshot = store.snapshot(AUTHORITY).await.unwrap();
-    let publication = store.publication(AUTHORITY).await.unwrap();
+    let snapshot = store
+        .snapshot(crate::testing::series(AUTHORITY))
+        .await
+        .unwrap();
+    let publication = store
+        .publication(crate::testing::series(AUTHORITY))
+        .await
+        .unwrap();
     format!(
         "{page:?} {snapshot:?} {publication:?} {}",
         store.position().await.unwrap()

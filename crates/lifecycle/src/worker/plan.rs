@@ -5,15 +5,15 @@
 //! only once. A CRL never shares its thisUpdate with the one before, so one that comes within the
 //! same second waits for the next.
 
-use lgpki_domain::{Authority, Timestamp};
+use lgpki_domain::{CrlSeries, Timestamp};
 
 use crate::config::Schedule;
 
-/// Where one CA's publication stands.
+/// Where the publication of one series of CRLs stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AuthorityState {
-    /// The CA.
-    pub(crate) authority: Authority,
+pub(crate) struct SeriesState {
+    /// The series.
+    pub(crate) series: CrlSeries,
     /// thisUpdate of the newest CRL.
     pub(crate) this_update: Option<Timestamp>,
     /// Whether its file is there and is the one that was recorded.
@@ -58,13 +58,13 @@ impl Due {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// To be published now.
-    pub(crate) due: Vec<(Authority, Due)>,
+    pub(crate) due: Vec<(CrlSeries, Due)>,
     /// When to look again if nothing happens before.
     pub(crate) wake_at: Timestamp,
 }
 
 /// Plans at `now`.
-pub(crate) fn plan(now: Timestamp, schedule: Schedule, states: &[AuthorityState]) -> Plan {
+pub(crate) fn plan(now: Timestamp, schedule: Schedule, states: &[SeriesState]) -> Plan {
     let hour = last_hour(now, schedule);
     let mut plan = Plan {
         due: Vec::new(),
@@ -76,7 +76,7 @@ pub(crate) fn plan(now: Timestamp, schedule: Schedule, states: &[AuthorityState]
         };
         let earliest = earliest(now, state);
         if earliest <= now {
-            plan.due.push((state.authority, due));
+            plan.due.push((state.series, due));
         } else {
             plan.wake_at = plan.wake_at.min(earliest);
         }
@@ -84,7 +84,7 @@ pub(crate) fn plan(now: Timestamp, schedule: Schedule, states: &[AuthorityState]
     plan
 }
 
-fn due(state: &AuthorityState, hour: Timestamp) -> Option<Due> {
+fn due(state: &SeriesState, hour: Timestamp) -> Option<Due> {
     match state.this_update {
         None => Some(Due::First),
         Some(_) if !state.file_intact => Some(Due::FileMissing),
@@ -96,7 +96,7 @@ fn due(state: &AuthorityState, hour: Timestamp) -> Option<Due> {
 }
 
 /// When a CRL that is due may be made.
-fn earliest(now: Timestamp, state: &AuthorityState) -> Timestamp {
+fn earliest(now: Timestamp, state: &SeriesState) -> Timestamp {
     let after_failure = match state.retry_at {
         // Whoever asks shall hear at once whether it still fails.
         Some(at) if !state.demanded => at,
@@ -152,15 +152,20 @@ fn next_hour(now: Timestamp, schedule: Schedule) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use lgpki_domain::{Authority, AuthorityKey, CrlScope};
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
         format!("{text}+09:00").parse().unwrap()
     }
 
-    fn quiet(this_update: &str) -> AuthorityState {
-        AuthorityState {
-            authority: Authority::Organization,
+    fn quiet(this_update: &str) -> SeriesState {
+        SeriesState {
+            series: CrlSeries {
+                key: AuthorityKey::new(Authority::Organization, 1),
+                scope: CrlScope::User,
+            },
             this_update: Some(at(this_update)),
             file_intact: true,
             urgent: false,
@@ -169,7 +174,7 @@ mod tests {
         }
     }
 
-    fn planned(now: &str, state: AuthorityState) -> (Option<Due>, String) {
+    fn planned(now: &str, state: SeriesState) -> (Option<Due>, String) {
         let schedule = Schedule::try_new(9, 15, 48).unwrap();
         let plan = plan(at(now), schedule, &[state]);
         (
@@ -221,35 +226,35 @@ mod tests {
         let base = quiet("2011-03-18T09:15:00");
         for (state, due) in [
             (
-                AuthorityState {
+                SeriesState {
                     this_update: None,
                     ..base
                 },
                 Due::First,
             ),
             (
-                AuthorityState {
+                SeriesState {
                     file_intact: false,
                     ..base
                 },
                 Due::FileMissing,
             ),
             (
-                AuthorityState {
+                SeriesState {
                     urgent: true,
                     ..base
                 },
                 Due::Urgent,
             ),
             (
-                AuthorityState {
+                SeriesState {
                     demanded: true,
                     ..base
                 },
                 Due::Demanded,
             ),
             (
-                AuthorityState {
+                SeriesState {
                     urgent: true,
                     demanded: true,
                     ..base
@@ -271,7 +276,7 @@ mod tests {
 
     #[test]
     fn two_crls_do_not_share_a_second() {
-        let urgent = AuthorityState {
+        let urgent = SeriesState {
             urgent: true,
             ..quiet("2011-03-18T10:00:00")
         };
@@ -287,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_does_not_hold_an_urgent_crl_up() {
-        let urgent = AuthorityState {
+        let urgent = SeriesState {
             urgent: true,
             ..quiet("2011-03-18T11:00:00")
         };
@@ -298,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_failed_attempt_is_repeated_after_a_while_but_for_a_demand_at_once() {
-        let failed = AuthorityState {
+        let failed = SeriesState {
             urgent: true,
             retry_at: Some(at("2011-03-18T10:00:08")),
             ..quiet("2011-03-18T09:15:00")
@@ -308,7 +313,7 @@ mod tests {
             (None, "2011-03-18T10:00:08".to_owned())
         );
         assert_eq!(planned("2011-03-18T10:00:08", failed).0, Some(Due::Urgent));
-        let demanded = AuthorityState {
+        let demanded = SeriesState {
             demanded: true,
             ..failed
         };

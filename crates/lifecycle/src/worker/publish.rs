@@ -11,13 +11,13 @@ use std::{
     sync::Arc,
 };
 
-use lgpki_domain::{Authority, ErrorClass, Timestamp};
+use lgpki_domain::{Authority, CrlScope, CrlSeries, ErrorClass, Timestamp};
 use lgpki_proto::Failure;
 use lgpki_runtime::shutdown::Shutdown;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub(crate) use self::press::{Issuers, Press};
-use super::plan::{AuthorityState, Plan, plan};
+use super::plan::{Plan, SeriesState, plan};
 use crate::{
     error::{LifecycleError, chain},
     metrics,
@@ -40,7 +40,7 @@ pub(crate) struct Demand {
 /// A demand being met.
 #[derive(Debug)]
 struct Pending {
-    missing: BTreeSet<Authority>,
+    missing: BTreeSet<CrlSeries>,
     done: Vec<Publication>,
     answer: oneshot::Sender<Result<Vec<Publication>, Failure>>,
 }
@@ -75,7 +75,7 @@ pub(crate) struct Publisher<S, I> {
 #[derive(Debug, Default)]
 struct Memory {
     pending: Vec<Pending>,
-    failures: BTreeMap<Authority, Failures>,
+    failures: BTreeMap<CrlSeries, Failures>,
     unreached: Option<Failures>,
 }
 
@@ -112,9 +112,9 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 self.wait(demands, &mut waiting, plan.wake_at).await;
                 continue;
             }
-            for (authority, due) in plan.due {
-                let published = self.press.publish(authority, due).await;
-                self.settle(&mut memory, authority, published)?;
+            for (series, due) in plan.due {
+                let published = self.press.publish(series, due).await;
+                self.settle(&mut memory, series, published)?;
             }
         }
     }
@@ -156,8 +156,8 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         match self.press.refresh().await {
             Ok(_) => {
                 memory.unreached = None;
-                for authority in Authority::ALL {
-                    if let Some(newest) = self.press.store.publication(authority).await?.newest {
+                for series in self.known() {
+                    if let Some(newest) = self.press.store.publication(series).await?.newest {
                         metrics::standing(&newest);
                     }
                 }
@@ -179,24 +179,29 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         }
     }
 
+    /// What is to be published.
+    fn known(&self) -> BTreeSet<CrlSeries> {
+        let infos = self.press.issuers.borrow();
+        let series = infos.iter().map(|info| info.series(CrlScope::User));
+        series.collect()
+    }
+
     /// Turns new demands into work.
     fn take_on(&self, memory: &mut Memory, waiting: &mut Vec<Demand>) {
-        let known: BTreeSet<_> = self
-            .press
-            .issuers
-            .borrow()
-            .iter()
-            .map(|info| info.authority)
-            .collect();
+        let known = self.known();
         for demand in waiting.drain(..) {
             match demand.authority {
-                Some(authority) if !known.contains(&authority) => {
+                Some(authority) if known.iter().all(|one| one.key.authority != authority) => {
                     let failure = LifecycleError::NoAuthority(authority).into();
                     // Whoever asked may have left.
                     let _ = demand.answer.send(Err(failure));
                 }
                 authority => memory.pending.push(Pending {
-                    missing: authority.map_or_else(|| known.clone(), |one| BTreeSet::from([one])),
+                    missing: known
+                        .iter()
+                        .filter(|one| authority.is_none_or(|it| it == one.key.authority))
+                        .copied()
+                        .collect(),
                     done: Vec::new(),
                     answer: demand.answer,
                 }),
@@ -206,43 +211,41 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
     }
 
     async fn plan(&self, memory: &Memory) -> Result<Plan, LifecycleError> {
-        let infos = Arc::clone(&self.press.issuers.borrow());
-        let mut states = Vec::with_capacity(infos.len());
-        for info in infos.iter() {
-            let authority = info.authority;
-            let standing = self.press.store.publication(authority).await?;
-            let file = self.press.files.find(Name::Crl(authority, info.generation));
+        let known = self.known();
+        let mut states = Vec::with_capacity(known.len());
+        for series in known {
+            let standing = self.press.store.publication(series).await?;
+            let key = series.key;
+            let name = Name::Crl(key.authority, key.generation);
+            let file = self.press.files.find(name);
             let intact = standing
                 .newest
                 .as_ref()
                 .is_some_and(|newest| file.is_some_and(|file| file.digest == newest.digest));
-            states.push(AuthorityState {
-                authority,
+            states.push(SeriesState {
+                series,
                 this_update: standing.newest.map(|newest| newest.this_update),
                 file_intact: intact,
                 urgent: standing.urgent,
-                demanded: memory
-                    .pending
-                    .iter()
-                    .any(|p| p.missing.contains(&authority)),
-                retry_at: memory.failures.get(&authority).map(|f| f.retry_at),
+                demanded: memory.pending.iter().any(|p| p.missing.contains(&series)),
+                retry_at: memory.failures.get(&series).map(|f| f.retry_at),
             });
         }
         Ok(plan(self.press.clock.now(), self.press.schedule, &states))
     }
 
-    /// Answers whoever waits for this CA.
+    /// Answers whoever waits for this series.
     fn settle(
         &self,
         memory: &mut Memory,
-        authority: Authority,
+        series: CrlSeries,
         published: Result<Publication, LifecycleError>,
     ) -> Result<(), LifecycleError> {
         let failure = match published {
             Ok(publication) => {
-                memory.failures.remove(&authority);
+                memory.failures.remove(&series);
                 for pending in &mut memory.pending {
-                    if pending.missing.remove(&authority) {
+                    if pending.missing.remove(&series) {
                         pending.done.push(publication.clone());
                     }
                 }
@@ -252,27 +255,25 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
             Err(error) => {
                 let why = chain(&error);
                 if error.class() == ErrorClass::Unavailable {
-                    tracing::info!(%authority, error = why, "a CRL waits for the issuer");
+                    tracing::info!(%series, error = why, "a CRL waits for the issuer");
                 } else {
-                    tracing::error!(%authority, error = why, "a CRL could not be published");
+                    tracing::error!(%series, error = why, "a CRL could not be published");
                 }
-                metrics::publication_failed(authority);
-                let before = memory.failures.get(&authority).copied();
+                metrics::publication_failed(series.key.authority);
+                let before = memory.failures.get(&series).copied();
                 let failures = Failures::after(before, self.press.clock.now());
-                memory.failures.insert(authority, failures);
+                memory.failures.insert(series, failures);
                 Some(Failure::from(error))
             }
         };
         for mut pending in std::mem::take(&mut memory.pending) {
             // Whoever asked may have left.
             if pending.missing.is_empty() {
-                pending
-                    .done
-                    .sort_by_key(|publication| publication.authority);
+                pending.done.sort_by_key(|publication| publication.series);
                 let _ = pending.answer.send(Ok(pending.done));
             } else if let Some(failure) = failure
                 .clone()
-                .filter(|_| pending.missing.contains(&authority))
+                .filter(|_| pending.missing.contains(&series))
             {
                 let _ = pending.answer.send(Err(failure));
             } else {

@@ -1,13 +1,16 @@
 //! Signing CRLs.
 
-use lgpki_domain::{CrlNumber, RevocationReason, Serial};
+use lgpki_domain::{AuthorityKey, CrlNumber, CrlScope, RevocationReason, Serial};
 use lgpki_x509::{
     crl::{self, CrlEntry, CrlHeader, RevocationList},
     signed,
 };
 
 use super::{super::crl::CrlOrder, support::noon, *};
-use crate::{error::CrlRefused, ports::SignedCrl};
+use crate::{
+    error::CrlRefused,
+    ports::{CrlOf, SignedCrl},
+};
 
 fn tbs(fixture: &Fixture, number: u64, entries: u8) -> Vec<u8> {
     let ca = fixture.app.ca(Authority::Organization).unwrap();
@@ -24,9 +27,18 @@ fn tbs(fixture: &Fixture, number: u64, entries: u8) -> Vec<u8> {
     crl::write(&ca.issuer, &header, entries).unwrap()
 }
 
+fn of(authority: Authority, generation: u32) -> CrlOf {
+    CrlOf {
+        key: AuthorityKey::new(authority, generation),
+        scope: CrlScope::User,
+        delta: false,
+    }
+}
+
 fn crl_order(number: u64, tbs: Vec<u8>) -> CrlOrder {
     CrlOrder {
-        authority: Authority::Organization,
+        of: of(Authority::Organization, 1),
+        base: None,
         number: CrlNumber(number),
         tbs_digest: sha256(&tbs),
         tbs,
@@ -86,16 +98,22 @@ async fn numbers_follow_one_another_and_nothing_else_is_signed() {
     let refused = refusal(sign(&fixture, other_digest).await);
     assert!(matches!(refused, CrlRefused::Digest), "{refused}");
     let other_ca = CrlOrder {
-        authority: Authority::Application,
+        of: of(Authority::Application, 1),
         ..crl_order(1, tbs(&fixture, 1, 2))
     };
     let refused = refusal(sign(&fixture, other_ca).await);
     assert!(matches!(refused, CrlRefused::Lint(_)), "{refused}");
+    let other_generation = CrlOrder {
+        of: of(Authority::Organization, 2),
+        ..crl_order(2, tbs(&fixture, 2, 2))
+    };
+    let refused = sign(&fixture, other_generation).await;
+    assert!(matches!(refused, Err(IssuerError::NoAuthority(_))));
     let refused = refusal(sign(&fixture, crl_order(2, vec![0x30, 0])).await);
     assert!(matches!(refused, CrlRefused::Lint(_)), "{refused}");
     assert_eq!(fixture.log_size(), size);
     let record = &fixture.app.authorities().await.unwrap()[0];
-    assert_eq!(record.crl_number, CrlNumber(1));
+    assert_eq!(record.crl_numbers, [(CrlScope::User, CrlNumber(1))].into());
 }
 
 #[tokio::test]

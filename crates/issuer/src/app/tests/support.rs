@@ -10,8 +10,8 @@ use std::{
 };
 
 use lgpki_domain::{
-    ApplicationId, Authority, BodyCode, CertificateKind, JstDate, KeyAlgorithm, Names, OfficerRole,
-    Serial, Subject, Timestamp,
+    ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, JstDate, KeyAlgorithm,
+    Names, OfficerRole, Serial, Subject, Timestamp,
 };
 use lgpki_keys::{KeyError, Passphrase, Signer, SoftwareKey};
 use lgpki_ledger::{Event, decode};
@@ -110,12 +110,13 @@ impl Fixture {
         wrap: impl FnOnce(Arc<dyn Signer>) -> T,
     ) {
         let mut cas = self.app.cas.write().unwrap_or_else(PoisonError::into_inner);
-        let ca = &cas[&authority];
+        let ca = &cas[&AuthorityKey::new(authority, 1)];
         let wrapped = Ca {
+            crl_options: ca.crl_options,
             issuer: ca.issuer.clone(),
             signer: Arc::new(wrap(Arc::clone(&ca.signer))),
         };
-        cas.insert(authority, Arc::new(wrapped));
+        cas.insert(AuthorityKey::new(authority, 1), Arc::new(wrapped));
     }
 
     /// Holds up every signature of a CA until the gate is opened.

@@ -1,10 +1,10 @@
 //! Orders of little content, and an authority that is none: the store reads neither.
 
-use std::{future::Future, path::Path, sync::Arc};
+use std::{collections::BTreeMap, future::Future, path::Path, sync::Arc};
 
 use lgpki_domain::{
-    BodyCode, CertificateKind, CrlNumber, Digest, Faults, JstDate, KeyAlgorithm, Names, Serial,
-    Subject, Timestamp, Validity,
+    Authority, BodyCode, CertificateKind, CrlOptions, CrlScope, Digest, Faults, JstDate,
+    KeyAlgorithm, Names, Serial, Subject, Timestamp, Validity,
 };
 use lgpki_testkit::FaultyDisk;
 
@@ -72,6 +72,7 @@ pub(crate) fn intend(wish: Wish) -> Intend {
             generation: 1,
             branch: BodyCode::try_new(1, 1),
             kind: CertificateKind::OfficialDuty,
+            scope: CrlScope::User,
             key_digest: Digest([wish.key; 32]),
             serial: serial(wish.draw),
             validity: validity(),
@@ -86,6 +87,8 @@ pub(crate) fn issued(wish: Wish, intent: u64) -> Ending {
         attempt: wish.attempt,
         intent,
         authority: Authority::Organization,
+        generation: 1,
+        scope: CrlScope::User,
         branch: BodyCode::try_new(1, 1),
         kind: CertificateKind::OfficialDuty,
         subject: subject(),
@@ -148,7 +151,8 @@ pub(crate) async fn create(store: &LogStore, epoch: Epoch, key: u8) -> Authority
         key_digest: Digest([key; 32]),
         certificate: vec![7; 600],
         addresses: Addresses::at(&["http://a.lg.jp".to_owned()], Authority::Organization, 1),
-        crl_number: CrlNumber(0),
+        crl_options: CrlOptions::default(),
+        crl_numbers: BTreeMap::new(),
     };
     let intent = IntendAuthority {
         authority: Authority::Organization,

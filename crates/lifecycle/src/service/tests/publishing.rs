@@ -60,7 +60,7 @@ async fn a_key_compromise_is_published_at_once_and_takes_the_others_along() {
     // The other CA had nothing to say.
     let other = world
         .store
-        .publication(Authority::Organization)
+        .publication(series(Authority::Organization))
         .await
         .unwrap();
     assert_eq!(other.newest.unwrap().number.0, 1);
@@ -79,7 +79,7 @@ async fn a_key_compromise_that_was_not_published_before_the_end_is_published_at_
     let world = left.start().await;
     world
         .eventually(|| async {
-            let standing = world.store.publication(AUTHORITY).await.unwrap();
+            let standing = world.store.publication(series(AUTHORITY)).await.unwrap();
             standing.newest.filter(|newest| newest.entries == 1)
         })
         .await;
@@ -253,7 +253,7 @@ async fn a_crl_that_lacks_what_the_published_one_lists_is_held_back() {
     let world = other.start().await;
     let refused = world.publish(wire(AUTHORITY)).await.unwrap_err();
     assert_eq!(refused.code(), Code::Internal);
-    let standing = world.store.publication(AUTHORITY).await.unwrap();
+    let standing = world.store.publication(series(AUTHORITY)).await.unwrap();
     assert_eq!(standing.newest.unwrap().number.0, 3);
     // The file of another CA is nothing to compare with.
     let strange = World::new().await;

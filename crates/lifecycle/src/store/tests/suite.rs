@@ -12,7 +12,7 @@ use crate::{
         CertificateState, Filter, IssuedCertificate, LifecycleStore, Publication, Recording,
         RevocationOrder, Standings,
     },
-    testing::{abandoned_item, at, issued, issued_item, issued_on, item, order, serial},
+    testing::{abandoned_item, at, issued, issued_item, issued_on, item, order, serial, series},
 };
 
 pub(super) use renewals::*;
@@ -31,8 +31,7 @@ pub(super) async fn with(store: &impl LifecycleStore, count: u32) {
 
 pub(super) fn publication(number: u64, this_update: &str, reflects: u64) -> Publication {
     Publication {
-        authority: AUTHORITY,
-        generation: 1,
+        series: series(AUTHORITY),
         number: CrlNumber(number),
         digest: Digest([1; 32]),
         entries: 0,
@@ -321,7 +320,7 @@ pub(super) async fn the_snapshot_lists_what_is_revoked_in_order(store: impl Life
         .revoke(orders, at("2008-03-01T10:00:00"))
         .await
         .unwrap();
-    let snapshot = store.snapshot(AUTHORITY).await.unwrap();
+    let snapshot = store.snapshot(series(AUTHORITY)).await.unwrap();
     let listed: Vec<_> = snapshot
         .entries
         .iter()
@@ -337,7 +336,10 @@ pub(super) async fn the_snapshot_lists_what_is_revoked_in_order(store: impl Life
         ]
     );
     assert_eq!(snapshot.reflects, 7);
-    let other = store.snapshot(Authority::Organization).await.unwrap();
+    let other = store
+        .snapshot(series(Authority::Organization))
+        .await
+        .unwrap();
     assert_eq!(other.entries, []);
     let known = store.expiries(vec![serial(9), serial(8)]).await.unwrap();
     assert_eq!(known, [Some(issued(9).not_after), None]);
@@ -351,7 +353,14 @@ pub(super) async fn an_expired_entry_leaves_only_after_one_crl_past_its_expiry(
         .revoke(vec![order(100, 0, Superseded)], at("2011-02-01T10:00:00"))
         .await
         .unwrap();
-    let listed = async || store.snapshot(AUTHORITY).await.unwrap().entries.len();
+    let listed = async || {
+        store
+            .snapshot(series(AUTHORITY))
+            .await
+            .unwrap()
+            .entries
+            .len()
+    };
     let record = async |publication| {
         let recording = store
             .record(publication, at("2011-02-03T09:15:00"))
@@ -371,7 +380,7 @@ pub(super) async fn an_expired_entry_leaves_only_after_one_crl_past_its_expiry(
         .await
         .unwrap();
     record(publication(3, "2011-02-04T09:15:00", 5)).await;
-    let entries = store.snapshot(AUTHORITY).await.unwrap().entries;
+    let entries = store.snapshot(series(AUTHORITY)).await.unwrap().entries;
     assert_eq!(
         entries.iter().map(|e| e.serial).collect::<Vec<_>>(),
         [serial(1)]
@@ -399,7 +408,7 @@ pub(super) async fn a_publication_that_does_not_follow_is_not_recorded(store: im
             Recording::OutOfOrder
         );
     }
-    let standing = store.publication(AUTHORITY).await.unwrap();
+    let standing = store.publication(series(AUTHORITY)).await.unwrap();
     assert_eq!(standing.newest, Some(first));
     let next = publication(6, "2008-02-04T09:15:01", 1);
     assert_eq!(store.record(next, now).await.unwrap(), Recording::Recorded);
@@ -407,7 +416,7 @@ pub(super) async fn a_publication_that_does_not_follow_is_not_recorded(store: im
 
 pub(super) async fn a_key_compromise_is_urgent_until_it_is_published(store: impl LifecycleStore) {
     with(&store, 2).await;
-    let urgent = async || store.publication(AUTHORITY).await.unwrap().urgent;
+    let urgent = async || store.publication(series(AUTHORITY)).await.unwrap().urgent;
     let now = at("2008-03-01T10:00:00");
     store
         .revoke(vec![order(100, 0, Superseded)], now)

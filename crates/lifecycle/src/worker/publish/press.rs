@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{Authority, Clock, CrlNumber, Timestamp};
+use lgpki_domain::{Clock, CrlNumber, CrlSeries, Timestamp};
 use lgpki_x509::{
     crl::{CrlHeader, RevocationList},
     key::sha256,
@@ -72,37 +72,36 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     /// Publishes one CRL.
     pub(super) async fn publish(
         &self,
-        authority: Authority,
+        series: CrlSeries,
         due: Due,
     ) -> Result<Publication, LifecycleError> {
         let mut races = 0;
         loop {
-            match self.attempt(authority, due).await {
+            match self.attempt(series, due).await {
                 Err(LifecycleError::Issuer(e))
                     if e.code == tonic::Code::Aborted && races < RACES =>
                 {
                     races += 1;
-                    tracing::info!(%authority, error = %e, "the CRL's number was taken; once more");
+                    tracing::info!(%series, error = %e, "the CRL's number was taken; once more");
                 }
                 other => return other,
             }
         }
     }
 
-    async fn attempt(&self, authority: Authority, due: Due) -> Result<Publication, LifecycleError> {
+    async fn attempt(&self, series: CrlSeries, due: Due) -> Result<Publication, LifecycleError> {
         let infos = self.refresh().await?;
-        let info = infos.iter().find(|info| info.authority == authority);
-        let info = info.ok_or(LifecycleError::NoAuthority(authority))?;
-        let before = self.before(info).await?;
-        let (composed, reflects) = self.compose(info, &before).await?;
+        let info = infos.iter().find(|info| info.key() == series.key);
+        let info = info.ok_or(LifecycleError::NoAuthority(series.key.authority))?;
+        let before = self.before(info, series).await?;
+        let (composed, reflects) = self.compose(info, series, &before).await?;
         let signed = self.issuer.sign_crl(composed.to_sign.clone()).await;
         let signature = signed.map_err(LifecycleError::Issuer)?;
         let list = blocking(move || crl::seal(&composed, &signature).map(Arc::new)).await?;
-        self.judge(authority, &before, &list).await?;
+        self.judge(series, &before, &list).await?;
         let summary = list.summary();
         let publication = Publication {
-            authority,
-            generation: info.generation,
+            series,
             number: summary.number,
             digest: sha256(list.der()),
             entries: summary.entries,
@@ -111,19 +110,19 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             reflects,
         };
         let files = self.files.clone();
-        let name = Name::Crl(authority, info.generation);
+        let name = Name::Crl(info.authority, info.generation);
         blocking(move || files.put(name, list.der().to_vec())).await?;
         let recording = self.store.record(publication.clone(), self.clock.now());
         if recording.await? == Recording::OutOfOrder {
             return Err(LifecycleError::HeldBack {
-                authority,
+                series,
                 number: summary.number.0,
                 why: "a newer one was recorded meanwhile".to_owned(),
             });
         }
         metrics::published(&publication, due);
         tracing::info!(
-            %authority,
+            %series,
             number = summary.number.0,
             entries = summary.entries,
             this_update = %summary.this_update,
@@ -134,8 +133,8 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     }
 
     /// What the next CRL must follow.
-    async fn before(&self, info: &IssuerInfo) -> Result<Before, LifecycleError> {
-        let recorded = self.store.publication(info.authority).await?.newest;
+    async fn before(&self, info: &IssuerInfo, series: CrlSeries) -> Result<Before, LifecycleError> {
+        let recorded = self.store.publication(series).await?.newest;
         let mut before = Before {
             number: recorded.as_ref().map(|newest| newest.number),
             this_update: recorded.as_ref().map(|newest| newest.this_update),
@@ -159,32 +158,33 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     async fn compose(
         &self,
         info: &IssuerInfo,
+        series: CrlSeries,
         before: &Before,
     ) -> Result<(Composed, u64), LifecycleError> {
         let key = crl::ca_key(info)?;
-        let snapshot = self.store.snapshot(info.authority).await?;
+        let snapshot = self.store.snapshot(series).await?;
         let reflects = snapshot.reflects;
         let latest = snapshot.entries.iter().map(|listed| listed.at).max();
         let this_update = this_update(self.clock.now(), before.this_update, latest);
         let header = CrlHeader {
-            number: number_after(info, before.number),
+            number: number_after(info, series, before.number),
             this_update,
             next_update: this_update.plus_seconds(self.schedule.validity_seconds()),
         };
-        let composed = blocking(move || crl::compose(key, header, &snapshot)).await?;
+        let composed = blocking(move || crl::compose(key, series, header, &snapshot)).await?;
         Ok((composed, reflects))
     }
 
     /// Holds a CRL back that must not follow the one before.
     async fn judge(
         &self,
-        authority: Authority,
+        series: CrlSeries,
         before: &Before,
         list: &Arc<RevocationList>,
     ) -> Result<(), LifecycleError> {
         let summary = list.summary();
         let held_back = |why: String| LifecycleError::HeldBack {
-            authority,
+            series,
             number: summary.number.0,
             why,
         };
@@ -227,19 +227,21 @@ struct Before {
 }
 
 /// The number after the highest that was ever signed.
-fn number_after(info: &IssuerInfo, published: Option<CrlNumber>) -> CrlNumber {
+fn number_after(info: &IssuerInfo, series: CrlSeries, published: Option<CrlNumber>) -> CrlNumber {
     let published = published.unwrap_or_default();
-    if published > info.crl_number {
+    let numbers = &info.crl_numbers;
+    let signed = numbers.get(&series.scope).copied().unwrap_or_default();
+    if published > signed {
         // The issuer keeps the number; that it knows of fewer than were published means that its
         // log was set back. It will refuse, and somebody must look.
         tracing::error!(
-            authority = %info.authority,
+            %series,
             published = published.0,
-            signed = info.crl_number.0,
+            signed = signed.0,
             "a CRL was published with a number that the issuer does not know of"
         );
     }
-    info.crl_number.max(published).next()
+    signed.max(published).next()
 }
 
 /// Runs what may block or take long.

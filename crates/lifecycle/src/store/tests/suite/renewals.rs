@@ -272,13 +272,24 @@ pub(in super::super) async fn what_is_renewing_is_told_and_listed_but_on_no_crl(
     let late = at("2011-02-04T00:00:00");
     assert_eq!(state(CertificateState::Renewing, late).await, []);
     assert_eq!(state(CertificateState::Expired, late).await.len(), 2);
-    assert_eq!(store.snapshot(AUTHORITY).await.unwrap().entries, []);
+    assert_eq!(
+        store
+            .snapshot(crate::testing::series(AUTHORITY))
+            .await
+            .unwrap()
+            .entries,
+        []
+    );
     store.follow(vec![issued_item(5)], now).await.unwrap();
     closing(&store, delivered(101, 0, 5), now).await.unwrap();
     let told = store.standings(4).await.unwrap();
     let last = told.certificates.last().unwrap();
     assert_eq!((last.issued.serial, last.renewal), (serial(0), None));
     assert!(last.revocation.is_some());
-    let listed = store.snapshot(AUTHORITY).await.unwrap().entries;
+    let listed = store
+        .snapshot(crate::testing::series(AUTHORITY))
+        .await
+        .unwrap()
+        .entries;
     assert_eq!(listed.len(), 1);
 }

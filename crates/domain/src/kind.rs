@@ -23,11 +23,14 @@ pub enum CertificateKind {
     Cross,
     /// Link (リンク証明書): between two key generations of one CA (RFC 4210 §4.4).
     Link,
+    /// OCSP responder: signs a CA's answers about the state of its certificates (RFC 6960
+    /// §4.2.2.2); the publishing service alone asks for it, never an applicant.
+    OcspResponder,
 }
 
 impl CertificateKind {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
+    /// Every kind; the list only ever grows at its end.
+    pub const ALL: [Self; 9] = [
         Self::OfficialDuty,
         Self::User,
         Self::Login,
@@ -36,6 +39,7 @@ impl CertificateKind {
         Self::Mail,
         Self::Cross,
         Self::Link,
+        Self::OcspResponder,
     ];
 
     /// The kinds that may be applied for.
@@ -60,6 +64,7 @@ impl CertificateKind {
             Self::Login => "login",
             Self::Cross => "cross",
             Self::Link => "link",
+            Self::OcspResponder => "ocsp-responder",
         }
     }
 
@@ -75,6 +80,7 @@ impl CertificateKind {
             Self::Login => "ログイン用証明書",
             Self::Cross => "相互認証証明書",
             Self::Link => "リンク証明書",
+            Self::OcspResponder => "OCSP応答者証明書",
         }
     }
 
@@ -91,14 +97,21 @@ impl CertificateKind {
         matches!(self, Self::Cross | Self::Link)
     }
 
-    /// The CA that issues this kind; none for CA certificates, which are a ceremony's business.
+    /// The CA that issues this kind; none for CA certificates, which are a ceremony's business, and
+    /// for OCSP responders, of which every CA has its own.
     #[must_use]
     pub const fn authority(self) -> Option<Authority> {
         match self {
             Self::OfficialDuty | Self::User | Self::Login => Some(Authority::Organization),
             Self::WebServer | Self::CodeSigning | Self::Mail => Some(Authority::Application),
-            Self::Cross | Self::Link => None,
+            Self::Cross | Self::Link | Self::OcspResponder => None,
         }
+    }
+
+    /// Whether `authority` issues this kind to anybody but another CA.
+    #[must_use]
+    pub fn is_issued_by(self, authority: Authority) -> bool {
+        self == Self::OcspResponder || self.authority() == Some(authority)
     }
 
     /// Whether `medium` may hold a key of this kind: an IC card carries all but web server, a USB
@@ -106,7 +119,10 @@ impl CertificateKind {
     #[must_use]
     pub const fn may_live_on(self, medium: KeyMedium) -> bool {
         match medium {
-            KeyMedium::IcCard => !matches!(self, Self::WebServer | Self::Cross | Self::Link),
+            KeyMedium::IcCard => !matches!(
+                self,
+                Self::WebServer | Self::Cross | Self::Link | Self::OcspResponder
+            ),
             KeyMedium::UsbToken => matches!(self, Self::CodeSigning | Self::Login),
             KeyMedium::Server => matches!(self, Self::WebServer),
         }

@@ -11,6 +11,10 @@ pub const CA_YEARS: i32 = 10;
 /// Years for which a CA key issues, so that no certificate outlives its CA.
 pub const CA_ISSUING_YEARS: i32 = 7;
 
+/// Days an OCSP responder's certificate is valid: short, because nobody asks for its own status
+/// (RFC 6960 §4.2.2.2.1).
+pub const RESPONDER_DAYS: i32 = 30;
+
 /// A validity period: from 00:00:00 JST of its first day to 23:59:59 JST of its last (R11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Validity {
@@ -30,6 +34,16 @@ impl Validity {
     #[must_use]
     pub fn for_ca(day: JstDate) -> Self {
         Self::years(day, CA_YEARS)
+    }
+
+    /// The period of an OCSP responder's certificate issued on `day`: 30 days, cut off where its CA
+    /// ends; `None` outside the CA's validity.
+    #[must_use]
+    pub fn for_responder(day: JstDate, ca: Self) -> Option<Self> {
+        if day < ca.first_day {
+            return None;
+        }
+        Self::try_new(day, day.plus_days(RESPONDER_DAYS - 1).min(ca.last_day))
     }
 
     fn years(day: JstDate, years: i32) -> Self {
@@ -103,6 +117,17 @@ mod tests {
         assert!(v.contains(v.not_after().plus_millis(999)));
         assert!(!v.contains(v.not_after().plus_millis(1000)));
         assert!(!v.contains(v.not_before().plus_millis(-1)));
+    }
+
+    #[test]
+    fn a_responders_certificate_ends_with_its_ca() {
+        let day = |text: &str| text.parse::<JstDate>().unwrap();
+        let ca = Validity::for_ca(day("2008-02-04"));
+        let on = |text| Validity::for_responder(day(text), ca);
+        assert_eq!(on("2008-02-04").unwrap().last_day(), day("2008-03-04"));
+        assert_eq!(on("2018-02-01").unwrap().last_day(), day("2018-02-03"));
+        assert_eq!(on("2018-02-04"), None);
+        assert_eq!(on("2008-02-03"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod crl;
 mod feed;
 mod issue;
 mod order;
+mod responder;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 pub(crate) use crl::{CrlOrder, LONGEST_CRL};
 pub use issue::Answer;
 pub use order::{Order, Wanted};
+pub(crate) use responder::ResponderOrder;
 
 use crate::{
     cores::Cores,

@@ -176,9 +176,12 @@ pub enum IssuerError {
     /// A ceremony's certificate was not issued.
     #[error("the certificate was refused: {0}")]
     Refused(lgpki_domain::Faults),
-    /// A ceremony's certificate was not issued, and may be asked for again.
-    #[error("the certificate was not issued; start the ceremony again")]
+    /// A certificate was not issued, and may be asked for again.
+    #[error("the certificate was not issued; try again")]
     NotIssued,
+    /// A certificate was not issued, and will not be under this request.
+    #[error("the certificate was given up; ask for it anew, with another request and key")]
+    GivenUp,
     /// A CRL to sign breaks a rule.
     #[error(transparent)]
     Crl(#[from] CrlRefused),
@@ -259,6 +262,7 @@ impl IssuerError {
             Self::AuthorityExists(_) => ErrorClass::AlreadyExists,
             Self::NotForCa(_) | Self::TooMany { .. } | Self::Refused(_) => ErrorClass::InvalidInput,
             Self::ShuttingDown | Self::NotIssued => ErrorClass::Unavailable,
+            Self::GivenUp => ErrorClass::LostRace,
             Self::Crl(e) => e.class(),
         }
     }
@@ -275,6 +279,7 @@ impl IssuerError {
             Self::TooMany { .. } => "BATCH_TOO_LARGE",
             Self::Refused(_) => "ISSUANCE_REFUSED",
             Self::NotIssued => "ISSUANCE_UNFINISHED",
+            Self::GivenUp => "ISSUANCE_ABANDONED",
             Self::AuthorityExists(_) => "AUTHORITY_EXISTS",
             Self::NotForCa(_) => "KEY_ALGORITHM",
             Self::OtherKeyWaiting { .. } => "KEY_FILE_WAITING",

@@ -12,7 +12,7 @@ use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    app::App,
+    app::{Answer, App},
     error::{CrlRefused, IssuerError, StoreError},
     ports::IssuerStore,
 };
@@ -148,6 +148,23 @@ impl<S: IssuerStore> v1::issuer_service_server::IssuerService for IssuerApi<S> {
         let records = self.app.authorities().await.map_err(|e| rpc.refuse(e))?;
         let issuers = records.into_iter().map(encode::issuer).collect();
         Ok(Response::new(v1::ListIssuersResponse { issuers }))
+    }
+
+    async fn issue_responder_certificate(
+        &self,
+        request: Request<v1::IssueResponderCertificateRequest>,
+    ) -> Result<Response<v1::IssueResponderCertificateResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let order = decode::responder(request.into_inner()).map_err(|f| rpc.refuse(f))?;
+        let issued = self
+            .app
+            .issue_responder(order, rpc.caller().to_string())
+            .await
+            .and_then(Answer::into_certificate)
+            .map_err(|e| rpc.refuse(e))?;
+        Ok(Response::new(v1::IssueResponderCertificateResponse {
+            issued: Some(encode::issued_certificate(issued)),
+        }))
     }
 
     async fn sign_crl(

@@ -142,6 +142,7 @@ fn record(key: AuthorityKey, state: &AuthorityState) -> AuthorityRecord {
             crl: created.addresses.crl,
             ca_certificate: created.addresses.ca_certificate,
             cps: created.addresses.cps,
+            ocsp: created.addresses.ocsp,
         },
         crl_options: CrlOptions {
             partitions: created.crl_partitions,

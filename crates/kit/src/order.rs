@@ -108,6 +108,11 @@ impl<'a> Order<'a> {
                 "KIND_NOT_APPLICABLE",
                 format!("{} certificates pass between CAs and cannot be applied for", self.kind),
             ),
+            CertificateKind::OcspResponder => refuse(
+                "KIND_NOT_APPLICABLE",
+                "the OCSP responder's certificates are the CA's own affair and cannot be applied for"
+                    .to_owned(),
+            ),
             kind if !kind.may_live_on(medium) => refuse(
                 "KIND_NOT_FOR_MEDIUM",
                 format!(

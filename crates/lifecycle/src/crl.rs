@@ -39,6 +39,7 @@ pub(crate) fn ca_key(info: &IssuerInfo) -> Result<CaKey, LifecycleError> {
     let addresses = Addresses {
         crl: info.crl_urls.clone(),
         ca_certificate: info.crl_urls.clone(),
+        ocsp: Vec::new(),
         cps: info.crl_urls.first().cloned().unwrap_or_default(),
     };
     let key = CaKey::try_new(

@@ -18,7 +18,7 @@ use tonic::{Code, transport::Channel};
 
 use crate::ports::{
     AbandonedSerial, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
-    IssuerInfo,
+    IssuerInfo, ResponderToCertify,
 };
 
 /// Bytes of a tbsCertList per message.
@@ -77,6 +77,26 @@ impl Issuer for GrpcIssuer {
         let parts = tokio_stream::iter(std::iter::once(header).chain(chunks));
         let answer = self.client.clone().sign_crl(within(LONG, parts)).await?;
         Ok(answer.into_inner().signature)
+    }
+
+    async fn certify_responder(
+        &self,
+        responder: ResponderToCertify,
+    ) -> Result<Vec<u8>, RemoteError> {
+        let message = v1::IssueResponderCertificateRequest {
+            request_id: responder.request.to_string(),
+            authority: wire(responder.authority),
+            key_generation: responder.generation,
+            certification_request: responder.csr,
+        };
+        let answer = self
+            .client
+            .clone()
+            .issue_responder_certificate(within(SHORT, message))
+            .await?
+            .into_inner();
+        let missing = || unreadable("the responder's certificate", "it is missing");
+        Ok(answer.issued.ok_or_else(missing)?.certificate)
     }
 
     async fn follow(&self, from: u64, into: mpsc::Sender<FeedBatch>) -> Result<(), RemoteError> {

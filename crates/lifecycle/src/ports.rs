@@ -413,6 +413,19 @@ pub struct FeedBatch {
     pub next: u64,
 }
 
+/// An OCSP responder's key to be certified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponderToCertify {
+    /// The request's name for ever.
+    pub request: ApplicationId,
+    /// The CA whose certificates' states it will tell.
+    pub authority: Authority,
+    /// The generation of the CA's key.
+    pub generation: u32,
+    /// The certification request, DER.
+    pub csr: Vec<u8>,
+}
+
 /// The issuer, as lifecycle may use it.
 pub trait Issuer: Clone + Send + Sync + 'static {
     /// The CAs.
@@ -421,6 +434,12 @@ pub trait Issuer: Clone + Send + Sync + 'static {
     /// The signature under a tbsCertList.
     fn sign_crl(&self, crl: CrlToSign)
     -> impl Future<Output = Result<Vec<u8>, RemoteError>> + Send;
+
+    /// The certificate of an OCSP responder, DER.
+    fn certify_responder(
+        &self,
+        responder: ResponderToCertify,
+    ) -> impl Future<Output = Result<Vec<u8>, RemoteError>> + Send;
 
     /// Sends the feed from `from` on into `into` until it breaks off or nobody listens any more.
     fn follow(

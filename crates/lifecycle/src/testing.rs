@@ -13,15 +13,18 @@ use lgpki_keys::{Signer as _, SoftwareKey};
 use lgpki_proto::RemoteError;
 use lgpki_testkit::SeededRandom;
 use lgpki_x509::{
-    Addresses, Issuer as CaKey, SubjectPublicKey, authority,
-    lint::{lint_authority, lint_crl},
+    Addresses, Blueprint, CertificationRequest, Issuer as CaKey, Particulars, SubjectPublicKey,
+    authority,
+    lint::{lint_authority, lint_certificate, lint_crl},
+    ocsp::responder_subject,
+    tbs,
 };
 use tokio::sync::{mpsc, watch};
 use tonic::Code;
 
 use crate::ports::{
     AbandonedSerial, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
-    IssuerInfo, RevocationOrder,
+    IssuerInfo, ResponderToCertify, RevocationOrder,
 };
 
 /// A time in Japan, such as `2008-02-04T09:15:00`.
@@ -144,6 +147,7 @@ struct State {
     refusals: Vec<Code>,
     lose_answers: usize,
     away: bool,
+    responders: usize,
 }
 
 impl FakeIssuer {
@@ -287,6 +291,35 @@ impl Issuer for FakeIssuer {
             return Err(refusal(Code::Unavailable));
         }
         Ok(signature)
+    }
+
+    async fn certify_responder(
+        &self,
+        responder: ResponderToCertify,
+    ) -> Result<Vec<u8>, RemoteError> {
+        let mut state = self.state();
+        if state.away {
+            return Err(refusal(Code::Unavailable));
+        }
+        let wanted = |ca: &&Ca| ca.x509.authority() == responder.authority;
+        let ca = self.0.cas.iter().find(wanted).unwrap();
+        let csr = CertificationRequest::parse("csr", &responder.csr).unwrap();
+        let subject = responder_subject(responder.authority).unwrap();
+        let particulars = Particulars::OcspResponder;
+        csr.check_names("csr", &subject, &particulars).unwrap();
+        let today = "2008-02-04".parse().unwrap();
+        state.responders += 1;
+        let blueprint = Blueprint {
+            subject: &subject,
+            particulars: &particulars,
+            public_key: csr.public_key(),
+            serial: serial(u32::MAX - u32::try_from(state.responders).unwrap()),
+            validity: Validity::for_responder(today, ca.x509.validity()).unwrap(),
+        };
+        let built = tbs::build(&ca.x509, &blueprint).unwrap();
+        let linted = lint_certificate(&ca.x509, &blueprint, built).unwrap();
+        let signature = ca.key.sign(linted.tbs()).unwrap();
+        Ok(linted.into_certificate(&signature))
     }
 
     async fn follow(&self, from: u64, into: mpsc::Sender<FeedBatch>) -> Result<(), RemoteError> {

@@ -142,6 +142,7 @@ pub const TABLE: &[Access] = rows! {
         "FollowIssuance" stream => &[Role::Lifecycle],
         "ListIssuers" => &[Role::Intake, Role::Lifecycle],
         "SignCrl" stream => &[Role::Lifecycle],
+        "IssueResponderCertificate" => &[Role::Lifecycle],
     }
 };
 

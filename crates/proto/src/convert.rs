@@ -73,6 +73,7 @@ wire_enum!("certificate kind", CertificateKind, v1::CertificateKind, {
     Mail => Mail,
     Cross => Cross,
     Link => Link,
+    OcspResponder => OcspResponder,
 });
 
 wire_enum!("certification authority", Authority, v1::Authority, {

@@ -212,6 +212,12 @@ impl Certificate {
         &self.extensions.crl_addresses
     }
 
+    /// The addresses of the OCSP responder, from the authorityInfoAccess.
+    #[must_use]
+    pub fn ocsp_addresses(&self) -> &[String] {
+        &self.extensions.ocsp_addresses
+    }
+
     /// Whether it is a CA's: basicConstraints say so, and its key may sign certificates and CRLs.
     #[must_use]
     pub const fn is_ca(&self) -> bool {
@@ -250,6 +256,7 @@ impl Certificate {
                 let (role, body) = self.login()?;
                 Some(Particulars::Login { role, body })
             }
+            CertificateKind::OcspResponder => Some(Particulars::OcspResponder),
             CertificateKind::Cross | CertificateKind::Link => None,
         }
     }

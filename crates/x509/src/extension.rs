@@ -85,17 +85,27 @@ pub(crate) fn crl_distribution_points(out: &mut Vec<u8>, point_name: &[u8]) {
     });
 }
 
-/// authorityInfoAccess with the places of the CA certificate; not critical (RFC 5280 §4.2.2.1).
-pub(crate) fn authority_info_access(out: &mut Vec<u8>, addresses: &[String]) {
+/// authorityInfoAccess with the places of the CA certificate and of the OCSP responder; not
+/// critical (RFC 5280 §4.2.2.1).
+pub(crate) fn authority_info_access(out: &mut Vec<u8>, certificate: &[String], ocsp: &[String]) {
     extension(out, oid::AUTHORITY_INFO_ACCESS, false, |out| {
         sequence(out, |out| {
-            for address in addresses {
-                sequence(out, |out| {
-                    tlv(out, tag::OID, oid::CA_ISSUERS);
-                    tlv(out, tag::context(6), address.as_bytes());
-                });
+            for (method, addresses) in [(oid::CA_ISSUERS, certificate), (oid::OCSP, ocsp)] {
+                for address in addresses {
+                    sequence(out, |out| {
+                        tlv(out, tag::OID, method);
+                        tlv(out, tag::context(6), address.as_bytes());
+                    });
+                }
             }
         });
+    });
+}
+
+/// id-pkix-ocsp-nocheck; not critical, its value is NULL (RFC 6960 §4.2.2.2.1).
+pub(crate) fn ocsp_no_check(out: &mut Vec<u8>) {
+    extension(out, oid::OCSP_NO_CHECK, false, |out| {
+        tlv(out, tag::NULL, &[]);
     });
 }
 

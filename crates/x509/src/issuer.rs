@@ -22,6 +22,8 @@ pub struct Addresses {
     pub crl: Vec<String>,
     /// The CA certificate, one address per network.
     pub ca_certificate: Vec<String>,
+    /// The OCSP responder, one address per network; none where there is no responder.
+    pub ocsp: Vec<String>,
     /// The certification practice statement.
     pub cps: String,
 }
@@ -41,6 +43,7 @@ impl Addresses {
         Self {
             crl: below("crl", &crl_file(authority, generation)),
             ca_certificate: below("ca", &certificate_file(authority, generation)),
+            ocsp: below("ocsp", &ocsp_path(authority, generation)),
             cps: format!("{first}/cps"),
         }
     }
@@ -62,6 +65,7 @@ impl Addresses {
             self.crl
                 .iter()
                 .chain(&self.ca_certificate)
+                .chain(&self.ocsp)
                 .chain([&self.cps])
         };
         if self.crl.is_empty() || self.ca_certificate.is_empty() {
@@ -113,6 +117,12 @@ pub fn link_file(authority: Authority, certified: u32, signs: u32) -> String {
 #[must_use]
 pub fn cross_file(authority: Authority, generation: u32, serial: Serial) -> String {
     format!("{authority}-{generation}-cross-{serial}.cer")
+}
+
+/// The last part of the OCSP responder's address, such as `organization-1`.
+#[must_use]
+pub fn ocsp_path(authority: Authority, generation: u32) -> String {
+    format!("{authority}-{generation}")
 }
 
 /// A CA key that issues.
@@ -183,7 +193,11 @@ impl Issuer {
         extension::authority_key_identifier(&mut parts.authority_key_identifier, key_id);
         extension::distribution_point_name(&mut parts.distribution_point_name, &addresses.crl);
         extension::crl_distribution_points(&mut parts.publication, &parts.distribution_point_name);
-        extension::authority_info_access(&mut parts.publication, &addresses.ca_certificate);
+        extension::authority_info_access(
+            &mut parts.publication,
+            &addresses.ca_certificate,
+            &addresses.ocsp,
+        );
         Ok(Self {
             authority,
             generation,
@@ -282,6 +296,7 @@ mod tests {
             let addresses = Addresses {
                 crl: vec![base.to_owned()],
                 ca_certificate: vec!["http://a/ca".to_owned()],
+                ocsp: Vec::new(),
                 cps: "https://a/cps".to_owned(),
             };
             assert!(addresses.check().is_err(), "{base}");

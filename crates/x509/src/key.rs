@@ -123,7 +123,8 @@ impl SubjectPublicKey {
         })
     }
 
-    fn bits(&self) -> &[u8] {
+    /// The subjectPublicKey's octets.
+    pub(crate) fn bits(&self) -> &[u8] {
         &self.der[self.bits..]
     }
 }

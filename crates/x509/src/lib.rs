@@ -1,4 +1,4 @@
-//! Bytes to domain and back: CSRs, certificates, CRLs.
+//! Bytes to domain and back: CSRs, certificates, CRLs, OCSP.
 //!
 //! Certificates and CRLs are written by a small encoder of our own, read back by `x509-cert` in the
 //! lint before they are signed, and by `x509-certificate` wherever an independent reader is wanted.
@@ -24,6 +24,7 @@ pub mod key;
 pub mod link;
 pub mod lint;
 mod name;
+pub mod ocsp;
 mod oid;
 pub mod particulars;
 pub mod pem;

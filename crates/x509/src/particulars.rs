@@ -38,6 +38,8 @@ pub enum Particulars {
         /// The body the officer belongs to; `Some` exactly where the role belongs to one.
         body: Option<BodyCode>,
     },
+    /// OCSP responder; made by the issuer itself, never from what somebody requests.
+    OcspResponder,
 }
 
 /// What an application says beyond names and key, unchecked.
@@ -89,6 +91,14 @@ impl Particulars {
                 );
                 None
             }
+            CertificateKind::OcspResponder => {
+                faults.push(
+                    format!("{prefix}.kind"),
+                    "KIND_NOT_APPLICABLE",
+                    "OCSP responders' certificates are the CA's own affair and cannot be applied for",
+                );
+                None
+            }
         };
         match particulars {
             Some(particulars) if faults.is_empty() => Ok(particulars),
@@ -106,6 +116,7 @@ impl Particulars {
             Self::CodeSigning => CertificateKind::CodeSigning,
             Self::Mail { .. } => CertificateKind::Mail,
             Self::Login { .. } => CertificateKind::Login,
+            Self::OcspResponder => CertificateKind::OcspResponder,
         }
     }
 

@@ -7,6 +7,7 @@
 //! | login | digitalSignature | clientAuth | |
 //! | web-server | digitalSignature; RSA also keyEncipherment | serverAuth | |
 //! | code-signing | digitalSignature | codeSigning | |
+//! | ocsp-responder | digitalSignature | OCSPSigning | |
 //! | mail | digitalSignature; RSA also keyEncipherment, P-256/P-384 also keyAgreement | emailProtection | |
 //!
 //! Policies are not critical where TLS libraries read the certificate: some refuse such a
@@ -36,6 +37,9 @@ pub(crate) struct Profile {
     pub(crate) extended_key_usage: &'static [&'static [u8]],
     pub(crate) policy: Vec<u8>,
     pub(crate) policy_is_critical: bool,
+    /// Whether it tells where its CRL, its CA's certificate and its OCSP responder are found; a
+    /// responder's own tells instead that nobody need ask (RFC 6960 §4.2.2.2.1).
+    pub(crate) tells_publication: bool,
 }
 
 /// The profile of a certificate for a key of this algorithm.
@@ -59,6 +63,7 @@ pub(crate) fn profile(particulars: &Particulars, key: KeyAlgorithm) -> Profile {
         Particulars::Login { .. } => (DIGITAL_SIGNATURE, &[oid::CLIENT_AUTH]),
         Particulars::WebServer { .. } => (DIGITAL_SIGNATURE | transport, &[oid::SERVER_AUTH]),
         Particulars::CodeSigning => (DIGITAL_SIGNATURE, &[oid::CODE_SIGNING]),
+        Particulars::OcspResponder => (DIGITAL_SIGNATURE, &[oid::OCSP_SIGNING]),
         Particulars::Mail { .. } => (
             DIGITAL_SIGNATURE | transport | agreement,
             &[oid::EMAIL_PROTECTION],
@@ -69,6 +74,7 @@ pub(crate) fn profile(particulars: &Particulars, key: KeyAlgorithm) -> Profile {
         extended_key_usage,
         policy: policy(particulars),
         policy_is_critical: matches!(particulars, Particulars::OfficialDuty),
+        tells_publication: !matches!(particulars, Particulars::OcspResponder),
     }
 }
 
@@ -87,6 +93,7 @@ pub(crate) fn kind_of_policy(policy: &[u8]) -> Option<CertificateKind> {
     let rest = policy.strip_prefix(&POLICIES)?;
     let kind = CertificateKind::APPLICABLE
         .into_iter()
+        .chain([CertificateKind::OcspResponder])
         .find(|k| rest.first() == Some(&kind_number(*k)))?;
     let role_fits = match rest.get(1..) {
         Some([]) => kind != CertificateKind::Login,
@@ -111,6 +118,7 @@ const fn kind_number(kind: CertificateKind) -> u8 {
         CertificateKind::Mail => 6,
         CertificateKind::Cross => 7,
         CertificateKind::Link => 8,
+        CertificateKind::OcspResponder => 9,
     }
 }
 
@@ -133,6 +141,7 @@ mod tests {
             Particulars::OfficialDuty,
             Particulars::User,
             Particulars::CodeSigning,
+            Particulars::OcspResponder,
             Particulars::Login {
                 role: OfficerRole::Auditor,
                 body: None,

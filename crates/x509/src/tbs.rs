@@ -36,7 +36,7 @@ pub struct Blueprint<'a> {
 /// Builds the tbsCertificate in DER.
 pub fn build(issuer: &Issuer, blueprint: &Blueprint<'_>) -> Result<Vec<u8>, X509Error> {
     let kind = blueprint.particulars.kind();
-    if kind.authority() != Some(issuer.authority()) {
+    if !kind.is_issued_by(issuer.authority()) {
         return Err(X509Error::KindNotIssued {
             authority: issuer.authority(),
             kind,
@@ -77,7 +77,11 @@ fn extensions(out: &mut Vec<u8>, issuer: &Issuer, blueprint: &Blueprint<'_>) {
         let japanese = subject_parts(blueprint.subject, Language::Japanese);
         directory_name(out, |out| name(out, &japanese, Language::Japanese));
     });
-    out.extend_from_slice(&issuer.parts.publication);
+    if profile.tells_publication {
+        out.extend_from_slice(&issuer.parts.publication);
+    } else {
+        extension::ocsp_no_check(out);
+    }
 }
 
 /// Appends a GeneralName of the form directoryName.

@@ -13,6 +13,23 @@ use crate::{
 
 /// Appends an instant; fractions of a second are cut off.
 pub(crate) fn time(out: &mut Vec<u8>, at: Timestamp) -> Result<(), X509Error> {
+    let (text, is_early) = digits(at)?;
+    if is_early {
+        tlv(out, tag::UTC_TIME, &text[2..]);
+    } else {
+        tlv(out, tag::GENERALIZED_TIME, &text);
+    }
+    Ok(())
+}
+
+/// Appends an instant as GeneralizedTime, whatever its year, as OCSP writes it (RFC 6960 §4.2.2.1).
+pub(crate) fn generalized_time(out: &mut Vec<u8>, at: Timestamp) -> Result<(), X509Error> {
+    tlv(out, tag::GENERALIZED_TIME, &digits(at)?.0);
+    Ok(())
+}
+
+/// An instant with a four-digit year, and whether that is before 2050.
+fn digits(at: Timestamp) -> Result<([u8; 15], bool), X509Error> {
     let unencodable = || {
         X509Error::unencodable(
             "a date",
@@ -36,12 +53,7 @@ pub(crate) fn time(out: &mut Vec<u8>, at: Timestamp) -> Result<(), X509Error> {
         pair[0] += part / 10;
         pair[1] += part % 10;
     }
-    if date.year() < 2050 {
-        tlv(out, tag::UTC_TIME, &text[2..]);
-    } else {
-        tlv(out, tag::GENERALIZED_TIME, &text);
-    }
-    Ok(())
+    Ok((text, date.year() < 2050))
 }
 
 /// An instant that `x509-cert` has read.

@@ -199,6 +199,13 @@ impl IssuerService for World {
         Err(Status::unimplemented("not used by intake"))
     }
 
+    async fn issue_responder_certificate(
+        &self,
+        _: Request<v1::IssueResponderCertificateRequest>,
+    ) -> Result<Response<v1::IssueResponderCertificateResponse>, Status> {
+        Err(Status::unimplemented("not used by intake"))
+    }
+
     type FollowIssuanceStream = Answers<v1::FollowIssuanceResponse>;
 
     async fn follow_issuance(

@@ -40,12 +40,24 @@ pub enum Answer {
     Refused(Faults),
 }
 
+impl Answer {
+    /// The certificate, or why there is none yet.
+    pub(crate) fn into_certificate(self) -> Result<Certificate, IssuerError> {
+        match self {
+            Self::Issued(certificate) => Ok(certificate),
+            Self::Refused(faults) => Err(IssuerError::Refused(faults)),
+            Self::InProgress { .. } => Err(IssuerError::NotIssued),
+            Self::Abandoned { .. } => Err(IssuerError::GivenUp),
+        }
+    }
+}
+
 /// An order's draft and what it is for.
-struct Drafted {
-    application: ApplicationId,
-    attempt: u32,
-    answers: Option<u64>,
-    draft: Option<Draft>,
+pub(super) struct Drafted {
+    pub(super) application: ApplicationId,
+    pub(super) attempt: u32,
+    pub(super) answers: Option<u64>,
+    pub(super) draft: Option<Draft>,
 }
 
 /// A draft whose intent is durable: the only thing that the key is used for.
@@ -84,8 +96,18 @@ impl<S: IssuerStore> App<S> {
         actor: &str,
     ) -> Result<Vec<Answer>, IssuerError> {
         let begun = tokio::time::Instant::now();
-        let (intends, mut drafts) = self.draft_all(orders, actor).await?;
+        let (intends, drafts) = self.draft_all(orders, actor).await?;
         metrics::stage("draft", begun);
+        self.carry_out(intends, drafts, actor).await
+    }
+
+    /// Records the intents, signs what they allow, records that, and answers.
+    pub(super) async fn carry_out(
+        &self,
+        intends: Vec<Intend>,
+        mut drafts: Vec<Drafted>,
+        actor: &str,
+    ) -> Result<Vec<Answer>, IssuerError> {
         let begun = tokio::time::Instant::now();
         let outcomes = self.store.intend(self.epoch, intends).await?;
         metrics::stage("intend", begun);

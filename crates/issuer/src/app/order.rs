@@ -152,7 +152,7 @@ pub(super) fn draft(
 
 /// Builds and lints. What fails here is a fault of ours, not the applicant's; the order is refused
 /// for good all the same, for the next try would be no different.
-fn build(ca: &Ca, blueprint: &Blueprint<'_>) -> Result<Linted, NoDraft> {
+pub(super) fn build(ca: &Ca, blueprint: &Blueprint<'_>) -> Result<Linted, NoDraft> {
     let refused = || {
         let message = "the certificate could not be built as its profile wants; the operator of the \
                        issuer finds the cause in its log";
@@ -227,7 +227,7 @@ fn keep<T>(faults: &mut Faults, checked: Result<T, Faults>) -> Option<T> {
     }
 }
 
-fn one(field: &str, reason: &'static str, message: impl Into<String>) -> NoDraft {
+pub(super) fn one(field: &str, reason: &'static str, message: impl Into<String>) -> NoDraft {
     let mut faults = Faults::new();
     faults.add(Fault::new(field, reason, message));
     NoDraft::Refused(faults)

@@ -5,6 +5,7 @@ mod ceremony;
 mod crash;
 mod crl;
 mod feed;
+mod responder;
 mod support;
 
 use lgpki_domain::{Authority, CertificateKind, JstDate, KeyAlgorithm, OfficerRole, Validity};

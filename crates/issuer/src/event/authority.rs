@@ -74,6 +74,9 @@ pub struct AddressesText {
     pub cps: String,
     /// Of the CRL.
     pub crl: Vec<String>,
+    /// Of the OCSP responder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ocsp: Vec<String>,
 }
 
 /// A CA certificate was intended and will not be.

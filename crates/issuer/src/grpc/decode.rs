@@ -4,7 +4,7 @@ use lgpki_domain::{AuthorityKey, CrlNumber, CrlScope, Digest, Faults};
 use lgpki_proto::{convert, v1};
 
 use crate::{
-    app::{CrlOrder, LONGEST_CRL, Order, Wanted},
+    app::{CrlOrder, LONGEST_CRL, Order, ResponderOrder, Wanted},
     error::{CrlRefused, IssuerError},
     ports::CrlOf,
 };
@@ -60,6 +60,32 @@ fn wanted(order: v1::IssuanceOrder) -> Result<Wanted, Faults> {
             dns_names: order.dns_names,
             mail: Some(order.mail_address).filter(|mail| !mail.is_empty()),
             login_role,
+        }),
+        _ => Err(faults),
+    }
+}
+
+/// Reads the order for an OCSP responder's certificate.
+pub(super) fn responder(
+    request: v1::IssueResponderCertificateRequest,
+) -> Result<ResponderOrder, Faults> {
+    let mut faults = Faults::new();
+    let f = &mut faults;
+    let id = convert::required_text(f, "request_id", &request.request_id);
+    let authority = convert::required(f, "authority", request.authority);
+    if request.key_generation == 0 {
+        f.push(
+            "key_generation",
+            convert::FIELD_MISSING,
+            "generations are counted from 1",
+        );
+    }
+    match (id, authority) {
+        (Some(id), Some(authority)) if faults.is_empty() => Ok(ResponderOrder {
+            request: id,
+            authority,
+            generation: request.key_generation,
+            csr: request.certification_request,
         }),
         _ => Err(faults),
     }

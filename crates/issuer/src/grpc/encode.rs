@@ -21,11 +21,16 @@ fn result(application_id: String, outcome: Outcome) -> v1::IssuanceResult {
 }
 
 fn certificate(certificate: Certificate) -> Outcome {
-    Outcome::Issued(v1::Issued {
+    Outcome::Issued(issued_certificate(certificate))
+}
+
+/// A certificate that exists.
+pub(super) fn issued_certificate(certificate: Certificate) -> v1::Issued {
+    v1::Issued {
         serial: certificate.serial.to_string(),
         certificate: certificate.der,
         log_index: certificate.index,
-    })
+    }
 }
 
 /// An order refused for good.

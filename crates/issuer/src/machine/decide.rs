@@ -227,6 +227,7 @@ impl IssuerMachine {
                 ca_certificate: record.addresses.ca_certificate,
                 cps: record.addresses.cps,
                 crl: record.addresses.crl,
+                ocsp: record.addresses.ocsp,
             },
             algorithm: record.algorithm,
             authority: record.authority,

@@ -24,7 +24,9 @@ fn an_ic_card_takes_every_kind_but_web_server() {
         let found = reasons(check(kind, KeyMedium::IcCard));
         let expected: &[&str] = match kind {
             CertificateKind::WebServer => &["KIND_IS_THE_SERVERS"],
-            CertificateKind::Cross | CertificateKind::Link => &["KIND_NOT_APPLICABLE"],
+            CertificateKind::Cross | CertificateKind::Link | CertificateKind::OcspResponder => {
+                &["KIND_NOT_APPLICABLE"]
+            }
             _ => &[],
         };
         assert_eq!(found, expected, "{kind}");
@@ -38,7 +40,9 @@ fn a_usb_token_takes_code_signing_and_login_only() {
         let expected: &[&str] = match kind {
             CertificateKind::CodeSigning | CertificateKind::Login => &[],
             CertificateKind::WebServer => &["KIND_IS_THE_SERVERS"],
-            CertificateKind::Cross | CertificateKind::Link => &["KIND_NOT_APPLICABLE"],
+            CertificateKind::Cross | CertificateKind::Link | CertificateKind::OcspResponder => {
+                &["KIND_NOT_APPLICABLE"]
+            }
             _ => &["KIND_NOT_FOR_MEDIUM"],
         };
         assert_eq!(found, expected, "{kind}");

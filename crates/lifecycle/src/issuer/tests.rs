@@ -179,6 +179,27 @@ impl IssuerService for Served {
             log_index: 0,
         }))
     }
+
+    async fn issue_responder_certificate(
+        &self,
+        request: Request<v1::IssueResponderCertificateRequest>,
+    ) -> Result<Response<v1::IssueResponderCertificateResponse>, Status> {
+        let message = request.into_inner();
+        let responder = ResponderToCertify {
+            request: message.request_id.parse().unwrap(),
+            authority: required(&mut Faults::new(), "authority", message.authority).unwrap(),
+            generation: message.key_generation,
+            csr: message.certification_request,
+        };
+        let certified = self.0.certify_responder(responder).await;
+        let issued = v1::Issued {
+            certificate: certified.map_err(|e| status(&e))?,
+            ..v1::Issued::default()
+        };
+        Ok(Response::new(v1::IssueResponderCertificateResponse {
+            issued: Some(issued),
+        }))
+    }
 }
 
 /// A stream of what a task sends.

@@ -7,8 +7,8 @@ use der::{Decode, Tag, Tagged};
 use x509_cert::{
     TbsCertificate,
     ext::pkix::{
-        AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, KeyUsage, SubjectAltName,
-        SubjectKeyIdentifier,
+        AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints,
+        KeyUsage, SubjectAltName, SubjectKeyIdentifier,
         name::{DistributionPointName, GeneralName},
     },
     name::Name,
@@ -36,6 +36,7 @@ pub(super) struct Extensions {
     pub(super) uris: Vec<String>,
     pub(super) directory_names: Vec<Vec<Attribute>>,
     pub(super) crl_addresses: Vec<String>,
+    pub(super) ocsp_addresses: Vec<String>,
 }
 
 impl Extensions {
@@ -63,6 +64,13 @@ impl Extensions {
                     read.crl_addresses.extend(names.iter().filter_map(uri));
                 }
             }
+        }
+        if let Some(AuthorityInfoAccessSyntax(access)) = find(tbs)? {
+            let ocsp = access
+                .iter()
+                .filter(|a| a.access_method.as_bytes() == oid::OCSP);
+            let addresses = ocsp.filter_map(|a| uri(&a.access_location));
+            read.ocsp_addresses.extend(addresses);
         }
         let policies = tbs.extensions().into_iter().flatten();
         for extension in policies.filter(|e| e.extn_id.as_bytes() == oid::CERTIFICATE_POLICIES) {

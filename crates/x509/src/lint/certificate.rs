@@ -1,5 +1,7 @@
 //! The lint of subscribers' certificates.
 
+use std::iter;
+
 use lgpki_domain::Validity;
 use x509_cert::{
     TbsCertificate,
@@ -22,9 +24,10 @@ use super::{
 use crate::{
     decode::{NotDer, Reader, check_strict},
     encode::tag,
-    issuer::Issuer,
+    issuer::{Addresses, Issuer},
     name::{Language, subject_parts},
     oid,
+    particulars::Particulars,
     profile::{Profile, profile},
     tbs::Blueprint,
 };
@@ -54,7 +57,7 @@ fn check(
 ) {
     let particulars = blueprint.particulars;
     findings.require(
-        particulars.kind().authority() == Some(issuer.authority()),
+        particulars.kind().is_issued_by(issuer.authority()),
         "profile",
         "this CA does not issue this kind",
     );
@@ -77,7 +80,7 @@ fn check(
         "RFC 5280 §4.1.2.4",
         "the issuer is not the CA certificate's subject",
     );
-    check_period(issuer.validity(), blueprint.validity, findings);
+    check_period(issuer.validity(), blueprint, findings);
     findings.require(
         blueprint.public_key.digest() != issuer.public_key().digest(),
         "profile",
@@ -97,13 +100,25 @@ fn check(
     check_policies(extensions, &profile, &issuer.addresses().cps, findings);
     check_alternatives(extensions, blueprint, findings);
     check_publication(extensions, issuer, findings);
+    if let Some(value) = raw_value(extensions, oid::OCSP_NO_CHECK) {
+        findings.require(
+            value == [tag::NULL, 0],
+            "RFC 6960 §4.2.2.2.1",
+            "the value of id-pkix-ocsp-nocheck is not NULL",
+        );
+    }
 }
 
-fn check_period(ca: Validity, period: Validity, findings: &mut Findings) {
+fn check_period(ca: Validity, blueprint: &Blueprint<'_>, findings: &mut Findings) {
+    let period = blueprint.validity;
+    let due = match blueprint.particulars {
+        Particulars::OcspResponder => Validity::for_responder(period.first_day(), ca),
+        _ => Some(Validity::for_subscriber(period.first_day())),
+    };
     findings.require(
-        period == Validity::for_subscriber(period.first_day()),
+        due == Some(period),
         "R1",
-        "the certificate is not valid for three years",
+        "the certificate is not valid for three years, or an OCSP responder's for 30 days",
     );
     findings.require(
         ca.first_day() <= period.first_day() && period.last_day() <= ca.last_day(),
@@ -119,9 +134,13 @@ fn check_presence(found: &[Extension], profile: &Profile, findings: &mut Finding
         (oid::KEY_USAGE, true),
         (oid::CERTIFICATE_POLICIES, profile.policy_is_critical),
         (oid::SUBJECT_ALT_NAME, false),
-        (oid::CRL_DISTRIBUTION_POINTS, false),
-        (oid::AUTHORITY_INFO_ACCESS, false),
     ];
+    if profile.tells_publication {
+        expected.push((oid::CRL_DISTRIBUTION_POINTS, false));
+        expected.push((oid::AUTHORITY_INFO_ACCESS, false));
+    } else {
+        expected.push((oid::OCSP_NO_CHECK, false));
+    }
     if !profile.extended_key_usage.is_empty() {
         expected.push((oid::EXTENDED_KEY_USAGE, false));
     }
@@ -224,17 +243,19 @@ fn check_publication(found: &[Extension], issuer: &Issuer, findings: &mut Findin
     }
     let access = value(found, oid::AUTHORITY_INFO_ACCESS, ACCESS, findings);
     if let Some(AuthorityInfoAccessSyntax(access)) = access {
-        let all = access
-            .iter()
-            .all(|a| a.access_method.as_bytes() == oid::CA_ISSUERS);
-        let same = are_uris(
-            access.iter().map(|a| &a.access_location),
-            &issuer.addresses().ca_certificate,
-        );
+        let Addresses {
+            ca_certificate,
+            ocsp,
+            ..
+        } = issuer.addresses();
+        let methods = access.iter().map(|a| a.access_method.as_bytes());
+        let expected = iter::repeat_n(oid::CA_ISSUERS, ca_certificate.len())
+            .chain(iter::repeat_n(oid::OCSP, ocsp.len()));
+        let addresses = [ca_certificate.as_slice(), ocsp].concat();
         findings.require(
-            all && same,
+            methods.eq(expected) && are_uris(access.iter().map(|a| &a.access_location), &addresses),
             ACCESS,
-            "the CA certificate's address is not the CA's",
+            "the addresses of CA certificate and OCSP responder are not the CA's",
         );
     }
 }

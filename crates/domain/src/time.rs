@@ -8,6 +8,8 @@ use std::{fmt, str::FromStr};
 use jiff::{civil, tz};
 
 const JST: tz::Offset = tz::Offset::constant(9);
+const JST_SECONDS: i64 = 9 * 3600;
+const DAY_SECONDS: i64 = 86_400;
 
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +50,13 @@ impl Timestamp {
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// The number of the day in Japan at this instant, as [`JstDate::number`] counts.
+    #[must_use]
+    pub fn jst_day_number(self) -> i32 {
+        let number = (self.as_seconds().saturating_add(JST_SECONDS)).div_euclid(DAY_SECONDS);
+        i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
     }
 
     /// The day in Japan at this instant.
@@ -178,6 +187,32 @@ impl JstDate {
         )
     }
 
+    /// Days since 1970-01-01, the same day being 0.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        // Within the range of years that `try_new` admits the quotient is small.
+        i32::try_from((self.start().as_seconds() + JST_SECONDS).div_euclid(DAY_SECONDS))
+            .unwrap_or_default()
+    }
+
+    /// Reads a [`number`](Self::number) back.
+    #[must_use]
+    pub fn from_number(number: i32) -> Self {
+        Timestamp::from_seconds(i64::from(number) * DAY_SECONDS - JST_SECONDS).jst_date()
+    }
+
+    /// The first day of the month.
+    #[must_use]
+    pub fn month_start(self) -> Self {
+        Self(self.0.first_of_month())
+    }
+
+    /// The Monday of the week.
+    #[must_use]
+    pub fn week_start(self) -> Self {
+        self.plus_days(1 - i32::from(self.weekday()))
+    }
+
     /// The day of the week, Monday = 1 to Sunday = 7.
     #[must_use]
     pub fn weekday(self) -> u8 {
@@ -255,6 +290,26 @@ mod tests {
         let day: JstDate = "2011-08-31".parse().unwrap();
         assert_eq!(day.plus_months(-6).to_string(), "2011-02-28");
         assert_eq!(day.plus_months(6).to_string(), "2012-02-29");
+    }
+
+    #[test]
+    fn a_day_is_found_again_by_its_number() {
+        for text in ["1970-01-01", "2008-02-29", "2011-02-03", "8999-12-31"] {
+            let day: JstDate = text.parse().unwrap();
+            assert_eq!(JstDate::from_number(day.number()), day);
+            assert_eq!(day.start().jst_day_number(), day.number());
+            assert_eq!(day.last_second().jst_day_number(), day.number());
+            assert_eq!(day.plus_days(1).number(), day.number() + 1);
+        }
+        assert_eq!(JstDate::from_number(0).to_string(), "1970-01-01");
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_months_on_their_first() {
+        let day: JstDate = "2011-02-03".parse().unwrap();
+        assert_eq!(day.week_start().to_string(), "2011-01-31");
+        assert_eq!(day.week_start().week_start(), day.week_start());
+        assert_eq!(day.month_start().to_string(), "2011-02-01");
     }
 
     #[test]

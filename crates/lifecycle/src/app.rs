@@ -4,7 +4,7 @@ mod renewals;
 
 use std::{sync::Arc, time::Duration};
 
-use lgpki_domain::{Authority, Clock, CrlScope, Serial};
+use lgpki_domain::{Authority, Clock, CrlScope, Faults, Serial};
 use lgpki_proto::Failure;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -12,8 +12,8 @@ use crate::{
     error::LifecycleError,
     metrics,
     ports::{
-        Certificate, Cursor, Filter, IssuerInfo, LifecycleStore, Publication, RevocationOrder,
-        RevocationOutcome,
+        Certificate, Cursor, Filter, Histogram, HistogramQuery, IssuerInfo, LifecycleStore,
+        Publication, RevocationOrder, RevocationOutcome,
     },
     worker::publish::{Demand, Issuers},
 };
@@ -99,6 +99,17 @@ impl<S: LifecycleStore> App<S> {
             Err(_) => LONGEST_PAGE,
         };
         Ok(self.store.page(filter, after, size).await?)
+    }
+
+    /// How many certificates expire when.
+    pub(crate) async fn histogram(&self, query: HistogramQuery) -> Result<Histogram, Failure> {
+        self.store.histogram(query).await?.ok_or_else(|| {
+            let mut faults = Faults::new();
+            let message = "the histogram would have more than 4,000 buckets or 500,000 numbers; ask for \
+                           larger buckets, fewer days, or one branch";
+            faults.push("bucket", "TOO_MANY", message);
+            faults.into()
+        })
     }
 
     /// The CAs with their newest CRLs.

@@ -2,6 +2,8 @@
 
 mod certificates;
 mod encode;
+mod filter;
+mod histogram;
 mod renewals;
 mod revocations;
 mod standings;

@@ -5,6 +5,7 @@
 //! new, whether a certificate may be revoked, whether a CRL follows the one before it. The issuer
 //! is asked for its feed, its CAs and signatures under CRLs, and for nothing else.
 
+mod query;
 mod renewal;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
@@ -15,6 +16,11 @@ use lgpki_domain::{
 };
 use lgpki_proto::RemoteError;
 use tokio::sync::{mpsc, watch};
+
+pub(crate) use query::subject_texts;
+pub use query::{
+    Bucket, Counts, Filter, Grouping, Histogram, HistogramQuery, HistogramRow, SubjectFilter, Texts,
+};
 
 use crate::error::StoreError;
 
@@ -185,21 +191,6 @@ pub struct Cursor {
     pub serial: Serial,
 }
 
-/// Which certificates a page shall hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only of this branch.
-    pub branch: Option<BodyCode>,
-    /// Only of these kinds; empty means all.
-    pub kinds: Vec<CertificateKind>,
-    /// Only in this state at this time.
-    pub state: Option<(CertificateState, Timestamp)>,
-    /// Only those whose notAfter is this or later.
-    pub expires_from: Option<Timestamp>,
-    /// Only those whose notAfter is this or earlier.
-    pub expires_to: Option<Timestamp>,
-}
-
 /// A CRL that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
@@ -318,6 +309,19 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
         after: Option<Cursor>,
         limit: usize,
     ) -> impl Future<Output = Result<(Vec<Certificate>, Option<Cursor>), StoreError>> + Send;
+
+    /// How many certificates fit the filter at `now`, by kind and state.
+    fn counts(
+        &self,
+        filter: Filter,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Counts, StoreError>> + Send;
+
+    /// How many certificates expire when; none if the answer would be too large.
+    fn histogram(
+        &self,
+        query: HistogramQuery,
+    ) -> impl Future<Output = Result<Option<Histogram>, StoreError>> + Send;
 
     /// Where the publication of a series of CRLs stands.
     fn publication(

@@ -8,6 +8,7 @@ mod inventory;
 mod machine;
 mod record;
 mod renewal;
+mod search;
 
 use std::{path::Path, sync::Arc};
 
@@ -27,9 +28,9 @@ use self::{
 use crate::{
     error::StoreError,
     ports::{
-        Certificate, Cursor, FeedItem, Filter, Followed, LifecycleStore, Publication,
-        PublicationStanding, Recording, RenewalClosing, RenewalEnd, RenewalOpening, RenewalOrder,
-        RevocationOrder, RevocationOutcome, Snapshot, Standings,
+        Certificate, Counts, Cursor, FeedItem, Filter, Followed, Histogram, HistogramQuery,
+        LifecycleStore, Publication, PublicationStanding, Recording, RenewalClosing, RenewalEnd,
+        RenewalOpening, RenewalOrder, RevocationOrder, RevocationOutcome, Snapshot, Standings,
     },
 };
 
@@ -231,21 +232,18 @@ impl LifecycleStore for EngineStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<(Vec<Certificate>, Option<Cursor>), StoreError> {
-        // One more than asked for tells whether there is a next page.
-        let found = self.engine.read(|machine, _| {
-            let page = machine
-                .inventory
-                .page(&filter, after, limit.saturating_add(1));
-            page.into_iter()
-                .map(|(cursor, held)| (cursor, (held, machine.inventory.renewal_of(cursor.serial))))
-                .collect::<Vec<_>>()
-        });
-        let mut found = found.await?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|(cursor, _)| *cursor);
-        let found = found.into_iter().map(|(_, found)| found).collect();
-        Ok((self.read_all(found, false).await?, next))
+        self.search(filter, after, limit).await
+    }
+
+    async fn counts(&self, filter: Filter, now: Timestamp) -> Result<Counts, StoreError> {
+        self.count_all(filter, now).await
+    }
+
+    async fn histogram(&self, query: HistogramQuery) -> Result<Option<Histogram>, StoreError> {
+        let histogram = self
+            .engine
+            .read(|machine, _| machine.inventory.histogram(&query));
+        Ok(histogram.await?)
     }
 
     async fn publication(&self, series: CrlSeries) -> Result<PublicationStanding, StoreError> {

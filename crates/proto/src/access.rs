@@ -122,11 +122,15 @@ pub const TABLE: &[Access] = rows! {
     Intake "CertificateService" {
         "GetCertificate" => OFFICERS,
         "ListCertificates" => OFFICERS,
+        "CountCertificates" => OFFICERS,
+        "GetExpiryHistogram" => OFFICERS,
         "ListAuthorities" => OFFICERS,
     }
     Lifecycle "CertificateService" {
         "GetCertificate" => &[Role::Intake],
         "ListCertificates" => &[Role::Intake],
+        "CountCertificates" => &[Role::Intake],
+        "GetExpiryHistogram" => &[Role::Intake],
         "ListAuthorities" => &[Role::Intake],
     }
     Lifecycle "LifecycleService" {

@@ -49,15 +49,36 @@ impl<S: IntakeStore> CertificateService for Handlers<S> {
     ) -> Result<Response<v1::ListCertificatesResponse>, Status> {
         let rpc = Rpc::of(&request)?;
         let mut request = request.into_inner();
-        let mut faults = Faults::new();
-        let asked: Option<BodyCode> =
-            convert::optional_text(&mut faults, "branch", &request.branch);
-        decoded(&rpc, faults, Some(()))?;
-        let branch = visible_branch(rpc.caller(), asked).map_err(|error| rpc.refuse(error))?;
-        request.branch = branch.map(|branch| branch.to_string()).unwrap_or_default();
+        confine(&rpc, &mut request.branch)?;
         let asked = within_deadline(request);
         let mut inventory = self.app.peers().certificates();
         let answer = inventory.list_certificates(asked).await;
+        answer.map(fresh).map_err(|status| relayed(&rpc, &status))
+    }
+
+    async fn count_certificates(
+        &self,
+        request: Request<v1::CountCertificatesRequest>,
+    ) -> Result<Response<v1::CountCertificatesResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let mut request = request.into_inner();
+        confine(&rpc, &mut request.branch)?;
+        let asked = within_deadline(request);
+        let mut inventory = self.app.peers().certificates();
+        let answer = inventory.count_certificates(asked).await;
+        answer.map(fresh).map_err(|status| relayed(&rpc, &status))
+    }
+
+    async fn get_expiry_histogram(
+        &self,
+        request: Request<v1::GetExpiryHistogramRequest>,
+    ) -> Result<Response<v1::GetExpiryHistogramResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let mut request = request.into_inner();
+        confine(&rpc, &mut request.branch)?;
+        let asked = within_deadline(request);
+        let mut inventory = self.app.peers().certificates();
+        let answer = inventory.get_expiry_histogram(asked).await;
         answer.map(fresh).map_err(|status| relayed(&rpc, &status))
     }
 
@@ -71,6 +92,16 @@ impl<S: IntakeStore> CertificateService for Handlers<S> {
         let answer = inventory.list_authorities(asked).await;
         answer.map(fresh).map_err(|status| relayed(&rpc, &status))
     }
+}
+
+/// Puts the branch that the caller may see in the place of the one asked for.
+pub(super) fn confine(rpc: &Rpc, branch: &mut String) -> Result<(), Status> {
+    let mut faults = Faults::new();
+    let asked: Option<BodyCode> = convert::optional_text(&mut faults, "branch", branch);
+    decoded(rpc, faults, Some(()))?;
+    let visible = visible_branch(rpc.caller(), asked).map_err(|error| rpc.refuse(error))?;
+    *branch = visible.map(|branch| branch.to_string()).unwrap_or_default();
+    Ok(())
 }
 
 /// The message alone: lifecycle's transport metadata is no answer of ours.

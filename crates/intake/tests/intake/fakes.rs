@@ -366,6 +366,31 @@ impl CertificateService for World {
         }))
     }
 
+    async fn count_certificates(
+        &self,
+        request: Request<v1::CountCertificatesRequest>,
+    ) -> Result<Response<v1::CountCertificatesResponse>, Status> {
+        let total = request.get_ref().branch.parse().unwrap_or(0);
+        Ok(Response::new(v1::CountCertificatesResponse {
+            counts: Vec::new(),
+            total,
+        }))
+    }
+
+    async fn get_expiry_histogram(
+        &self,
+        request: Request<v1::GetExpiryHistogramRequest>,
+    ) -> Result<Response<v1::GetExpiryHistogramResponse>, Status> {
+        let row = v1::HistogramRow {
+            branch: request.into_inner().branch,
+            ..v1::HistogramRow::default()
+        };
+        Ok(Response::new(v1::GetExpiryHistogramResponse {
+            rows: vec![row],
+            ..v1::GetExpiryHistogramResponse::default()
+        }))
+    }
+
     async fn list_authorities(
         &self,
         _: Request<v1::ListAuthoritiesRequest>,

@@ -389,6 +389,26 @@ async fn a_branch_sees_nothing_of_another() {
     };
     let refused = other.certificates().list_certificates(foreign).await;
     assert_eq!(refused.unwrap_err().code(), tonic::Code::PermissionDenied);
+    let counted = other
+        .certificates()
+        .count_certificates(v1::CountCertificatesRequest::default())
+        .await;
+    let own = u64::from(hakodate().number());
+    assert_eq!(counted.unwrap().into_inner().total, own);
+    let drawn = other
+        .certificates()
+        .get_expiry_histogram(v1::GetExpiryHistogramRequest::default())
+        .await;
+    assert_eq!(
+        drawn.unwrap().into_inner().rows[0].branch,
+        hakodate().to_string()
+    );
+    let foreign = v1::GetExpiryHistogramRequest {
+        branch: sapporo().to_string(),
+        ..v1::GetExpiryHistogramRequest::default()
+    };
+    let refused = other.certificates().get_expiry_histogram(foreign).await;
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::PermissionDenied);
     let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
     let list = operator
         .applications()

@@ -1,15 +1,15 @@
 //! CertificateService: what exists and in which state.
 
-use lgpki_domain::{BodyCode, CertificateKind, Faults, JstDate, Serial, Timestamp};
+use lgpki_domain::{Faults, Serial};
 use lgpki_proto::{
-    convert::{FIELD_MALFORMED, FIELD_UNKNOWN_VALUE, all_of, optional_text, required_text},
+    convert::required_text,
     v1::{self, certificate_service_server::CertificateService},
 };
 use lgpki_runtime::rpc::Rpc;
 use tonic::{Request, Response, Status};
 
-use super::{Handlers, encode};
-use crate::ports::{CertificateState, Cursor, Filter, LifecycleStore};
+use super::{Handlers, encode, filter, histogram};
+use crate::ports::LifecycleStore;
 
 #[tonic::async_trait]
 impl<S: LifecycleStore> CertificateService for Handlers<S> {
@@ -38,7 +38,7 @@ impl<S: LifecycleStore> CertificateService for Handlers<S> {
         let rpc = Rpc::of(&request)?;
         let now = self.app.clock.now();
         let asked = request.get_ref();
-        let (filter, after) = read_filter(asked, now).map_err(|faults| rpc.refuse(faults))?;
+        let (filter, after) = filter::page(asked, now).map_err(|faults| rpc.refuse(faults))?;
         let page = self.app.page(filter, after, asked.page_size).await;
         let (found, next) = page.map_err(|e| rpc.refuse(e))?;
         Ok(Response::new(v1::ListCertificatesResponse {
@@ -46,8 +46,31 @@ impl<S: LifecycleStore> CertificateService for Handlers<S> {
                 .into_iter()
                 .map(|certificate| encode::certificate(certificate, now))
                 .collect(),
-            next_page_token: next.map_or_else(String::new, write_token),
+            next_page_token: next.map_or_else(String::new, filter::write_token),
         }))
+    }
+
+    async fn count_certificates(
+        &self,
+        request: Request<v1::CountCertificatesRequest>,
+    ) -> Result<Response<v1::CountCertificatesResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let now = self.app.clock.now();
+        let filter = filter::count(request.into_inner(), now).map_err(|e| rpc.refuse(e))?;
+        let counts = self.app.store.counts(filter, now).await;
+        let counts = counts.map_err(|e| rpc.refuse(e))?;
+        Ok(Response::new(histogram::counts(&counts)))
+    }
+
+    async fn get_expiry_histogram(
+        &self,
+        request: Request<v1::GetExpiryHistogramRequest>,
+    ) -> Result<Response<v1::GetExpiryHistogramResponse>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let today = self.app.clock.now().jst_date();
+        let query = histogram::query(request.get_ref(), today).map_err(|e| rpc.refuse(e))?;
+        let histogram = self.app.histogram(query).await.map_err(|e| rpc.refuse(e))?;
+        Ok(Response::new(histogram::encode(histogram)))
     }
 
     async fn list_authorities(
@@ -62,88 +85,5 @@ impl<S: LifecycleStore> CertificateService for Handlers<S> {
                 .map(|(info, newest)| encode::authority(info, newest.as_ref()))
                 .collect(),
         }))
-    }
-}
-
-fn read_filter(
-    asked: &v1::ListCertificatesRequest,
-    now: Timestamp,
-) -> Result<(Filter, Option<Cursor>), Faults> {
-    let mut faults = Faults::new();
-    let f = &mut faults;
-    let branch = optional_text::<BodyCode>(f, "branch", &asked.branch);
-    let kinds = all_of::<CertificateKind>(f, "kinds", &asked.kinds);
-    let state = read_state(f, asked.state);
-    let from = optional_text::<JstDate>(f, "expires_from", &asked.expires_from);
-    let to = optional_text::<JstDate>(f, "expires_to", &asked.expires_to);
-    let after = read_token(f, &asked.page_token);
-    let filter = Filter {
-        branch,
-        kinds,
-        state: state.map(|state| (state, now)),
-        expires_from: from.map(JstDate::start),
-        // Validity ends with the last second of a day.
-        expires_to: to.map(JstDate::last_second),
-    };
-    faults.into_result().map(|()| (filter, after))
-}
-
-fn read_state(faults: &mut Faults, number: i32) -> Option<CertificateState> {
-    match v1::CertificateState::try_from(number) {
-        Ok(v1::CertificateState::Unspecified) => None,
-        Ok(v1::CertificateState::Valid) => Some(CertificateState::Valid),
-        Ok(v1::CertificateState::Revoked) => Some(CertificateState::Revoked),
-        Ok(v1::CertificateState::Expired) => Some(CertificateState::Expired),
-        Ok(v1::CertificateState::Renewing) => Some(CertificateState::Renewing),
-        Err(_) => {
-            let message = format!("{number} is no state of a certificate");
-            faults.push("state", FIELD_UNKNOWN_VALUE, message);
-            None
-        }
-    }
-}
-
-/// Where the next page begins: notAfter in seconds and the serial number.
-fn write_token(cursor: Cursor) -> String {
-    format!("{}.{}", cursor.not_after.as_seconds(), cursor.serial)
-}
-
-fn read_token(faults: &mut Faults, token: &str) -> Option<Cursor> {
-    if token.is_empty() {
-        return None;
-    }
-    let cursor = token.split_once('.').and_then(|(seconds, serial)| {
-        Some(Cursor {
-            not_after: Timestamp::from_seconds(seconds.parse().ok()?),
-            serial: serial.parse().ok()?,
-        })
-    });
-    if cursor.is_none() {
-        let message = "this is no page token of ours; give back the one of the page before";
-        faults.push("page_token", FIELD_MALFORMED, message);
-    }
-    cursor
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_token_reads_back_and_a_foreign_one_is_refused() {
-        let cursor = Cursor {
-            not_after: "2011-02-03T23:59:59+09:00".parse().unwrap(),
-            serial: Serial::from_bytes(&[0x41; 16]).unwrap(),
-        };
-        let mut faults = Faults::new();
-        assert_eq!(read_token(&mut faults, &write_token(cursor)), Some(cursor));
-        assert!(faults.is_empty());
-        let far = format!("{}.{}", i64::MAX, cursor.serial);
-        assert!(read_token(&mut faults, &far).is_some());
-        for token in ["x", "1.2", ".", "99999999999999999999.4141"] {
-            let mut faults = Faults::new();
-            assert_eq!(read_token(&mut faults, token), None);
-            assert!(!faults.is_empty(), "{token}");
-        }
     }
 }

@@ -8,7 +8,8 @@ use lgpki_proto::{
 
 use crate::ports::{Certificate, CertificateState, IssuerInfo, Publication, RevocationOutcome};
 
-fn text_or_empty<T: ToString>(value: Option<T>) -> String {
+/// A text, empty where there is none.
+pub(super) fn text_or_empty<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 

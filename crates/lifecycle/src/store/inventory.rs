@@ -1,24 +1,23 @@
 //! The inventory in memory: every serial number, in the orders in which it is asked for, and what
 //! each series of CRLs must list as revoked.
 //!
-//! Some 150 bytes a certificate. All of it follows from the records of the index, so that it is
+//! Some 250 bytes a certificate. All of it follows from the records of the index, so that it is
 //! restored by one walk over them. Nothing here decides or records; the machine does.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    ops::Bound,
-};
+mod calendar;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lgpki_domain::{ApplicationId, BodyCode, CrlSeries, Serial, Timestamp};
 
+use self::calendar::Calendar;
+pub(crate) use self::walk::{Candidate, Query};
 use super::{event::CrlPublished, record::Held};
-use crate::ports::{CertificateState, Cursor, Filter, Listed, PublicationStanding, Snapshot};
+use crate::ports::{Histogram, HistogramQuery, Listed, PublicationStanding, Snapshot};
 
 /// A place in the order of expiry: notAfter and serial number.
 type Place = (Timestamp, [u8; 16]);
-
-/// Before every serial number.
-const LOWEST: [u8; 16] = [0; 16];
 
 /// Every certificate and what became of it.
 #[derive(Debug, Default)]
@@ -29,6 +28,9 @@ pub(crate) struct Inventory {
     by_command: HashMap<ApplicationId, Serial>,
     /// The open renewals.
     renewals: HashMap<Serial, ApplicationId>,
+    /// Bits of the key and serial number.
+    by_key: BTreeSet<(u32, [u8; 16])>,
+    calendar: Calendar,
     books: BTreeMap<CrlSeries, Book>,
     position: u64,
 }
@@ -91,6 +93,7 @@ impl Inventory {
         if held.kind.is_some() {
             let place = (held.not_after, *serial.as_bytes());
             self.by_expiry.insert(place);
+            self.by_key.insert((held.marks.key, *serial.as_bytes()));
             if let Some(branch) = held.branch {
                 self.by_branch.insert((branch, place));
             }
@@ -113,7 +116,13 @@ impl Inventory {
                 book.last_urgent = book.last_urgent.max(Some(revoked.index));
             }
         }
-        self.held.insert(serial, held);
+        let before = self.held.insert(serial, held);
+        self.calendar.replace(before.as_ref(), &held);
+    }
+
+    /// When certificates expire; none if there would be too many numbers.
+    pub(crate) fn histogram(&self, query: &HistogramQuery) -> Option<Histogram> {
+        self.calendar.histogram(query)
     }
 
     /// Takes note of a published CRL; what need not be listed any longer leaves.
@@ -153,52 +162,8 @@ impl Inventory {
         }
     }
 
-    /// At most `limit` places after `after` that fit the filter, in order.
-    pub(crate) fn page(
-        &self,
-        filter: &Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Vec<(Cursor, Held)> {
-        let first = filter
-            .expires_from
-            .unwrap_or(Timestamp::from_millis(i64::MIN));
-        let after = after.map(|cursor| (cursor.not_after, *cursor.serial.as_bytes()));
-        let low = match after.filter(|(expiry, _)| *expiry >= first) {
-            Some(place) => Bound::Excluded(place),
-            None => Bound::Included((first, LOWEST)),
-        };
-        let places: Box<dyn Iterator<Item = Place>> = match filter.branch {
-            Some(branch) => Box::new(
-                self.by_branch
-                    .range((low.map(|place| (branch, place)), Bound::Unbounded))
-                    .take_while(move |(of, _)| *of == branch)
-                    .map(|(_, place)| *place),
-            ),
-            None => Box::new(self.by_expiry.range((low, Bound::Unbounded)).copied()),
-        };
-        places
-            .take_while(|(expiry, _)| filter.expires_to.is_none_or(|to| *expiry <= to))
-            .filter_map(|(not_after, serial)| {
-                let serial = Serial::from_bytes(&serial)?;
-                let held = self.held.get(&serial)?;
-                let renewing = self.renewals.contains_key(&serial);
-                fits(filter, held, renewing).then_some((Cursor { not_after, serial }, *held))
-            })
-            .take(limit)
-            .collect()
-    }
-
     /// How many certificates there are.
     pub(crate) fn len(&self) -> usize {
         self.by_expiry.len()
     }
-}
-
-fn fits(filter: &Filter, held: &Held, renewing: bool) -> bool {
-    let kind =
-        filter.kinds.is_empty() || held.kind.is_some_and(|kind| filter.kinds.contains(&kind));
-    kind && filter.state.is_none_or(|(state, now)| {
-        CertificateState::at(now, held.not_after, held.revoked.is_some(), renewing) == state
-    })
 }

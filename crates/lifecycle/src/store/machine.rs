@@ -13,7 +13,7 @@ use lgpki_store::{Decision, Machine, Span, StoreError, Tables, View};
 use super::{
     event::{CertificateRevoked, CrlPublished, LifecycleEvent},
     inventory::Inventory,
-    record::{Held, Revoked},
+    record::{Held, Marks, Revoked},
     renewal::{self, RENEWALS},
 };
 use crate::ports::{
@@ -217,7 +217,7 @@ impl Machine for LifecycleMachine {
     type Event = LifecycleEvent;
 
     const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS];
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decided {
         match command {
@@ -257,6 +257,7 @@ impl Machine for LifecycleMachine {
                     not_after: body.not_after,
                     index,
                     issuer_index,
+                    marks: Marks::of(body),
                     revoked: None,
                 };
                 self.put(tables, body.serial, held);
@@ -273,6 +274,7 @@ impl Machine for LifecycleMachine {
                     not_after: body.not_after,
                     index,
                     issuer_index,
+                    marks: Marks::default(),
                     revoked: Some(revoked(at, ABANDONED, None, index)),
                 };
                 self.put(tables, body.serial, held);

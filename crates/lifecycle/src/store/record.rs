@@ -1,13 +1,16 @@
-//! What the index keeps of a certificate: a record of some 80 bytes that points into the log.
+//! What the index keeps of a certificate: a record of some 100 bytes that points into the log.
 //!
 //! Names and DER stand in the log only. The order of the fields and their widths are version 1 of
 //! the record; a change raises the machine's state version, and the index is rebuilt.
+
+mod marks;
 
 use lgpki_domain::{
     ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlScope, CrlSeries,
     RevocationReason, Timestamp,
 };
 
+pub(crate) use self::marks::{Marks, key_bits, words};
 use crate::ports::Revocation;
 
 /// What memory and index hold of one serial number.
@@ -29,6 +32,8 @@ pub(crate) struct Held {
     pub(crate) index: u64,
     /// Index in the issuer's log of what that entry answers.
     pub(crate) issuer_index: u64,
+    /// By what it may be found.
+    pub(crate) marks: Marks,
     /// Its revocation.
     pub(crate) revoked: Option<Revoked>,
 }
@@ -49,7 +54,7 @@ const NONE: u8 = u8::MAX;
 impl Held {
     /// The record's bytes.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(96);
+        let mut out = Vec::with_capacity(120);
         out.push(position(&Authority::ALL, &self.authority));
         out.extend(self.generation.to_be_bytes());
         out.extend(self.scope.code().to_be_bytes());
@@ -61,6 +66,7 @@ impl Held {
         out.extend(self.not_after.as_millis().to_be_bytes());
         out.extend(self.index.to_be_bytes());
         out.extend(self.issuer_index.to_be_bytes());
+        self.marks.write(&mut out);
         if let Some(revoked) = self.revoked {
             out.push(revoked.revocation.reason.code());
             out.extend(revoked.revocation.at.as_millis().to_be_bytes());
@@ -92,6 +98,7 @@ impl Held {
         let not_after = Timestamp::from_millis(i64::from_be_bytes(take(&mut rest)?));
         let index = u64::from_be_bytes(take(&mut rest)?);
         let issuer_index = u64::from_be_bytes(take(&mut rest)?);
+        let marks = Marks::read(take(&mut rest)?)?;
         let revoked = if rest.is_empty() {
             None
         } else {
@@ -106,6 +113,7 @@ impl Held {
             not_after,
             index,
             issuer_index,
+            marks,
             revoked,
         })
     }
@@ -167,6 +175,7 @@ mod tests {
             not_after: Timestamp::from_seconds(1_296_745_199),
             index: 70_000,
             issuer_index: u64::MAX,
+            marks: Marks::default(),
             revoked: None,
         }
     }

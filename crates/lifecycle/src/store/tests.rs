@@ -59,6 +59,11 @@ on_every_engine! {
     a_renewal_given_up_leaves_the_certificate_as_it_was;
     a_renewal_given_up_before_it_was_opened_is_never_opened;
     what_is_renewing_is_told_and_listed_but_on_no_crl;
+    every_filter_selects_and_counts_what_it_says;
+    a_search_that_finds_little_goes_on_past_a_stretch;
+    counters_agree_with_what_is_held_after_any_history;
+    a_histogram_puts_each_day_into_its_bucket;
+    a_histogram_too_large_is_not_made;
 }
 
 fn embedded(dir: &Path) -> EngineStore {

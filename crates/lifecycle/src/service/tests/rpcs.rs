@@ -86,6 +86,95 @@ async fn certificates_are_listed_by_page() {
 }
 
 #[tokio::test]
+async fn certificates_are_counted_and_drawn_as_a_histogram() {
+    let world = World::new().await;
+    world.register((1..8).map(issued_item).collect()).await;
+    world.revoke(100, 3, KeyCompromise).await;
+    let asked = v1::CountCertificatesRequest {
+        issued_from: "2008-02-04".to_owned(),
+        subject: Some(v1::Subject {
+            name: Some(v1::Names {
+                en: "Chief".to_owned(),
+                ja: String::new(),
+            }),
+            ..v1::Subject::default()
+        }),
+        ..v1::CountCertificatesRequest::default()
+    };
+    for asked in [asked, v1::CountCertificatesRequest::default()] {
+        let answer = world.handlers.count_certificates(from_intake(asked)).await;
+        let answer = answer.unwrap().into_inner();
+        let told: Vec<_> = answer.counts.iter().map(|c| (c.state(), c.count)).collect();
+        let (valid, revoked) = (v1::CertificateState::Valid, v1::CertificateState::Revoked);
+        assert_eq!((told, answer.total), (vec![(valid, 6), (revoked, 1)], 7));
+    }
+    let asked = v1::GetExpiryHistogramRequest {
+        group_by: v1::HistogramGrouping::Branch.into(),
+        from: "2011-01-15".to_owned(),
+        ..v1::GetExpiryHistogramRequest::default()
+    };
+    let answer = world
+        .handlers
+        .get_expiry_histogram(from_intake(asked))
+        .await;
+    let answer = answer.unwrap().into_inner();
+    assert_eq!(answer.buckets, ["2011-01-15", "2011-02-01"]);
+    assert_eq!(
+        (answer.to.as_str(), answer.unrevoked, answer.revoked),
+        ("2011-02-03", 6, 1)
+    );
+    assert_eq!(answer.rows[0].branch, "01001");
+    assert_eq!(
+        (&answer.rows[0].unrevoked[..], &answer.rows[0].revoked[..]),
+        (&[0, 6][..], &[0, 1][..])
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_read_is_refused_with_every_fault() {
+    let world = World::new().await;
+    let asked = v1::ListCertificatesRequest {
+        issued_to: "x".to_owned(),
+        key_digest: "y".to_owned(),
+        authority: 9,
+        ..v1::ListCertificatesRequest::default()
+    };
+    let refused = world.handlers.list_certificates(from_intake(asked)).await;
+    let refused = RemoteError::from(refused.unwrap_err());
+    let fields: Vec<_> = refused.faults.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(fields, ["issued_to", "key_digest", "authority"]);
+    let asked = v1::GetExpiryHistogramRequest {
+        from: "2011-02-03".to_owned(),
+        to: "2011-02-02".to_owned(),
+        bucket: 9,
+        group_by: 9,
+        ..v1::GetExpiryHistogramRequest::default()
+    };
+    let refused = world
+        .handlers
+        .get_expiry_histogram(from_intake(asked))
+        .await;
+    let refused = RemoteError::from(refused.unwrap_err());
+    let fields: Vec<_> = refused.faults.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(fields, ["to", "bucket", "group_by"]);
+    let asked = v1::GetExpiryHistogramRequest {
+        to: "2108-02-04".to_owned(),
+        bucket: v1::HistogramBucket::Day.into(),
+        ..v1::GetExpiryHistogramRequest::default()
+    };
+    let refused = world
+        .handlers
+        .get_expiry_histogram(from_intake(asked))
+        .await;
+    assert_eq!(
+        RemoteError::from(refused.unwrap_err()).faults[0].reason,
+        "TOO_MANY"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn authorities_are_told_with_their_newest_crl() {
     let world = World::new().await;
     let request = from_intake(v1::ListAuthoritiesRequest {});

@@ -1,6 +1,7 @@
 //! What every implementation of the store must do, whatever it stands on.
 
 mod renewals;
+mod searching;
 
 use lgpki_domain::{
     Authority, CertificateKind, CrlNumber, Digest,
@@ -16,6 +17,7 @@ use crate::{
 };
 
 pub(super) use renewals::*;
+pub(super) use searching::*;
 
 /// The CA of the fixtures' certificates.
 pub(super) const AUTHORITY: Authority = Authority::Application;

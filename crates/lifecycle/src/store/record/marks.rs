@@ -1,0 +1,95 @@
+//! What is held of a certificate for searching: the day of its issue, and a few bits each of its key
+//! and of the six texts of its subject.
+//!
+//! The bits only narrow a search; whether a key or a text is the one wanted is settled by the entry
+//! in the log. So a million names cost twelve megabytes instead of hundreds.
+
+use lgpki_domain::Digest;
+use lgpki_x509::key::sha256;
+
+use crate::{
+    ports::{SubjectFilter, subject_texts},
+    store::event::CertificateRegistered,
+};
+
+/// Bits by which a certificate may be found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// The number of the day on which the issuer recorded it.
+    pub(crate) issued_on: i32,
+    /// The first bits of the digest of its key.
+    pub(crate) key: u32,
+    /// Bits of each text of its subject.
+    pub(crate) words: [u16; 6],
+}
+
+/// The bytes of the marks in a record.
+pub(crate) const LENGTH: usize = 20;
+
+impl Marks {
+    /// Those of a certificate.
+    pub(crate) fn of(body: &CertificateRegistered) -> Self {
+        Self {
+            issued_on: body.issued_at.jst_day_number(),
+            key: key_bits(&body.key_digest),
+            words: subject_texts(&body.subject).map(|text| text.map_or(0, word)),
+        }
+    }
+
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        out.extend(self.issued_on.to_be_bytes());
+        out.extend(self.key.to_be_bytes());
+        for word in self.words {
+            out.extend(word.to_be_bytes());
+        }
+    }
+
+    pub(super) fn read(bytes: [u8; LENGTH]) -> Option<Self> {
+        let mut rest = &bytes[..];
+        let issued_on = i32::from_be_bytes(super::take(&mut rest)?);
+        let key = u32::from_be_bytes(super::take(&mut rest)?);
+        let mut words = [0; 6];
+        for word in &mut words {
+            *word = u16::from_be_bytes(super::take(&mut rest)?);
+        }
+        Some(Self {
+            issued_on,
+            key,
+            words,
+        })
+    }
+}
+
+/// The bits of a key's digest.
+pub(crate) fn key_bits(digest: &Digest) -> u32 {
+    let [a, b, c, d, ..] = digest.0;
+    u32::from_be_bytes([a, b, c, d])
+}
+
+/// The bits of a text.
+fn word(text: &str) -> u16 {
+    let [a, b, ..] = sha256(text.as_bytes()).0;
+    u16::from_be_bytes([a, b])
+}
+
+/// The bits of what a subject shall hold.
+pub(crate) fn words(subject: &SubjectFilter) -> [Option<u16>; 6] {
+    subject.texts().map(|text| text.map(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_read_back_what_they_wrote() {
+        let marks = Marks {
+            issued_on: -3,
+            key: 0x0102_0304,
+            words: [1, 2, 3, 4, 5, u16::MAX],
+        };
+        let mut bytes = Vec::new();
+        marks.write(&mut bytes);
+        assert_eq!(Marks::read(bytes.try_into().unwrap()), Some(marks));
+    }
+}

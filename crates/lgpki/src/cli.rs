@@ -1,6 +1,7 @@
 //! The command line: what can be asked, with examples. It decides nothing.
 
 mod cirs;
+mod inventory;
 mod kit;
 mod operator;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
+pub(crate) use inventory::{Apart, CertificateArgs, ForecastArgs, ListArgs, Span};
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand};
 

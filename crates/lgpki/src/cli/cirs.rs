@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use lgpki_domain::{ApplicationId, JstDate, RequestId, Serial};
 
-use super::{BodyOffice, Kind, Medium, Reason};
+use super::{BodyOffice, Kind, ListArgs, Medium, Reason};
 
 /// What a registration branch does.
 #[derive(Debug, Subcommand)]
@@ -90,12 +90,12 @@ pub(crate) enum CirsCommand {
         /// Its number.
         id: ApplicationId,
     },
-    /// List the branch's certificates.
-    Certificates {
-        /// How many at most.
-        #[arg(long, default_value_t = 100)]
-        most: usize,
-    },
+    /// List the branch's certificates, or count them.
+    #[command(
+        after_help = "Examples:\n  lgpki cirs certificates --state valid --expires-to 2011-03-31\n  \
+                            lgpki cirs certificates --unit 総務部 --name 市長\n  lgpki cirs certificates --count"
+    )]
+    Certificates(Box<ListArgs>),
 }
 
 /// The branch's own examination.

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use lgpki_domain::{ApplicationId, BodyCode, Serial};
 
-use super::{Ca, Examiner, Reason};
+use super::{Ca, Examiner, ForecastArgs, ListArgs, Reason};
 
 /// What the operator does.
 #[derive(Debug, Subcommand)]
@@ -50,15 +50,26 @@ pub(crate) enum OperatorCommand {
         #[arg(long, value_enum)]
         ca: Option<Ca>,
     },
-    /// List certificates by expiry.
+    /// List certificates by expiry, or count them.
+    #[command(
+        after_help = "Examples:\n  lgpki operator --as offices/operator-1 certificates --branch 01001 --state valid\n  \
+                            lgpki operator certificates --expires-from 2011-01-01 --expires-to 2011-02-28 --count\n  \
+                            lgpki operator certificates --ca application --kind web-server --issued-from 2008-02-04"
+    )]
     Certificates {
         /// Only of this branch.
-        #[arg(long)]
+        #[arg(long, value_name = "CODE")]
         branch: Option<BodyCode>,
-        /// How many at most.
-        #[arg(long, default_value_t = 100)]
-        most: usize,
+        #[command(flatten)]
+        list: Box<ListArgs>,
     },
+    /// Show when certificates expire: in the terminal, as SVG, as CSV.
+    #[command(
+        after_help = "Examples:\n  lgpki operator --as offices/operator-1 forecast\n  \
+                            lgpki operator forecast --by week --from 2010-12-01 --to 2011-03-31 --svg surge.svg --csv surge.csv\n  \
+                            lgpki operator forecast --branch 01001 --group kind\n\nRevoked certificates are counted apart."
+    )]
+    Forecast(Box<ForecastArgs>),
     /// Show one certificate.
     Certificate {
         /// Its serial number.

@@ -8,7 +8,7 @@ use lgpki_proto::v1;
 use crate::output::{sheet, table};
 
 /// The contract's enum names without their prefix, in the spelling of the command line.
-fn spell(name: &str, prefix: &str) -> String {
+pub(crate) fn spell(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix)
         .unwrap_or(name)
         .to_lowercase()
@@ -322,7 +322,8 @@ pub(crate) fn certificate_sheet(c: &v1::Certificate) -> String {
     ])
 }
 
-fn kind_ja(name: &str) -> String {
+/// A kind's name in Japanese.
+pub(crate) fn kind_ja(name: &str) -> String {
     CertificateKind::parse(name).map_or_else(|| name.to_owned(), |k| k.name_ja().to_owned())
 }
 

@@ -7,18 +7,15 @@ use lgpki_proto::{
     convert::wire,
     v1::{
         self, application_service_client::ApplicationServiceClient,
-        certificate_service_client::CertificateServiceClient, submit_application_request::Content,
+        submit_application_request::Content,
     },
 };
 use lgpki_x509::pem;
 use tonic::transport::Channel;
 
 use super::{
-    application::{
-        ApplicationView, CertificateView, application_sheet, applications_table,
-        certificates_table, standing, state,
-    },
-    submit,
+    application::{ApplicationView, application_sheet, applications_table, standing, state},
+    inventory, submit,
 };
 use crate::{
     cli::{CirsCommand, OfficeArgs},
@@ -97,7 +94,9 @@ async fn carry_out(
             let answer = client.withdraw_application(request).await?.into_inner();
             one(answer.application, output)
         }
-        CirsCommand::Certificates { most } => certificates(office, None, most, output).await,
+        CirsCommand::Certificates(list) => {
+            inventory::certificates(office, None, *list, output).await
+        }
     }
 }
 
@@ -396,36 +395,6 @@ fn put(path: &Path, der: &[u8]) -> Result<(), CommandError> {
     let text = pem::encode(pem::Label::Certificate, der)
         .map_err(|e| CommandError::from_error("a certificate cannot be written as PEM", &e))?;
     fs::write(path, text).map_err(|e| CommandError::file("write", path, &e))
-}
-
-/// Lists certificates by expiry.
-pub(crate) async fn certificates(
-    office: &Office,
-    branch: Option<String>,
-    most: usize,
-    output: Output,
-) -> Result<(), CommandError> {
-    let mut client = CertificateServiceClient::new(office.channel());
-    let mut found = Vec::new();
-    let mut page_token = String::new();
-    while found.len() < most {
-        let request = v1::ListCertificatesRequest {
-            branch: branch.clone().unwrap_or_default(),
-            page_size: page_size(most - found.len()),
-            page_token,
-            ..Default::default()
-        };
-        let page = client.list_certificates(request).await?.into_inner();
-        found.extend(page.certificates);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
-    let views: Vec<_> = found.iter().map(CertificateView::from).collect();
-    output.result(&views, || certificates_table(&found));
-    more(&page_token, most, output);
-    Ok(())
 }
 
 /// One item's refusal, with every fault.

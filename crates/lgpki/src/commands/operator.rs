@@ -16,7 +16,7 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    cirs, directory, submit,
+    cirs, directory, forecast, inventory, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -62,20 +62,7 @@ async fn carry_out(
             approve(&mut desk, &ids, output).await
         }
         OperatorCommand::Reject { ids, reason } => {
-            let mut outcomes = Vec::new();
-            for ids in texts(&ids).chunks(1000) {
-                let request = v1::RejectApplicationsRequest {
-                    ids: ids.to_vec(),
-                    reason: reason.clone(),
-                };
-                outcomes.extend(
-                    desk.reject_applications(request)
-                        .await?
-                        .into_inner()
-                        .outcomes,
-                );
-            }
-            report(outcomes, "rejected; the branch reads the reason", output)
+            reject(&mut desk, &texts(&ids), &reason, output).await
         }
         OperatorCommand::Crl { ca } => {
             let authority = ca.map(|ca| wire(ca.0)).unwrap_or_default();
@@ -85,9 +72,11 @@ async fn carry_out(
             show_crls(&answer.into_inner().published, output);
             Ok(())
         }
-        OperatorCommand::Certificates { branch, most } => {
-            cirs::certificates(office, branch.map(|b| b.to_string()), most, output).await
+        OperatorCommand::Certificates { branch, list } => {
+            let branch = branch.map(|b| b.to_string());
+            inventory::certificates(office, branch, *list, output).await
         }
+        OperatorCommand::Forecast(args) => forecast::run(office, *args, output).await,
         OperatorCommand::Certificate { serial } => {
             let certificate = certificate(office, serial).await?;
             output.result(&CertificateView::from(&certificate), || {
@@ -244,6 +233,24 @@ async fn approve(
     let next =
         "approved; what still stands as examining waits for another operator, the rest is queued";
     report(outcomes, next, output)
+}
+
+async fn reject(
+    desk: &mut ExaminationServiceClient<Channel>,
+    ids: &[String],
+    reason: &str,
+    output: Output,
+) -> Result<(), CommandError> {
+    let mut outcomes = Vec::new();
+    for ids in ids.chunks(1000) {
+        let request = v1::RejectApplicationsRequest {
+            ids: ids.to_vec(),
+            reason: reason.to_owned(),
+        };
+        let answer = desk.reject_applications(request).await?;
+        outcomes.extend(answer.into_inner().outcomes);
+    }
+    report(outcomes, "rejected; the branch reads the reason", output)
 }
 
 /// Shows what became of each application and says `next`; an error if something was not done.

@@ -16,6 +16,7 @@ const MOST_BUCKETS: usize = 4_000;
 const MOST_NUMBERS: usize = 500_000;
 /// Bits of a cell's key that tell the kind.
 const KIND_BITS: u32 = 4;
+const _: () = assert!(CertificateKind::ALL.len() <= 1 << KIND_BITS);
 
 /// The counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

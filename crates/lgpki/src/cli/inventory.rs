@@ -15,7 +15,7 @@ pub(crate) struct CertificateArgs {
     /// Only of this kind; may be repeated.
     #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
     pub(crate) kinds: Vec<CertificateKind>,
-    /// Only in this state today: valid, revoked, expired.
+    /// Only in this state today: valid, renewing, revoked, expired.
     #[arg(long, value_parser = state)]
     pub(crate) state: Option<v1::CertificateState>,
     /// Only those that expire on this day or later.
@@ -123,5 +123,5 @@ fn state(text: &str) -> Result<v1::CertificateState, String> {
     );
     v1::CertificateState::from_str_name(&name)
         .filter(|state| *state != v1::CertificateState::Unspecified)
-        .ok_or_else(|| String::from("the states are valid, revoked, expired"))
+        .ok_or_else(|| String::from("the states are valid, renewing, revoked, expired"))
 }

@@ -71,12 +71,10 @@ async fn populated(store: &impl LifecycleStore) {
     assert!(opened.iter().all(Result::is_ok));
 }
 
-pub(crate) async fn every_filter_selects_and_counts_what_it_says(store: impl LifecycleStore) {
-    populated(&store).await;
-    // On the last day of some: those of the day before are over, those of the day are not.
-    let now = at("2011-02-10T12:00:00");
-    let everything = all(&store, Filter::default()).await;
-    assert_eq!(everything.len(), 20);
+/// What a filter says of a certificate.
+type Says = Box<dyn Fn(&Certificate) -> bool>;
+
+fn cases() -> Vec<(Filter, Says)> {
     let texts = |en: &str, ja: &str| {
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Texts {
@@ -92,8 +90,7 @@ pub(crate) async fn every_filter_selects_and_counts_what_it_says(store: impl Lif
         },
         ..Filter::default()
     };
-    type Says = Box<dyn Fn(&Certificate) -> bool>;
-    let cases: Vec<(Filter, Says)> = vec![
+    vec![
         (Filter::default(), Box::new(|_| true)),
         (
             Filter {
@@ -162,8 +159,16 @@ pub(crate) async fn every_filter_selects_and_counts_what_it_says(store: impl Lif
             },
             Box::new(|c| c.issued.not_after <= at("2011-02-10T23:59:58")),
         ),
-    ];
-    for (filter, says) in cases {
+    ]
+}
+
+pub(crate) async fn every_filter_selects_and_counts_what_it_says(store: impl LifecycleStore) {
+    populated(&store).await;
+    // On the last day of some: those of the day before are over, those of the day are not.
+    let now = at("2011-02-10T12:00:00");
+    let everything = all(&store, Filter::default()).await;
+    assert_eq!(everything.len(), 20);
+    for (filter, says) in cases() {
         for wanted in STATES.into_iter().map(Some).chain([None]) {
             let filter = Filter {
                 state: wanted.map(|wanted| (wanted, now)),

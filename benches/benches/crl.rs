@@ -8,7 +8,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lgpki_benches::{Failure, bare, bare::Ca};
-use lgpki_domain::{Clock, CrlNumber, KeyAlgorithm, RevocationReason};
+use lgpki_domain::{Clock, CrlNumber, CrlScope, KeyAlgorithm, RevocationReason};
 use lgpki_runtime::clock::SystemClock;
 use lgpki_x509::{
     crl::{self, CrlEntry, CrlHeader},
@@ -36,6 +36,8 @@ fn of(c: &mut Criterion) -> Result<(), Failure> {
     let now = SystemClock.now();
     let ca = Ca::new(KeyAlgorithm::P256, now)?;
     let header = CrlHeader {
+        scope: CrlScope::User,
+        base: None,
         number: CrlNumber(1),
         this_update: now,
         next_update: now.plus_millis(48 * 3_600_000),

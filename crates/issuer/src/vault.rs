@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use lgpki_domain::{Authority, CrlOptions, KeyAlgorithm};
+use lgpki_domain::{Authority, KeyAlgorithm};
 use lgpki_keys::{Passphrase, Signer, SoftwareKey, write_private};
 use lgpki_x509::Issuer;
 
@@ -20,7 +20,6 @@ use crate::{error::IssuerError, ports::AuthorityRecord};
 #[derive(Debug)]
 pub(crate) struct Ca {
     pub(crate) issuer: Issuer,
-    pub(crate) crl_options: CrlOptions,
     pub(crate) signer: Arc<dyn Signer>,
 }
 
@@ -122,11 +121,8 @@ fn fitting(
             path,
         });
     }
-    Ok(Ca {
-        issuer,
-        crl_options: record.crl_options,
-        signer,
-    })
+    let issuer = issuer.with_crl_options(record.crl_options)?;
+    Ok(Ca { issuer, signer })
 }
 
 fn sync_parent(dir: &Path) -> Result<(), IssuerError> {

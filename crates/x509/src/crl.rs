@@ -1,4 +1,4 @@
-//! Full CRLs of any size, written entry by entry (RFC 5280 §5).
+//! CRLs of any size, complete and delta, written entry by entry (RFC 5280 §5).
 //!
 //! Entries come in ascending order of serial number, so that each stands once and the same
 //! revocations always give the same bytes. Every entry carries its reason. The list is written
@@ -6,7 +6,7 @@
 
 mod list;
 
-use lgpki_domain::{CrlNumber, RevocationReason, Serial, Timestamp};
+use lgpki_domain::{CrlNumber, CrlScope, RevocationReason, Serial, Timestamp};
 
 pub use list::{Entries, RevocationList};
 pub(crate) use list::{Fields, number_of};
@@ -24,6 +24,10 @@ use crate::{
 /// What stands once in a CRL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrlHeader {
+    /// Which certificates it covers.
+    pub scope: CrlScope,
+    /// Delta only: the number of the complete CRL that it adds to.
+    pub base: Option<CrlNumber>,
     /// The CRL's number.
     pub number: CrlNumber,
     /// When it is issued.
@@ -46,6 +50,8 @@ pub struct CrlEntry {
 /// What a CRL says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrlSummary {
+    /// Delta only: the number of the complete CRL that it adds to.
+    pub base: Option<CrlNumber>,
     /// The CRL's number.
     pub number: CrlNumber,
     /// When it was issued.
@@ -71,7 +77,17 @@ pub fn write(
 }
 
 /// An entry with UTCTime takes this many bytes.
-const ENTRY: usize = 49;
+pub(crate) const ENTRY: usize = 49;
+/// Such an entry, but for serial number, date and reason.
+pub(crate) const PATTERN: [u8; ENTRY] = *b"\
+    \x30\x2f\x02\x10................\x17\x0d.............\
+    \x30\x0c\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01.";
+/// Where its serial number stands.
+pub(crate) const SERIAL: std::ops::Range<usize> = 4..20;
+/// Where its date stands, in 13 characters.
+pub(crate) const DATE: std::ops::Range<usize> = 22..35;
+/// Where its reason stands.
+pub(crate) const REASON: usize = ENTRY - 1;
 
 /// Writes a tbsCertList entry by entry.
 #[derive(Debug)]
@@ -85,6 +101,8 @@ pub struct CrlWriter {
     /// crlExtensions
     back: Vec<u8>,
     last: Option<Serial>,
+    /// The second written last, as it stands in an entry.
+    date: (i64, Vec<u8>),
 }
 
 impl CrlWriter {
@@ -109,7 +127,13 @@ impl CrlWriter {
             sequence(out, |out| {
                 out.extend_from_slice(&issuer.parts.authority_key_identifier);
                 extension::crl_number(out, header.number);
-                extension::issuing_distribution_point(out, &issuer.parts.distribution_point_name);
+                extension::issuing_distribution_point(out, &issuer.issuing_point(header.scope));
+                if let Some(base) = header.base {
+                    extension::delta_crl_indicator(out, base);
+                } else if issuer.crl_options().has_delta(header.scope) {
+                    // A delta CRL points to no other (RFC 5280 §5.2.6).
+                    extension::freshest_crl(out, &issuer.point_name(header.scope, true));
+                }
             });
         });
         // The largest header there can be, for the list itself and for the entries.
@@ -123,6 +147,7 @@ impl CrlWriter {
             front,
             back,
             last: None,
+            date: (i64::MIN, Vec::new()),
         })
     }
 
@@ -134,21 +159,31 @@ impl CrlWriter {
             });
         }
         self.last = Some(entry.serial);
-        let start = self.buffer.len();
-        let mut written = Ok(());
+        let second = entry.revoked_at.as_seconds();
+        if self.date.0 != second {
+            let mut date = Vec::with_capacity(17);
+            time(&mut date, entry.revoked_at)?;
+            self.date = (second, date);
+        }
+        let date = &self.date.1;
+        if let [tag::UTC_TIME, _, digits @ ..] = &**date {
+            let mut bytes = PATTERN;
+            bytes[SERIAL].copy_from_slice(entry.serial.as_bytes());
+            bytes[DATE].copy_from_slice(digits);
+            bytes[REASON] = entry.reason.code();
+            self.buffer.extend_from_slice(&bytes);
+            return Ok(());
+        }
         sequence(&mut self.buffer, |out| {
             tlv(out, tag::INTEGER, entry.serial.as_bytes());
-            written = time(out, entry.revoked_at);
+            out.extend_from_slice(date);
             sequence(out, |out| {
                 extension(out, oid::CRL_REASON, false, |out| {
                     tlv(out, tag::ENUMERATED, &[entry.reason.code()]);
                 });
             });
         });
-        if written.is_err() {
-            self.buffer.truncate(start);
-        }
-        written
+        Ok(())
     }
 
     /// Ends the list.

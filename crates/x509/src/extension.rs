@@ -149,12 +149,25 @@ pub(crate) fn crl_number(out: &mut Vec<u8>, number: CrlNumber) {
     extension(out, oid::CRL_NUMBER, false, |out| integer(out, number.0));
 }
 
-/// issuingDistributionPoint with onlyContainsUserCerts; critical (RFC 5280 §5.2.5).
-pub(crate) fn issuing_distribution_point(out: &mut Vec<u8>, point_name: &[u8]) {
+/// issuingDistributionPoint; critical (RFC 5280 §5.2.5).
+pub(crate) fn issuing_distribution_point(out: &mut Vec<u8>, value: &[u8]) {
     extension(out, oid::ISSUING_DISTRIBUTION_POINT, true, |out| {
+        out.extend_from_slice(value);
+    });
+}
+
+/// deltaCRLIndicator; critical (RFC 5280 §5.2.4).
+pub(crate) fn delta_crl_indicator(out: &mut Vec<u8>, base: CrlNumber) {
+    extension(out, oid::DELTA_CRL_INDICATOR, true, |out| {
+        integer(out, base.0);
+    });
+}
+
+/// freshestCRL with one point; not critical (RFC 5280 §4.2.1.15, §5.2.6).
+pub(crate) fn freshest_crl(out: &mut Vec<u8>, point_name: &[u8]) {
+    extension(out, oid::FRESHEST_CRL, false, |out| {
         sequence(out, |out| {
-            out.extend_from_slice(point_name);
-            tlv(out, tag::context(1), &[0xff]);
+            sequence(out, |out| out.extend_from_slice(point_name));
         });
     });
 }

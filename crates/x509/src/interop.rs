@@ -5,9 +5,13 @@
 
 mod chains;
 
+mod revocation;
+
 use std::{path::Path, process::Output};
 
-use lgpki_domain::{Authority, CrlNumber, KeyAlgorithm, RevocationReason, Timestamp, Validity};
+use lgpki_domain::{
+    Authority, CrlNumber, CrlScope, KeyAlgorithm, RevocationReason, Timestamp, Validity,
+};
 use lgpki_testkit::tool::tool;
 
 use crate::{
@@ -41,6 +45,8 @@ fn crl_of(authority: Authority, ca: &TestKey, revoked: &[u8]) -> Vec<u8> {
     let issuer = issuer(authority, ca);
     let this_update: Timestamp = "2010-09-01T09:15:00+09:00".parse().unwrap();
     let header = CrlHeader {
+        scope: CrlScope::User,
+        base: None,
         number: CrlNumber(42),
         this_update,
         next_update: this_update.plus_seconds(48 * 3600),

@@ -5,11 +5,14 @@
 //! and a later key publishes elsewhere. The distribution point's name in a certificate and the
 //! issuingDistributionPoint of the CRL are the same bytes.
 
-use lgpki_domain::{Authority, KeyAlgorithm, Serial, SignatureAlgorithm, Validity};
+use lgpki_domain::{
+    Authority, CrlOptions, CrlScope, CrlSeries, KeyAlgorithm, Serial, SignatureAlgorithm, Validity,
+};
 use x509_cert::name::Name;
 
 use crate::{
     certificate::Certificate,
+    encode::{sequence, tag, tlv},
     error::X509Error,
     extension,
     key::{KeyId, SubjectPublicKey},
@@ -48,16 +51,21 @@ impl Addresses {
         }
     }
 
+    /// The addresses of the CRL of a scope, or of its delta: beside the CRL of all user
+    /// certificates, as `organization-1-p03-delta.crl`.
+    #[must_use]
+    pub fn crl_of(&self, scope: CrlScope, delta: bool) -> Vec<String> {
+        let beside = |address: &String| {
+            let stem = address.strip_suffix(".crl").unwrap_or(address);
+            format!("{stem}{}.crl", marks(scope, delta))
+        };
+        self.crl.iter().map(beside).collect()
+    }
+
     /// Where the list of revoked CA certificates lies: beside the CRL, as `organization-1-ca.crl`.
     #[must_use]
     pub fn ca_crl(&self) -> Vec<String> {
-        self.crl
-            .iter()
-            .map(|address| {
-                let stem = address.strip_suffix(".crl").unwrap_or(address);
-                format!("{stem}-ca.crl")
-            })
-            .collect()
+        self.crl_of(CrlScope::CaCertificates, false)
     }
 
     fn check(&self) -> Result<(), X509Error> {
@@ -99,6 +107,22 @@ pub fn crl_file(authority: Authority, generation: u32) -> String {
     format!("{authority}-{generation}.crl")
 }
 
+/// The file name of the CRL of a series, or of its delta, such as `organization-1-p03-delta.crl`.
+#[must_use]
+pub fn crl_file_of(series: CrlSeries, delta: bool) -> String {
+    format!("{}{}.crl", series.key, marks(series.scope, delta))
+}
+
+/// What tells the file names of a CA key's CRLs apart.
+fn marks(scope: CrlScope, delta: bool) -> String {
+    let scope = if scope.is_user() {
+        String::new()
+    } else {
+        format!("-{scope}")
+    };
+    format!("{scope}{}", if delta { "-delta" } else { "" })
+}
+
 /// The file name under which a CA certificate is published (DER), such as `organization-1.cer`.
 #[must_use]
 pub fn certificate_file(authority: Authority, generation: u32) -> String {
@@ -131,6 +155,7 @@ pub struct Issuer {
     authority: Authority,
     generation: u32,
     addresses: Addresses,
+    crl_options: CrlOptions,
     certificate: Certificate,
     key: SubjectPublicKey,
     key_id: KeyId,
@@ -144,10 +169,10 @@ pub struct Issuer {
 pub(crate) struct Prepared {
     /// The authorityKeyIdentifier extension.
     pub(crate) authority_key_identifier: Vec<u8>,
-    /// The DistributionPointName, tag `[0]` included.
-    pub(crate) distribution_point_name: Vec<u8>,
-    /// The cRLDistributionPoints and authorityInfoAccess extensions.
-    pub(crate) publication: Vec<u8>,
+    /// What says where a certificate would be listed; empty where that depends on its serial number.
+    pub(crate) distribution: Vec<u8>,
+    /// The authorityInfoAccess extension.
+    pub(crate) access: Vec<u8>,
 }
 
 impl Issuer {
@@ -187,28 +212,49 @@ impl Issuer {
             .ok_or_else(|| wrong("it is not valid from 00:00:00 to 23:59:59 JST"))?;
         let mut parts = Prepared {
             authority_key_identifier: Vec::new(),
-            distribution_point_name: Vec::new(),
-            publication: Vec::new(),
+            distribution: Vec::new(),
+            access: Vec::new(),
         };
         extension::authority_key_identifier(&mut parts.authority_key_identifier, key_id);
-        extension::distribution_point_name(&mut parts.distribution_point_name, &addresses.crl);
-        extension::crl_distribution_points(&mut parts.publication, &parts.distribution_point_name);
         extension::authority_info_access(
-            &mut parts.publication,
+            &mut parts.access,
             &addresses.ca_certificate,
             &addresses.ocsp,
         );
-        Ok(Self {
+        let issuer = Self {
             authority,
             generation,
             addresses,
+            crl_options: CrlOptions::default(),
             name: certificate.subject_name().clone(),
             key,
             key_id,
             validity,
             certificate,
             parts,
-        })
+        };
+        issuer.with_crl_options(CrlOptions::default())
+    }
+
+    /// The same issuer, publishing its revocations in this way; the usual one is one CRL for all user
+    /// certificates and no delta.
+    pub fn with_crl_options(mut self, options: CrlOptions) -> Result<Self, X509Error> {
+        if !options.are_possible() {
+            let why = format!("{} are not possible", options.partitions);
+            return Err(X509Error::unencodable("the partitions of a CRL", why));
+        }
+        self.crl_options = options;
+        self.parts.distribution.clear();
+        if options.partitions == 0 {
+            self.parts.distribution = self.distribution_of(CrlScope::User);
+        }
+        Ok(self)
+    }
+
+    /// How it publishes its revocations.
+    #[must_use]
+    pub const fn crl_options(&self) -> CrlOptions {
+        self.crl_options
     }
 
     /// The authority.
@@ -263,6 +309,46 @@ impl Issuer {
     #[must_use]
     pub const fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// The DistributionPointName of a scope's CRL, or of its delta, tag `[0]` included.
+    pub(crate) fn point_name(&self, scope: CrlScope, delta: bool) -> Vec<u8> {
+        let mut name = Vec::with_capacity(128);
+        extension::distribution_point_name(&mut name, &self.addresses.crl_of(scope, delta));
+        name
+    }
+
+    /// The value of the issuingDistributionPoint of a scope's CRLs, complete or delta. That of CA
+    /// certificates names no point, so that it covers the CA's own certificate too, which has none.
+    pub(crate) fn issuing_point(&self, scope: CrlScope) -> Vec<u8> {
+        let mut value = Vec::with_capacity(128);
+        sequence(&mut value, |out| match scope {
+            CrlScope::CaCertificates => tlv(out, tag::context(2), &[0xff]),
+            CrlScope::User | CrlScope::Partition(_) => {
+                out.extend_from_slice(&self.point_name(scope, false));
+                tlv(out, tag::context(1), &[0xff]);
+            }
+        });
+        value
+    }
+
+    /// The cRLDistributionPoints and, where there are deltas, freshestCRL of a scope's certificates.
+    fn distribution_of(&self, scope: CrlScope) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        extension::crl_distribution_points(&mut out, &self.point_name(scope, false));
+        if self.crl_options.has_delta(scope) {
+            extension::freshest_crl(&mut out, &self.point_name(scope, true));
+        }
+        out
+    }
+
+    /// Appends the extensions that say where the certificate of this serial number would be listed.
+    pub(crate) fn write_distribution(&self, out: &mut Vec<u8>, serial: Serial) {
+        if self.parts.distribution.is_empty() {
+            out.extend_from_slice(&self.distribution_of(self.crl_options.scope_of(serial)));
+        } else {
+            out.extend_from_slice(&self.parts.distribution);
+        }
     }
 
     /// The CA's distinguished name in DER.

@@ -14,7 +14,7 @@ mod link;
 
 use std::fmt;
 
-use lgpki_domain::{Digest, ErrorClass, SignatureAlgorithm};
+use lgpki_domain::{CrlScope, Digest, ErrorClass, SignatureAlgorithm};
 
 pub use authority::lint_authority;
 pub use certificate::lint_certificate;
@@ -61,6 +61,8 @@ impl Linted {
 #[derive(Debug)]
 pub struct LintedCrl {
     tbs: Vec<u8>,
+    digest: Digest,
+    scope: CrlScope,
     algorithm: SignatureAlgorithm,
     summary: CrlSummary,
 }
@@ -74,8 +76,14 @@ impl LintedCrl {
 
     /// Their SHA-256.
     #[must_use]
-    pub fn digest(&self) -> Digest {
-        sha256(&self.tbs)
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Which certificates it covers, by its issuingDistributionPoint.
+    #[must_use]
+    pub const fn scope(&self) -> CrlScope {
+        self.scope
     }
 
     /// The signature algorithm that the bytes announce.

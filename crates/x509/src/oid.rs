@@ -19,6 +19,8 @@ pub(crate) const CRL_REASON: &[u8] = &[0x55, 0x1d, 21];
 /// 2.5.29.28 (RFC 5280 §5.2.5); x509-cert 0.3 has another OID for it.
 pub(crate) const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 28];
 pub(crate) const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 30];
+pub(crate) const DELTA_CRL_INDICATOR: &[u8] = &[0x55, 0x1d, 27];
+pub(crate) const FRESHEST_CRL: &[u8] = &[0x55, 0x1d, 46];
 pub(crate) const CRL_DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 31];
 pub(crate) const CERTIFICATE_POLICIES: &[u8] = &[0x55, 0x1d, 32];
 /// 2.5.29.32.0

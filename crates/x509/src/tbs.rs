@@ -78,7 +78,8 @@ fn extensions(out: &mut Vec<u8>, issuer: &Issuer, blueprint: &Blueprint<'_>) {
         directory_name(out, |out| name(out, &japanese, Language::Japanese));
     });
     if profile.tells_publication {
-        out.extend_from_slice(&issuer.parts.publication);
+        issuer.write_distribution(out, blueprint.serial);
+        out.extend_from_slice(&issuer.parts.access);
     } else {
         extension::ocsp_no_check(out);
     }

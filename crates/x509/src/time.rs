@@ -62,6 +62,29 @@ pub(crate) fn from_time(time: x509_cert::time::Time) -> Timestamp {
     Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1000))
 }
 
+/// The instant of a UTCTime's 13 characters; `None` if they are not one.
+pub(crate) fn utc_time(text: &[u8; 13]) -> Option<Timestamp> {
+    let digits = |at: usize| {
+        let pair = [text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0')];
+        pair.iter().all(|d| *d < 10).then(|| pair[0] * 10 + pair[1])
+    };
+    if text[12] != b'Z' {
+        return None;
+    }
+    let year = u16::from(digits(0)?);
+    let century = if year < 50 { 2000 } else { 1900 };
+    let date = DateTime::new(
+        century + year,
+        digits(2)?,
+        digits(4)?,
+        digits(6)?,
+        digits(8)?,
+        digits(10)?,
+    );
+    let seconds = date.ok()?.unix_duration().as_secs();
+    Some(Timestamp::from_seconds(i64::try_from(seconds).ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{CrlNumber, CrlScope, Digest};
-use lgpki_x509::{LintedCrl, key::sha256, lint};
+use lgpki_domain::{CrlNumber, Digest};
+use lgpki_x509::{LintedCrl, lint};
 
 use super::App;
 use crate::{
@@ -146,13 +146,13 @@ impl<S: IssuerStore> App<S> {
 
 /// Checks what was announced and lints.
 fn checked(ca: &Ca, order: CrlOrder) -> Result<(CrlNumber, LintedCrl), IssuerError> {
-    if order.of.scope != CrlScope::User || order.of.delta {
-        return Err(CrlRefused::Scope.into());
-    }
-    if sha256(&order.tbs) != order.tbs_digest {
+    let linted = lint::lint_crl(&ca.issuer, order.tbs).map_err(CrlRefused::Lint)?;
+    if linted.digest() != order.tbs_digest {
         return Err(CrlRefused::Digest.into());
     }
-    let linted = lint::lint_crl(&ca.issuer, order.tbs).map_err(CrlRefused::Lint)?;
+    if linted.scope() != order.of.scope || linted.summary().base != order.base {
+        return Err(CrlRefused::Scope.into());
+    }
     let inside = linted.summary().number;
     if inside != order.number {
         return Err(CrlRefused::Number {

@@ -293,7 +293,7 @@ fn sign(durable: Durable) -> Option<NewCertificate> {
         intent,
         authority: draft.ca.issuer.authority(),
         generation: draft.ca.issuer.generation(),
-        scope: draft.ca.crl_options.scope_of(draft.serial),
+        scope: draft.ca.issuer.crl_options().scope_of(draft.serial),
         branch: draft.branch,
         kind: draft.kind,
         subject: draft.subject,

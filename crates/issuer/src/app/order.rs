@@ -68,7 +68,7 @@ impl Draft {
             generation: self.ca.issuer.generation(),
             branch: self.branch,
             kind: self.kind,
-            scope: self.ca.crl_options.scope_of(self.serial),
+            scope: self.ca.issuer.crl_options().scope_of(self.serial),
             key_digest: self.key_digest,
             serial: self.serial,
             validity: self.validity,

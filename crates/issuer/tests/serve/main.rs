@@ -10,7 +10,7 @@ mod support;
 
 use std::sync::Arc;
 
-use lgpki_domain::{Authority, CrlNumber, RevocationReason, Role};
+use lgpki_domain::{Authority, CrlNumber, CrlScope, RevocationReason, Role};
 use lgpki_issuer::{Ceremony, Deps, IssuerError};
 use lgpki_proto::{
     RemoteError, ServiceName,
@@ -135,6 +135,8 @@ async fn lifecycle_follows_the_issuance_and_has_its_crls_signed() {
     assert_eq!(info.crl_urls, addresses.crl);
     let ca = Issuer::try_new(Authority::Organization, 1, &info.certificate, addresses).unwrap();
     let header = CrlHeader {
+        scope: CrlScope::User,
+        base: None,
         number: CrlNumber(1),
         this_update: now(),
         next_update: now().plus_seconds(172_800),

@@ -24,6 +24,8 @@ fn snapshot(serials: &[u32]) -> Snapshot {
 fn header(number: u64) -> CrlHeader {
     let this_update = at("2008-02-05T09:15:00").plus_seconds(i64::try_from(number).unwrap());
     CrlHeader {
+        scope: CrlScope::User,
+        base: None,
         number: CrlNumber(number),
         this_update,
         next_update: this_update.plus_seconds(172_800),

@@ -266,6 +266,8 @@ async fn a_crl_of_several_pieces_is_signed() {
     };
     let this_update = at("2008-02-05T10:00:00");
     let header = CrlHeader {
+        scope: CrlScope::User,
+        base: None,
         number: CrlNumber(1),
         this_update,
         next_update: this_update.plus_seconds(172_800),

@@ -4,21 +4,22 @@
 //! in ascending order. `x509-cert` decodes each entry; the bytes stay as they came.
 
 use der::{Decode, Reader as _, SliceReader};
-use lgpki_domain::{CrlNumber, RevocationReason, Serial};
+use lgpki_domain::{CrlNumber, CrlScope, RevocationReason, Serial};
 use x509_cert::{
     crl::RevokedCert,
     ext::{Extension, pkix::CrlReason},
 };
 
-use super::{CrlEntry, CrlSummary};
+use super::{CrlEntry, CrlSummary, DATE, ENTRY, PATTERN, REASON, SERIAL};
 use crate::{
     decode::{NotDer, Reader, check_strict},
     encode::tag,
     error::X509Error,
+    issuer::Issuer,
     key::SubjectPublicKey,
     oid,
     signed::Signed,
-    time::from_time,
+    time::{from_time, utc_time},
 };
 
 const WHAT: &str = "a CRL of this CA";
@@ -32,6 +33,8 @@ fn wrong<W: std::fmt::Display + ?Sized>(why: &W) -> X509Error {
 pub struct RevocationList {
     der: Vec<u8>,
     summary: CrlSummary,
+    /// The value of its issuingDistributionPoint.
+    point: Vec<u8>,
     /// Where the entries' bytes lie in `der`.
     entries: std::ops::Range<usize>,
 }
@@ -39,7 +42,12 @@ pub struct RevocationList {
 impl RevocationList {
     /// Reads a CRL in DER; every entry is looked at once.
     pub fn parse(der: &[u8]) -> Result<Self, X509Error> {
-        let signed = Signed::parse(der)?;
+        Self::from_der(der.to_vec())
+    }
+
+    /// Reads a CRL in DER and keeps its bytes, which are not copied.
+    pub fn from_der(der: Vec<u8>) -> Result<Self, X509Error> {
+        let signed = Signed::parse(&der)?;
         let fields = Fields::read(signed.to_be_signed()).map_err(|e| wrong(&e))?;
         let (this_update, next_update) = fields.dates()?;
         let mut count = 0;
@@ -47,17 +55,32 @@ impl RevocationList {
             entry?;
             count += 1;
         }
+        let extensions = fields.extensions()?;
+        let value = |of: &[u8]| extensions.iter().find(|e| e.extn_id.as_bytes() == of);
+        let number = value(oid::CRL_NUMBER)
+            .and_then(number_of)
+            .ok_or_else(|| wrong("it has no number that fits 64 bits"))?;
+        let base = match value(oid::DELTA_CRL_INDICATOR) {
+            None => None,
+            Some(base) => Some(
+                number_of(base).ok_or_else(|| wrong("its base has no number that fits 64 bits"))?,
+            ),
+        };
+        let point = value(oid::ISSUING_DISTRIBUTION_POINT);
         let summary = CrlSummary {
-            number: fields.number()?,
+            base,
+            number,
             this_update,
             next_update,
             entries: count,
         };
-        let start = offset_in(der, fields.entries);
+        let start = offset_in(&der, fields.entries);
+        let entries = start..start + fields.entries.len();
         Ok(Self {
             summary,
-            entries: start..start + fields.entries.len(),
-            der: der.to_vec(),
+            point: point.map_or_else(Vec::new, |p| p.extn_value.as_bytes().to_vec()),
+            entries,
+            der,
         })
     }
 
@@ -65,6 +88,18 @@ impl RevocationList {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// The CRL in DER, given away.
+    #[must_use]
+    pub fn into_der(self) -> Vec<u8> {
+        self.der
+    }
+
+    /// Whether it is one of `issuer`'s lists of this scope, by its issuingDistributionPoint.
+    #[must_use]
+    pub fn is_of(&self, issuer: &Issuer, scope: CrlScope) -> bool {
+        self.point == issuer.issuing_point(scope)
     }
 
     /// What the CRL says about itself.
@@ -163,18 +198,9 @@ impl<'a> Fields<'a> {
     pub(crate) fn extensions(&self) -> Result<Vec<Extension>, X509Error> {
         Vec::<Extension>::from_der(self.extensions).map_err(|e| wrong(&e))
     }
-
-    fn number(&self) -> Result<CrlNumber, X509Error> {
-        let extensions = self.extensions()?;
-        extensions
-            .iter()
-            .find(|e| e.extn_id.as_bytes() == oid::CRL_NUMBER)
-            .and_then(number_of)
-            .ok_or_else(|| wrong("it has no number that fits 64 bits"))
-    }
 }
 
-/// The value of a cRLNumber extension.
+/// The value of a cRLNumber or deltaCRLIndicator extension.
 pub(crate) fn number_of(extension: &Extension) -> Option<CrlNumber> {
     u64::from_der(extension.extn_value.as_bytes())
         .ok()
@@ -182,44 +208,41 @@ pub(crate) fn number_of(extension: &Extension) -> Option<CrlNumber> {
 }
 
 /// The entries of a CRL, decoded one at a time; ends after the first error.
+///
+/// What has the only form that this CA writes, octet for octet, is read at once; anything else goes
+/// to `x509-cert`.
 #[derive(Debug)]
 pub struct Entries<'a> {
-    reader: Option<SliceReader<'a>>,
+    rest: &'a [u8],
     last: Option<Serial>,
-    too_large: bool,
 }
 
 impl<'a> Entries<'a> {
-    pub(crate) fn new(content: &'a [u8]) -> Self {
-        let reader = SliceReader::new(content).ok();
+    pub(crate) const fn new(content: &'a [u8]) -> Self {
         Self {
-            too_large: reader.is_none(),
-            reader,
+            rest: content,
             last: None,
         }
     }
 
     fn read(&mut self) -> Option<Result<CrlEntry, X509Error>> {
-        if self.too_large {
-            self.too_large = false;
-            return Some(Err(wrong("it is too large")));
-        }
-        let reader = self.reader.as_mut()?;
-        if reader.is_finished() {
+        if self.rest.is_empty() {
             return None;
         }
-        let entry = RevokedCert::decode(reader)
-            .map_err(|e| wrong(&e))
-            .and_then(|e| entry_of(&e));
-        Some(entry.and_then(|entry| {
-            if self.last.is_some_and(|last| last >= entry.serial) {
-                return Err(X509Error::EntryOutOfOrder {
-                    serial: entry.serial,
-                });
-            }
-            self.last = Some(entry.serial);
-            Ok(entry)
-        }))
+        let usual = self.rest.split_first_chunk::<ENTRY>();
+        let usual = usual.and_then(|(entry, rest)| Some((usual_entry(entry)?, rest)));
+        let (entry, rest) = match usual.map_or_else(|| unusual_entry(self.rest), Ok) {
+            Ok(read) => read,
+            Err(wrong) => return Some(Err(wrong)),
+        };
+        self.rest = rest;
+        if self.last.is_some_and(|last| last >= entry.serial) {
+            return Some(Err(X509Error::EntryOutOfOrder {
+                serial: entry.serial,
+            }));
+        }
+        self.last = Some(entry.serial);
+        Some(Ok(entry))
     }
 }
 
@@ -229,10 +252,31 @@ impl Iterator for Entries<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.read();
         if matches!(next, Some(Err(_))) {
-            self.reader = None;
+            self.rest = &[];
         }
         next
     }
+}
+
+/// The entry if these are the octets that [`CrlWriter`](super::CrlWriter) writes.
+fn usual_entry(bytes: &[u8; ENTRY]) -> Option<CrlEntry> {
+    let fixed = |range: std::ops::Range<usize>| bytes[range.clone()] == PATTERN[range];
+    if !(fixed(0..SERIAL.start) && fixed(SERIAL.end..DATE.start) && fixed(DATE.end..REASON)) {
+        return None;
+    }
+    Some(CrlEntry {
+        serial: Serial::from_bytes(&bytes[SERIAL])?,
+        revoked_at: utc_time(bytes[DATE].try_into().ok()?)?,
+        reason: RevocationReason::from_code(bytes[REASON])?,
+    })
+}
+
+/// The entry at the beginning of `bytes`, and what comes after it.
+fn unusual_entry(bytes: &[u8]) -> Result<(CrlEntry, &[u8]), X509Error> {
+    let mut reader = SliceReader::new(bytes).map_err(|e| wrong(&e))?;
+    let entry = RevokedCert::decode(&mut reader).map_err(|e| wrong(&e))?;
+    let left = usize::try_from(reader.remaining_len()).unwrap_or_default();
+    Ok((entry_of(&entry)?, &bytes[bytes.len() - left..]))
 }
 
 fn entry_of(entry: &RevokedCert) -> Result<CrlEntry, X509Error> {

@@ -1,7 +1,7 @@
 //! CRLs written, read back by two readers, and refused where they should be.
 
 use der::Decode;
-use lgpki_domain::Authority;
+use lgpki_domain::{Authority, CrlOptions};
 
 use super::*;
 use crate::{
@@ -12,6 +12,8 @@ use crate::{
 fn head() -> CrlHeader {
     let this_update: Timestamp = "2011-03-18T09:15:00+09:00".parse().unwrap();
     CrlHeader {
+        scope: CrlScope::User,
+        base: None,
         number: CrlNumber(1133),
         this_update,
         next_update: this_update.plus_seconds(48 * 3600),
@@ -231,5 +233,95 @@ proptest::proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes: Vec<u8>) {
         let _ = RevocationList::parse(&bytes);
+    }
+}
+
+#[test]
+fn the_lint_holds_scope_partition_and_delta_to_what_the_ca_publishes() {
+    let whole = issuer(Authority::Organization, &CA);
+    let options = CrlOptions {
+        partitions: 2,
+        delta: true,
+    };
+    let parted = whole.clone().with_crl_options(options).unwrap();
+    let of = |scope, base: Option<u64>| CrlHeader {
+        scope,
+        base: base.map(CrlNumber),
+        ..head()
+    };
+    let (first, second) = (CrlScope::Partition(1), CrlScope::Partition(2));
+    let entry = |scope| {
+        let all = entries(9).into_iter();
+        all.filter(move |entry| options.scope_of(entry.serial) == scope)
+    };
+    for (header, good) in [(of(first, None), true), (of(second, Some(1133)), true)] {
+        let tbs = write(&parted, &header, entry(header.scope)).unwrap();
+        let linted = lint_crl(&parted, tbs).unwrap();
+        assert_eq!(
+            (linted.scope(), linted.summary().base),
+            (header.scope, header.base)
+        );
+        let list = RevocationList::from_der(linted.into_crl(&[1])).unwrap();
+        assert_eq!(list.summary().base, header.base);
+        assert!(good && list.is_of(&parted, header.scope));
+        assert!(
+            !list.is_of(&parted, CrlScope::CaCertificates) && !list.is_of(&whole, CrlScope::User)
+        );
+    }
+    let point = ["RFC 5280 §5.2.5"];
+    // Another partition's entry, and scopes that are not published.
+    let foreign = write(&parted, &of(first, None), entry(second)).unwrap();
+    assert_eq!(rules(&parted, foreign), point);
+    let of_all = write(&parted, &of(CrlScope::User, None), []).unwrap();
+    assert_eq!(rules(&parted, of_all), point);
+    let third = write(&parted, &of(CrlScope::Partition(3), None), []).unwrap();
+    assert_eq!(rules(&parted, third), point);
+    // A base from the future, and a delta of what has none.
+    let future = write(&parted, &of(first, Some(1134)), []).unwrap();
+    assert_eq!(rules(&parted, future), ["RFC 5280 §5.2.4"]);
+    let ca = write(&parted, &of(CrlScope::CaCertificates, Some(1)), []).unwrap();
+    assert_eq!(rules(&parted, ca), ["RFC 5280 §5.2.4"]);
+    let without = write(&whole, &of(CrlScope::User, Some(1)), []).unwrap();
+    assert_eq!(rules(&whole, without), ["RFC 5280 §5.2.4"]);
+    // A complete list without its freshestCRL.
+    let no_delta = CrlOptions {
+        delta: false,
+        ..options
+    };
+    let no_delta = whole.clone().with_crl_options(no_delta).unwrap();
+    let silent = write(&no_delta, &of(first, None), []).unwrap();
+    assert_eq!(rules(&parted, silent), ["profile"]);
+}
+
+#[test]
+fn an_entry_of_the_usual_form_is_read_as_x509_cert_reads_it() {
+    let issuer = issuer(Authority::Organization, &CA);
+    let good = write(&issuer, &head(), entries(1)).unwrap();
+    let start = good.windows(2).position(|w| w == [0x30, 0x2f]).unwrap();
+    let good = &good[start..start + ENTRY];
+    for i in 0..ENTRY {
+        for bit in 0..8 {
+            let mut changed = good.to_vec();
+            changed[i] ^= 1 << bit;
+            let read = Entries::new(&changed).next().unwrap().ok();
+            let other =
+                x509_cert::crl::RevokedCert::<x509_cert::certificate::Rfc5280>::from_der(&changed)
+                    .ok();
+            let other = other.map(|e| {
+                let at = e.revocation_date.to_unix_duration().as_secs();
+                (
+                    e.serial_number.as_bytes().to_vec(),
+                    i64::try_from(at).unwrap(),
+                )
+            });
+            // Whatever is read is what the other reader reads; it may refuse more, never less.
+            if let Some(read) = read {
+                let read = (
+                    read.serial.as_bytes().to_vec(),
+                    read.revoked_at.as_seconds(),
+                );
+                assert_eq!(Some(read), other, "byte {i}, bit {bit}");
+            }
+        }
     }
 }

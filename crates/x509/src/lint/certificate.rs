@@ -2,13 +2,14 @@
 
 use std::iter;
 
-use lgpki_domain::Validity;
+use lgpki_domain::{Serial, Validity};
 use x509_cert::{
     TbsCertificate,
     ext::{
         Extension,
         pkix::{
             AuthorityInfoAccessSyntax, CrlDistributionPoints, ExtendedKeyUsage, SubjectAltName,
+            crl::dp::DistributionPoint,
             name::{DistributionPointName, GeneralName},
         },
     },
@@ -16,6 +17,7 @@ use x509_cert::{
 
 use super::{
     Findings, LintRefused, Linted,
+    crl::check_freshest,
     fields::{
         self, Expected, check_extensions, check_key_ids, check_key_usage, check_name, raw_value,
         value,
@@ -88,7 +90,7 @@ fn check(
     );
     let profile = profile(particulars, blueprint.public_key.algorithm());
     let extensions = tbs.extensions().map_or(&[][..], Vec::as_slice);
-    check_presence(extensions, &profile, findings);
+    check_presence(extensions, issuer, blueprint, findings);
     check_key_ids(
         extensions,
         issuer.key_id(),
@@ -99,7 +101,7 @@ fn check(
     check_purposes(extensions, &profile, findings);
     check_policies(extensions, &profile, &issuer.addresses().cps, findings);
     check_alternatives(extensions, blueprint, findings);
-    check_publication(extensions, issuer, findings);
+    check_publication(extensions, issuer, blueprint.serial, findings);
     if let Some(value) = raw_value(extensions, oid::OCSP_NO_CHECK) {
         findings.require(
             value == [tag::NULL, 0],
@@ -127,7 +129,14 @@ fn check_period(ca: Validity, blueprint: &Blueprint<'_>, findings: &mut Findings
     );
 }
 
-fn check_presence(found: &[Extension], profile: &Profile, findings: &mut Findings) {
+fn check_presence(
+    found: &[Extension],
+    issuer: &Issuer,
+    blueprint: &Blueprint<'_>,
+    findings: &mut Findings,
+) {
+    let profile = profile(blueprint.particulars, blueprint.public_key.algorithm());
+    let options = issuer.crl_options();
     let mut expected = vec![
         (oid::AUTHORITY_KEY_IDENTIFIER, false),
         (oid::SUBJECT_KEY_IDENTIFIER, false),
@@ -138,6 +147,9 @@ fn check_presence(found: &[Extension], profile: &Profile, findings: &mut Finding
     if profile.tells_publication {
         expected.push((oid::CRL_DISTRIBUTION_POINTS, false));
         expected.push((oid::AUTHORITY_INFO_ACCESS, false));
+        if options.has_delta(options.scope_of(blueprint.serial)) {
+            expected.push((oid::FRESHEST_CRL, false));
+        }
     } else {
         expected.push((oid::OCSP_NO_CHECK, false));
     }
@@ -227,18 +239,21 @@ fn check_alternatives(found: &[Extension], blueprint: &Blueprint<'_>, findings: 
     }
 }
 
-fn check_publication(found: &[Extension], issuer: &Issuer, findings: &mut Findings) {
+fn check_publication(
+    found: &[Extension],
+    issuer: &Issuer,
+    serial: Serial,
+    findings: &mut Findings,
+) {
     const POINTS: &str = "RFC 5280 §4.2.1.13";
     const ACCESS: &str = "RFC 5280 §4.2.2.1";
+    let scope = issuer.crl_options().scope_of(serial);
+    if issuer.crl_options().has_delta(scope) {
+        check_freshest(issuer, scope, found, findings);
+    }
     let points = value(found, oid::CRL_DISTRIBUTION_POINTS, POINTS, findings);
     if let Some(CrlDistributionPoints(points)) = points {
-        let right = match points.as_slice() {
-            [point] if point.reasons.is_none() && point.crl_issuer.is_none() => point
-                .distribution_point
-                .as_ref()
-                .is_some_and(|name| is_full_name(name, &issuer.addresses().crl)),
-            _ => false,
-        };
+        let right = is_point(&points, &issuer.addresses().crl_of(scope, false));
         findings.require(right, POINTS, "the distribution point is not the CA's");
     }
     let access = value(found, oid::AUTHORITY_INFO_ACCESS, ACCESS, findings);
@@ -257,6 +272,17 @@ fn check_publication(found: &[Extension], issuer: &Issuer, findings: &mut Findin
             ACCESS,
             "the addresses of CA certificate and OCSP responder are not the CA's",
         );
+    }
+}
+
+/// Whether there is one point, and its name is a fullName of exactly these addresses.
+pub(super) fn is_point(points: &[DistributionPoint], addresses: &[String]) -> bool {
+    match points {
+        [point] if point.reasons.is_none() && point.crl_issuer.is_none() => point
+            .distribution_point
+            .as_ref()
+            .is_some_and(|name| is_full_name(name, addresses)),
+        _ => false,
     }
 }
 

@@ -1,20 +1,25 @@
 //! The lint of CRLs.
 
 use der::Decode;
+use lgpki_domain::{CrlNumber, CrlScope};
 use x509_cert::{
-    ext::{Extension, pkix::crl::IssuingDistributionPoint},
+    ext::{
+        Extension,
+        pkix::{CrlDistributionPoints, crl::IssuingDistributionPoint},
+    },
     name::Name,
     spki::AlgorithmIdentifierOwned,
 };
 
 use super::{
     Findings, LintRefused, LintedCrl,
-    certificate::is_full_name,
+    certificate::{is_full_name, is_point},
     fields::{check_algorithm, check_authority_key, check_extensions, check_time, value},
 };
 use crate::{
     crl::{CrlSummary, Entries, Fields, number_of},
     issuer::Issuer,
+    key::sha256,
     oid,
 };
 
@@ -22,10 +27,12 @@ use crate::{
 /// decoded, so that a large list needs no more memory than its bytes.
 pub fn lint_crl(issuer: &Issuer, tbs: Vec<u8>) -> Result<LintedCrl, LintRefused> {
     let mut findings = Findings::default();
-    let summary = check(issuer, &tbs, &mut findings);
+    let checked = check(issuer, &tbs, &mut findings);
     findings.into_result()?;
-    match summary {
-        Some(summary) => Ok(LintedCrl {
+    match checked {
+        Some((scope, summary)) => Ok(LintedCrl {
+            digest: sha256(&tbs),
+            scope,
             tbs,
             algorithm: issuer.signature_algorithm(),
             summary,
@@ -36,7 +43,7 @@ pub fn lint_crl(issuer: &Issuer, tbs: Vec<u8>) -> Result<LintedCrl, LintRefused>
     }
 }
 
-fn check(issuer: &Issuer, tbs: &[u8], findings: &mut Findings) -> Option<CrlSummary> {
+fn check(issuer: &Issuer, tbs: &[u8], findings: &mut Findings) -> Option<(CrlScope, CrlSummary)> {
     const FORM: &str = "RFC 5280 §5.1";
     const DATES: &str = "RFC 5280 §5.1.2";
     let fields = findings.decoded(Fields::read(tbs), FORM)?;
@@ -82,7 +89,9 @@ fn check(issuer: &Issuer, tbs: &[u8], findings: &mut Findings) -> Option<CrlSumm
         "an empty list of entries must be left out",
     );
     let extensions = findings.decoded(fields.extensions(), "RFC 5280 §5.2")?;
-    let number = check_crl_extensions(issuer, &extensions, findings);
+    let scope = scope_of(issuer, &extensions, findings)?;
+    let (number, base) = check_crl_extensions(issuer, scope, &extensions, findings);
+    let options = issuer.crl_options();
     let mut entries = 0;
     for entry in Entries::new(fields.entries) {
         let entry = findings.decoded(entry, "RFC 5280 §5.3")?;
@@ -91,56 +100,117 @@ fn check(issuer: &Issuer, tbs: &[u8], findings: &mut Findings) -> Option<CrlSumm
             findings.note("RFC 5280 §5.1.2.6", message);
             break;
         }
+        if scope != CrlScope::CaCertificates && options.scope_of(entry.serial) != scope {
+            let message = format!("{} belongs to another partition", entry.serial);
+            findings.note("RFC 5280 §5.2.5", message);
+            break;
+        }
         entries += 1;
     }
-    Some(CrlSummary {
+    let summary = CrlSummary {
+        base,
         number: number?,
         this_update,
         next_update,
         entries,
-    })
+    };
+    Some((scope, summary))
+}
+
+/// The scope that the issuingDistributionPoint tells of, which must be one that the CA publishes.
+fn scope_of(issuer: &Issuer, found: &[Extension], findings: &mut Findings) -> Option<CrlScope> {
+    const POINT: &str = "RFC 5280 §5.2.5";
+    let point: Option<IssuingDistributionPoint> =
+        value(found, oid::ISSUING_DISTRIBUTION_POINT, POINT, findings);
+    let Some(point) = point else {
+        findings.note(POINT, "the issuingDistributionPoint is missing".to_owned());
+        return None;
+    };
+    let plain = !point.only_contains_attribute_certs
+        && !point.indirect_crl
+        && point.only_some_reasons.is_none();
+    let covers = (point.only_contains_user_certs, point.only_contains_ca_certs);
+    let name = point.distribution_point.as_ref();
+    let fits = |scope: &CrlScope| match scope {
+        CrlScope::CaCertificates => covers == (false, true) && name.is_none(),
+        CrlScope::User | CrlScope::Partition(_) => {
+            let addresses = issuer.addresses().crl_of(*scope, false);
+            covers == (true, false) && name.is_some_and(|name| is_full_name(name, &addresses))
+        }
+    };
+    let scope = issuer.crl_options().scopes().find(fits);
+    if scope.is_none() || !plain {
+        let message = "the issuingDistributionPoint is not that of the CA's certificates";
+        findings.note(POINT, message.to_owned());
+        return None;
+    }
+    scope
 }
 
 fn check_crl_extensions(
     issuer: &Issuer,
+    scope: CrlScope,
     found: &[Extension],
     findings: &mut Findings,
-) -> Option<lgpki_domain::CrlNumber> {
-    const POINT: &str = "RFC 5280 §5.2.5";
-    check_extensions(
-        found,
-        &[
-            (oid::AUTHORITY_KEY_IDENTIFIER, false),
-            (oid::CRL_NUMBER, false),
-            (oid::ISSUING_DISTRIBUTION_POINT, true),
-        ],
-        findings,
-    );
-    check_authority_key(found, issuer.key_id(), findings);
-    let point: Option<IssuingDistributionPoint> =
-        value(found, oid::ISSUING_DISTRIBUTION_POINT, POINT, findings);
-    if let Some(point) = point {
-        let named = point
-            .distribution_point
-            .as_ref()
-            .is_some_and(|name| is_full_name(name, &issuer.addresses().crl));
-        let scope = point.only_contains_user_certs
-            && !point.only_contains_ca_certs
-            && !point.only_contains_attribute_certs
-            && !point.indirect_crl
-            && point.only_some_reasons.is_none();
-        findings.require(
-            named && scope,
-            POINT,
-            "the issuingDistributionPoint is not that of the CA's certificates",
-        );
+) -> (Option<CrlNumber>, Option<CrlNumber>) {
+    const DELTA: &str = "RFC 5280 §5.2.4";
+    let has = |oid: &[u8]| found.iter().any(|e| e.extn_id.as_bytes() == oid);
+    let mut expected = vec![
+        (oid::AUTHORITY_KEY_IDENTIFIER, false),
+        (oid::CRL_NUMBER, false),
+        (oid::ISSUING_DISTRIBUTION_POINT, true),
+    ];
+    let is_delta = has(oid::DELTA_CRL_INDICATOR);
+    let has_delta = issuer.crl_options().has_delta(scope);
+    if is_delta {
+        expected.push((oid::DELTA_CRL_INDICATOR, true));
+        findings.require(has_delta, DELTA, "this CA publishes no delta of this CRL");
+    } else if has_delta {
+        expected.push((oid::FRESHEST_CRL, false));
+        check_freshest(issuer, scope, found, findings);
     }
+    check_extensions(found, &expected, findings);
+    check_authority_key(found, issuer.key_id(), findings);
+    let number = number(found, oid::CRL_NUMBER, findings);
+    let base = number_if(is_delta, found, findings);
+    if let (Some(number), Some(base)) = (number, base) {
+        let message = "the base comes after the delta CRL";
+        findings.require(base <= number, DELTA, message);
+    }
+    (number, base)
+}
+
+fn number_if(is_delta: bool, found: &[Extension], findings: &mut Findings) -> Option<CrlNumber> {
+    if !is_delta {
+        return None;
+    }
+    number(found, oid::DELTA_CRL_INDICATOR, findings)
+}
+
+/// A number of a CRL; one that does not fit is noted.
+fn number(found: &[Extension], of: &[u8], findings: &mut Findings) -> Option<CrlNumber> {
     let number = found
         .iter()
-        .find(|e| e.extn_id.as_bytes() == oid::CRL_NUMBER)
+        .find(|e| e.extn_id.as_bytes() == of)
         .map(number_of);
     if number == Some(None) {
-        findings.note("RFC 5280 §5.2.3", "the CRL number does not fit 64 bits");
+        let message = "a CRL number does not fit 64 bits";
+        findings.note("RFC 5280 §5.2.3", message.to_owned());
     }
     number.flatten()
+}
+
+/// Checks that a freshestCRL points to the delta of this scope.
+pub(super) fn check_freshest(
+    issuer: &Issuer,
+    scope: CrlScope,
+    found: &[Extension],
+    findings: &mut Findings,
+) {
+    const RULE: &str = "RFC 5280 §5.2.6";
+    let points = value(found, oid::FRESHEST_CRL, RULE, findings);
+    if let Some(CrlDistributionPoints(points)) = points {
+        let right = is_point(&points, &issuer.addresses().crl_of(scope, true));
+        findings.require(right, RULE, "the freshestCRL is not the CA's delta CRL");
+    }
 }

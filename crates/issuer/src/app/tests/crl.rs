@@ -15,6 +15,8 @@ use crate::{
 fn tbs(fixture: &Fixture, number: u64, entries: u8) -> Vec<u8> {
     let ca = fixture.app.ca(Authority::Organization).unwrap();
     let header = CrlHeader {
+        scope: CrlScope::User,
+        base: None,
         number: CrlNumber(number),
         this_update: noon(),
         next_update: noon().plus_seconds(172_800),

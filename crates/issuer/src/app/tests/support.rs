@@ -112,7 +112,6 @@ impl Fixture {
         let mut cas = self.app.cas.write().unwrap_or_else(PoisonError::into_inner);
         let ca = &cas[&AuthorityKey::new(authority, 1)];
         let wrapped = Ca {
-            crl_options: ca.crl_options,
             issuer: ca.issuer.clone(),
             signer: Arc::new(wrap(Arc::clone(&ca.signer))),
         };

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{Clock, CrlNumber, CrlSeries, Timestamp};
+use lgpki_domain::{Clock, CrlNumber, CrlScope, CrlSeries, Timestamp};
 use lgpki_x509::{
     crl::{CrlHeader, RevocationList},
     key::sha256,
@@ -167,6 +167,8 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let latest = snapshot.entries.iter().map(|listed| listed.at).max();
         let this_update = this_update(self.clock.now(), before.this_update, latest);
         let header = CrlHeader {
+            scope: CrlScope::User,
+            base: None,
             number: number_after(info, series, before.number),
             this_update,
             next_update: this_update.plus_seconds(self.schedule.validity_seconds()),

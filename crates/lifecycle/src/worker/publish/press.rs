@@ -162,10 +162,12 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         before: &Before,
     ) -> Result<(Composed, u64), LifecycleError> {
         let key = crl::ca_key(info)?;
+        // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
+        let now = self.clock.now();
         let snapshot = self.store.snapshot(series).await?;
         let reflects = snapshot.reflects;
         let latest = snapshot.entries.iter().map(|listed| listed.at).max();
-        let this_update = this_update(self.clock.now(), before.this_update, latest);
+        let this_update = this_update(now, before.this_update, latest);
         let header = CrlHeader {
             scope: CrlScope::User,
             base: None,

@@ -14,13 +14,13 @@ mod running;
 mod time;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::TcpListener,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lgpki_domain::{JstDate, Timestamp};
+use lgpki_domain::{JstDate, Timestamp, Validity};
 use lgpki_issuer::Ports;
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
@@ -77,6 +77,8 @@ pub struct System {
     running: BTreeMap<ServiceName, Running>,
     /// One connection for each office, for a handshake is dear.
     offices: Mutex<BTreeMap<String, Office>>,
+    /// Certificates that were seen in the inventory.
+    known: Mutex<BTreeSet<String>>,
     relying: RelyingParty,
     first_port: u16,
     /// Nobody else who asks for ports as we do gets these while it is held.
@@ -103,6 +105,7 @@ impl System {
             founded,
             running: BTreeMap::new(),
             offices: Mutex::default(),
+            known: Mutex::default(),
             relying,
             first_port,
             _claim: claim,
@@ -150,23 +153,31 @@ impl System {
     pub fn office(&self, name: &str) -> Office {
         let login = self.founded.logins.get(name).expect("an office");
         let made = || self.office_of(login.branch, login.identity.clone());
-        let mut offices = self.offices.lock().unwrap_or_else(PoisonError::into_inner);
-        offices.entry(name.to_owned()).or_insert_with(made).clone()
+        lock(&self.offices)
+            .entry(name.to_owned())
+            .or_insert_with(made)
+            .clone()
     }
 
     /// Gives the operators and the auditor new logins by ceremony, for which the issuer is stopped.
     /// Those before stay as they are, expired or not.
     pub async fn renew_central_logins(&mut self) {
+        self.renew_logins(&[]).await;
+    }
+
+    /// The same for the officers of all branches too.
+    pub async fn renew_all_logins(&mut self) {
+        self.renew_logins(self.plan.branches).await;
+    }
+
+    async fn renew_logins(&mut self, branches: &[&'static str]) {
         self.stop(ServiceName::Issuer).await;
-        let made = founding::central_logins(self.scratch.path(), self.ports(), &self.founded);
-        let made = made.await;
-        self.offices
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        let ports = self.ports();
+        let made = founding::more_logins(self.scratch.path(), ports, &self.founded, branches).await;
+        lock(&self.offices).clear();
         self.founded.logins.extend(made);
         self.start(ServiceName::Issuer).await;
-        self.settle().await;
+        self.recover().await;
     }
 
     /// The serial number of the login certificate of [`Self::office`].
@@ -186,6 +197,13 @@ impl System {
     #[must_use]
     pub fn operator(&self) -> Office {
         self.office("operator-1")
+    }
+
+    /// When the logins made by ceremony are valid, those made last if they were made again.
+    #[must_use]
+    pub fn login_validity(&self) -> Validity {
+        let day = self.founded.logins.values().map(|login| login.made_on);
+        Validity::for_subscriber(day.max().unwrap_or(self.plan.opening))
     }
 
     /// An office of `branch` (or, without one, a central office) with any login.
@@ -219,6 +237,14 @@ impl System {
         crate::request::names("General Affairs Department", "総務部")
     }
 
+    fn is_known(&self, serial: &str) -> bool {
+        lock(&self.known).contains(serial)
+    }
+
+    fn know(&self, serial: String) {
+        lock(&self.known).insert(serial);
+    }
+
     fn ports(&self) -> Ports {
         ports(&self.clock, &self.random)
     }
@@ -243,6 +269,10 @@ impl System {
             self.operator().register_unit(branch, Self::unit()).await;
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ports(clock: &ManualClock, random: &Arc<SeededRandom>) -> Ports {

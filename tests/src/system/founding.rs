@@ -7,7 +7,7 @@ use std::{
 };
 
 use lgpki_domain::{
-    Authority, KeyAlgorithm, Names, OfficerRole, Randomness, Serial, Subject, Validity,
+    Authority, JstDate, KeyAlgorithm, Names, OfficerRole, Randomness, Serial, Subject, Validity,
     prefecture::synthetic_bodies,
 };
 use lgpki_intake::{ports::IntakeStore, store::EngineStore};
@@ -46,6 +46,8 @@ pub(super) struct Login {
     pub(super) identity: Identity,
     /// The certificate's serial number.
     pub(super) serial: String,
+    /// The day of the ceremony.
+    pub(super) made_on: JstDate,
 }
 
 impl Founded {
@@ -96,7 +98,7 @@ pub(super) async fn found(scratch: &Path, plan: &Plan, ports: Ports, publication
     let organization = authorities[&Authority::Organization].clone();
     let mut wishes = central();
     wishes.extend(officers(plan.branches));
-    let logins = logins(&ceremony, wishes, &organization).await;
+    let logins = logins(&ceremony, (plan.opening, wishes), &organization).await;
     ceremony.close().await.expect("the ceremony ends");
     Founded {
         services,
@@ -206,24 +208,29 @@ fn officers(branches: &[&'static str]) -> Vec<Wish> {
     wishes
 }
 
-/// New logins for the operators and the auditor; the issuer must not run.
-pub(super) async fn central_logins(
+/// New logins for the operators and the auditor, and for the officers of branches; the issuer must
+/// not run.
+pub(super) async fn more_logins(
     scratch: &Path,
     ports: Ports,
     founded: &Founded,
+    branches: &[&'static str],
 ) -> BTreeMap<String, Login> {
+    let today = ports.clock.now().jst_date();
     let ceremony = Ceremony::open(&issuer_settings(scratch), ports, passphrase())
         .await
         .expect("a ceremony");
     let organization = &founded.authorities[&Authority::Organization];
-    let made = logins(&ceremony, central(), organization).await;
+    let mut wishes = central();
+    wishes.extend(officers(branches));
+    let made = logins(&ceremony, (today, wishes), organization).await;
     ceremony.close().await.expect("the ceremony ends");
     made
 }
 
 async fn logins(
     ceremony: &Ceremony,
-    wishes: Vec<Wish>,
+    (made_on, wishes): (JstDate, Vec<Wish>),
     organization: &[u8],
 ) -> BTreeMap<String, Login> {
     let keys: Vec<_> = wishes.iter().map(|_| key().0).collect();
@@ -243,6 +250,7 @@ async fn logins(
             branch: wish.branch,
             identity: Identity::try_new(chain, key).expect("an identity"),
             serial: issued.certificate.serial.to_string(),
+            made_on,
         };
         (wish.name, login)
     })

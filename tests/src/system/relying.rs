@@ -11,18 +11,12 @@ use lgpki_x509::{Certificate, crl::RevocationList};
 
 use crate::get;
 
-/// Fetches, and remembers the newest of each.
+/// Fetches, and remembers every list.
 #[derive(Clone, Debug)]
 pub struct RelyingParty {
     port: u16,
     authorities: BTreeMap<Authority, Vec<u8>>,
-    seen: Arc<Mutex<BTreeMap<Authority, Seen>>>,
-}
-
-#[derive(Clone, Debug)]
-struct Seen {
-    newest: Arc<RevocationList>,
-    lists: u64,
+    seen: Arc<Mutex<BTreeMap<Authority, Vec<Arc<RevocationList>>>>>,
 }
 
 impl RelyingParty {
@@ -51,20 +45,20 @@ impl RelyingParty {
             404 => return None,
             status => panic!("{path} is answered with {status}"),
         }
-        if let Some(seen) = self.seen().get(&authority)
-            && seen.newest.der() == answer.body
+        if let Some(newest) = self.seen().get(&authority).and_then(|lists| lists.last())
+            && newest.der() == answer.body
         {
-            return Some(seen.newest.clone());
+            return Some(newest.clone());
         }
         let list = Arc::new(RevocationList::parse(&answer.body).expect("a CRL"));
         self.judge(authority, &list);
         Some(list)
     }
 
-    /// How many CRLs of a CA were seen.
+    /// Every CRL of a CA that was seen, the oldest first.
     #[must_use]
-    pub fn lists_seen(&self, authority: Authority) -> u64 {
-        self.seen().get(&authority).map_or(0, |seen| seen.lists)
+    pub fn history(&self, authority: Authority) -> Vec<Arc<RevocationList>> {
+        self.seen().get(&authority).cloned().unwrap_or_default()
     }
 
     fn judge(&self, authority: Authority, list: &Arc<RevocationList>) {
@@ -73,26 +67,17 @@ impl RelyingParty {
         assert!(list.is_signed_by(key), "the {authority} CA did not sign it");
         let next = list.summary();
         let mut seen = self.seen();
-        let lists = match seen.get(&authority) {
-            Some(before) => {
-                let previous = before.newest.summary();
-                assert!(
-                    previous.number < next.number,
-                    "{authority}: {previous:?} {next:?}"
-                );
-                assert!(
-                    previous.this_update < next.this_update,
-                    "{authority}: {previous:?} {next:?}"
-                );
-                before.lists + 1
-            }
-            None => 1,
-        };
-        let newest = list.clone();
-        seen.insert(authority, Seen { newest, lists });
+        let lists = seen.entry(authority).or_default();
+        if let Some(before) = lists.last().map(|list| list.summary()) {
+            assert!(
+                before.number < next.number && before.this_update < next.this_update,
+                "{authority}: {next:?} follows {before:?}"
+            );
+        }
+        lists.push(list.clone());
     }
 
-    fn seen(&self) -> MutexGuard<'_, BTreeMap<Authority, Seen>> {
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<Authority, Vec<Arc<RevocationList>>>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,9 +3,12 @@
 //! The clock stops at every hour at which CRLs are due, until they are published, so that each
 //! day has its own and a relying party sees them all.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
-use lgpki_domain::{Authority, JstDate, Timestamp};
+use lgpki_domain::{Authority, JstDate, Serial, Timestamp};
 use lgpki_proto::v1;
 use tokio::time::{Instant, sleep};
 
@@ -57,32 +60,70 @@ impl System {
     }
 
     /// Returns once nothing is left to do at this time: no application waits for the issuer or for
-    /// lifecycle, and the CRLs of the last hour are published. Of applications it asks as operator, so
+    /// lifecycle, what was issued stands in the inventory, and the CRLs of the last hour are published. Of applications it asks as operator, so
     /// it leaves them out where the operator's login has expired.
     pub async fn settle(&self) {
-        let (operator, last) = (
-            self.operator(),
-            hour_after(self.now()).plus_seconds(-86_400),
-        );
-        let filter = v1::ApplicationFilter {
-            states: [
-                v1::ApplicationState::Received,
-                v1::ApplicationState::Approved,
-                v1::ApplicationState::Queued,
-                v1::ApplicationState::Issuing,
-            ]
-            .map(Into::into)
-            .to_vec(),
-            ..v1::ApplicationFilter::default()
-        };
-        self.until("every application has had its turn", || async {
-            match operator.list(filter.clone()).await {
-                Ok(waiting) => waiting.is_empty(),
-                Err(refused) => refused.reason == "CLIENT_CERTIFICATE_EXPIRED",
-            }
+        self.until("nothing is left to do", || self.is_settled())
+            .await;
+    }
+
+    /// The same after a crash: meanwhile the clock goes on, a second now and then, for what failed is
+    /// tried again by it.
+    pub async fn recover(&self) {
+        let looks = AtomicU32::new(1);
+        self.until("nothing is left to do", || async {
+            let settled = self.is_settled().await;
+            self.tick(&looks, settled);
+            settled
         })
         .await;
-        self.published(last).await;
+    }
+
+    async fn is_settled(&self) -> bool {
+        let due = hour_after(self.now()).plus_seconds(-86_400);
+        let published = |authority| {
+            let list = self.relying.crl(authority);
+            list.is_some_and(|list| list.summary().this_update >= due)
+        };
+        Authority::ALL.into_iter().all(published)
+            && self.queue_is_empty().await
+            && self.inventory_is_complete().await
+    }
+
+    /// Whether what was issued has reached the inventory, for which there is a moment in between.
+    async fn inventory_is_complete(&self) -> bool {
+        let filter = v1::ApplicationFilter {
+            states: vec![v1::ApplicationState::Issued.into()],
+            ..v1::ApplicationFilter::default()
+        };
+        let operator = self.operator();
+        for issued in operator.list(filter).await.unwrap_or_default() {
+            if self.is_known(&issued.serial) {
+                continue;
+            }
+            if operator.certificate(&issued.serial).await.is_err() {
+                return false;
+            }
+            self.know(issued.serial);
+        }
+        true
+    }
+
+    async fn queue_is_empty(&self) -> bool {
+        let states = [
+            v1::ApplicationState::Received,
+            v1::ApplicationState::Approved,
+            v1::ApplicationState::Queued,
+            v1::ApplicationState::Issuing,
+        ];
+        let filter = v1::ApplicationFilter {
+            states: states.map(Into::into).to_vec(),
+            ..v1::ApplicationFilter::default()
+        };
+        match self.operator().list(filter).await {
+            Ok(waiting) => waiting.is_empty(),
+            Err(refused) => refused.reason == "CLIENT_CERTIFICATE_EXPIRED",
+        }
     }
 
     /// Waits until each CA has published a CRL at or after `due`.
@@ -93,6 +134,26 @@ impl System {
                 list.is_some_and(|list| list.summary().this_update >= due)
             })
             .await;
+        }
+    }
+
+    /// Waits until the newest CRL has a certificate; the clock goes on meanwhile, for a list never
+    /// bears the second of the one before.
+    pub async fn until_listed(&self, authority: Authority, serial: Serial) {
+        let looks = AtomicU32::new(1);
+        self.until("the certificate is listed", || async {
+            let list = self.relying.crl(authority);
+            let listed = list.is_some_and(|list| list.find(serial).is_some());
+            self.tick(&looks, listed);
+            listed
+        })
+        .await;
+    }
+
+    /// Lets a second pass at every twentieth look that was in vain.
+    fn tick(&self, looks: &AtomicU32, so: bool) {
+        if !so && looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(20) {
+            self.clock.advance_seconds(1);
         }
     }
 

@@ -1,0 +1,219 @@
+//! What holds after every step.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use lgpki_domain::{Authority, Serial, Timestamp};
+use lgpki_proto::v1::{self, ApplicationState as State, CertificateState, RevocationReason};
+use lgpki_x509::crl::RevocationList;
+
+use crate::world::{BRANCH, World};
+
+/// What the inventory says of a certificate.
+struct Held {
+    authority: Authority,
+    revoked: Option<(Timestamp, RevocationReason)>,
+    not_after: Timestamp,
+}
+
+/// Reads what matters here of a certificate.
+fn held(found: &v1::Certificate) -> (Serial, Held) {
+    let authority = match found.authority() {
+        v1::Authority::Application => Authority::Application,
+        _ => Authority::Organization,
+    };
+    let revoked = (found.state() == CertificateState::Revoked).then(|| {
+        let at = found.revoked_at.parse().expect("a time");
+        (at, found.revocation_reason())
+    });
+    let held = Held {
+        authority,
+        revoked,
+        not_after: found.not_after.parse().expect("a time"),
+    };
+    (found.serial.parse().expect("a serial number"), held)
+}
+
+/// Checks all of them, and remembers what the next check is held against.
+pub(crate) async fn check(world: &mut World) {
+    let operator = world.system.operator();
+    let applications = operator
+        .list(v1::ApplicationFilter::default())
+        .await
+        .expect("the applications");
+    let inventory = operator.inventory().await.expect("the inventory");
+    no_acknowledged_application_is_lost(world, &applications, &inventory).await;
+    one_application_has_one_certificate(&applications, &inventory);
+    at_most_one_certificate_is_valid_per_subject_and_kind(world, &inventory);
+    let held = inventory.iter().map(held).collect::<BTreeMap<_, _>>();
+    a_key_compromise_is_listed_at_once(world, &held).await;
+    for authority in Authority::ALL {
+        let lists = world.system.relying().history(authority);
+        for pair in lists.windows(2) {
+            none_leaves_before_a_list_that_follows_its_expiry(&pair[0], &pair[1], &held);
+            let own = held.iter().filter(|(_, held)| held.authority == authority);
+            every_revoked_certificate_is_on_every_later_list(world, pair, own);
+        }
+        if let Some(newest) = lists.last() {
+            list_and_inventory_agree(newest, &held);
+        }
+    }
+    // What was revoked stays so.
+    for serial in world.revoked.keys() {
+        let held = held.get(serial);
+        assert!(held.is_some_and(|held| held.revoked.is_some()), "{serial}");
+    }
+    let now = world.system.now();
+    for (serial, held) in held {
+        if held.revoked.is_some() {
+            world.revoked.entry(serial).or_insert(now);
+        }
+    }
+}
+
+/// Every application that was acknowledged is there, as it was sent, no other is, and none that has
+/// ended ever moves again; sent again, it is the same one.
+async fn no_acknowledged_application_is_lost(
+    world: &mut World,
+    found: &[v1::Application],
+    inventory: &[v1::Certificate],
+) {
+    let stands: BTreeMap<_, _> = found.iter().map(|a| (a.id.as_str(), a)).collect();
+    for (id, told) in &mut world.told {
+        let stands = stands.get(id.as_str());
+        let stands = stands.unwrap_or_else(|| panic!("application {id} is lost"));
+        assert_eq!(stands.request_id, told.request.request_id);
+        let ended = matches!(
+            told.state,
+            State::Delivered
+                | State::Rejected
+                | State::Withdrawn
+                | State::Failed
+                | State::Completed
+        );
+        assert!(
+            !ended || stands.state() == told.state,
+            "{stands:?} had ended"
+        );
+        // What is to be revoked may expire before the operator has looked at it.
+        let expired = |found: &v1::Certificate| {
+            found.serial == stands.serial && found.state() == CertificateState::Expired
+        };
+        let late = stands.sort() != v1::ApplicationSort::Issue && inventory.iter().any(expired);
+        assert!(stands.state() != State::Failed || late, "{stands:?}");
+        told.state = stands.state();
+    }
+    assert_eq!(stands.len(), world.told.len(), "nobody sent the others");
+    // Where the branch repeats its newest, as after an answer that it never read.
+    if let Some((id, told)) = world.told.last_key_value() {
+        let branch = world.system.branch(BRANCH);
+        let again = branch.send(told.request.clone()).await;
+        assert_eq!(&again.expect("the same application").id, id);
+    }
+}
+
+/// No application has two certificates, and each that was issued has its own.
+fn one_application_has_one_certificate(
+    applications: &[v1::Application],
+    inventory: &[v1::Certificate],
+) {
+    let mut by_application = BTreeMap::new();
+    for certificate in inventory {
+        let before = by_application.insert(&certificate.application_id, &certificate.serial);
+        assert_eq!(
+            before, None,
+            "of application {}",
+            certificate.application_id
+        );
+    }
+    for application in applications {
+        let issued = matches!(application.state(), State::Issued | State::Delivered);
+        if issued {
+            let serial = by_application.get(&application.id);
+            assert_eq!(serial, Some(&&application.serial), "{application:?}");
+        }
+    }
+}
+
+/// Outside a renewal. Logins made by ceremony are not applied for, and not counted.
+fn at_most_one_certificate_is_valid_per_subject_and_kind(
+    world: &World,
+    inventory: &[v1::Certificate],
+) {
+    let mut valid = BTreeSet::new();
+    for certificate in inventory {
+        let applied_for = world.told.contains_key(&certificate.application_id);
+        if applied_for && certificate.state() == CertificateState::Valid {
+            let subject = certificate.subject.clone().unwrap_or_default();
+            let key = (certificate.kind, format!("{subject:?}"));
+            assert!(valid.insert(key), "a second one: {certificate:?}");
+        }
+    }
+}
+
+/// A list that was issued after a revocation was seen has it, until it has expired.
+fn every_revoked_certificate_is_on_every_later_list<'a>(
+    world: &World,
+    pair: &[Arc<RevocationList>],
+    held: impl Iterator<Item = (&'a Serial, &'a Held)>,
+) {
+    let (before, list) = (pair[0].summary(), &pair[1]);
+    for (serial, held) in held {
+        let seen = world.revoked.get(serial);
+        let later = seen.is_some_and(|seen| *seen < list.summary().this_update);
+        if later && held.not_after >= before.this_update {
+            assert!(
+                list.find(*serial).is_some(),
+                "{serial}: {:?}",
+                list.summary()
+            );
+        }
+    }
+}
+
+/// RFC 5280 §3.3.
+fn none_leaves_before_a_list_that_follows_its_expiry(
+    before: &RevocationList,
+    list: &RevocationList,
+    held: &BTreeMap<Serial, Held>,
+) {
+    for entry in before.entries().map(Result::unwrap) {
+        let Some(held) = held.get(&entry.serial) else {
+            continue;
+        };
+        if list.find(entry.serial).is_none() {
+            let update = before.summary().this_update;
+            assert!(held.not_after < update, "{} left early", entry.serial);
+        }
+    }
+}
+
+/// What the newest list says, the inventory says. Serial numbers that are no certificate's are those
+/// of attempts that a crash cut short; nobody was ever given one.
+fn list_and_inventory_agree(list: &RevocationList, held: &BTreeMap<Serial, Held>) {
+    for entry in list.entries().map(Result::unwrap) {
+        let Some(held) = held.get(&entry.serial) else {
+            continue;
+        };
+        let Some((at, reason)) = held.revoked else {
+            panic!("{} is listed and not revoked", entry.serial);
+        };
+        assert_eq!(at.as_seconds(), entry.revoked_at.as_seconds());
+        assert_eq!(reason, RevocationReason::from(entry.reason));
+    }
+}
+
+/// Whatever the hour.
+async fn a_key_compromise_is_listed_at_once(world: &World, held: &BTreeMap<Serial, Held>) {
+    for (serial, held) in held {
+        let lost = held
+            .revoked
+            .is_some_and(|(_, reason)| reason == RevocationReason::KeyCompromise);
+        let over = held.not_after < world.system.now();
+        if lost && !over {
+            world.system.until_listed(held.authority, *serial).await;
+        }
+    }
+}

@@ -330,11 +330,14 @@ impl State {
         }
     }
 
-    /// Notes that it can never be carried out.
+    /// Notes that it can never be carried out: a renewal that lifecycle does not open, or an order
+    /// that is refused.
     pub fn fail(self, at: Timestamp, reason: String) -> Result<Self, WrongState> {
         match self {
-            Self::Queued { .. } | Self::Issuing { .. } => Ok(Self::Failed { at, reason }),
-            other => Err(other.refuse("only what was queued can fail")),
+            Self::Received { .. } | Self::Queued { .. } | Self::Issuing { .. } => {
+                Ok(Self::Failed { at, reason })
+            }
+            other => Err(other.refuse("only what was received or queued can fail")),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod door;
 pub mod error;
 pub mod examine;
 pub mod read;
+mod renewal;
 pub mod submission;
 pub mod submit;
 pub mod watch;

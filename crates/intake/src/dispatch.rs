@@ -3,10 +3,11 @@
 //! Claims are durable before an order leaves. An order is named by its application for ever, so it
 //! may be sent again after any failure: what exists is answered again, never made twice. A batch that
 //! could not be sent is given back and claimed anew, so that an urgent revocation overtakes it.
-//! Nothing is ever given up here; only the issuer's or lifecycle's own word settles an application.
+//! Renewals are opened and closed likewise, from the store's outbox. Nothing is ever given up here; only the issuer's or lifecycle's own word settles an application.
 
 mod issue;
 mod order;
+mod renewals;
 mod revoke;
 
 use std::{
@@ -72,6 +73,7 @@ impl<S: IntakeStore> Dispatcher<S> {
         // Dropped with this future, and all its tasks with it.
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(revoke::run(shared.clone(), orders, failed.clone()));
+        tasks.spawn(renewals::run(shared.clone(), failed.clone()));
         loop {
             let Ok(permit) = permits.clone().acquire_owned().await else {
                 return Ok(());

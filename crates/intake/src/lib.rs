@@ -9,6 +9,7 @@ pub mod logins;
 pub mod metrics;
 pub mod peers;
 pub mod ports;
+mod renewal_fields;
 pub mod service;
 pub mod standings;
 pub mod store;

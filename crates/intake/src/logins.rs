@@ -79,7 +79,9 @@ impl LoginStandings for Logins {
         }
         // Every certificate that was issued is registered, the ceremony's and the expired among
         // them: what is not was made with the CA's key behind the issuer's back.
-        if self.standings.is_known(*serial) {
+        if self.standings.is_renewing(*serial) {
+            LoginStanding::InRenewal
+        } else if self.standings.is_known(*serial) {
             LoginStanding::Good
         } else {
             LoginStanding::NotRegistered
@@ -126,6 +128,8 @@ mod tests {
             key_digest: Digest([n; 32]),
             validity: Validity::for_subscriber("2008-02-04".parse().unwrap()),
             revoked_at,
+            application: None,
+            renewal: None,
         }
     }
 
@@ -149,5 +153,13 @@ mod tests {
         assert_eq!(standing(1), LoginStanding::Good);
         assert_eq!(standing(2), LoginStanding::Revoked { at });
         assert_eq!(standing(3), LoginStanding::NotRegistered);
+        let renewing = Held {
+            renewal: Some(lgpki_domain::ApplicationId::from_bytes([1; 16])),
+            ..login(1, None)
+        };
+        standings.apply(vec![renewing], step(true, 9));
+        assert_eq!(standing(1), LoginStanding::InRenewal);
+        standings.apply(vec![login(1, None)], step(true, 9));
+        assert_eq!(standing(1), LoginStanding::Good);
     }
 }

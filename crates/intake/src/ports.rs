@@ -5,6 +5,7 @@
 //! states); everything that can be judged from the request alone was judged before.
 
 mod door;
+mod renewal;
 
 use std::future::Future;
 
@@ -19,6 +20,7 @@ use lgpki_domain::{
 use crate::error::StoreError;
 
 pub use door::{DoorQuery, DoorView};
+pub use renewal::{RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep};
 
 /// What an application asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub struct IssueContent {
     pub mail_address: Option<String>,
     /// Login only.
     pub login_role: Option<OfficerRole>,
+    /// Renewals only: the certificate that this one replaces.
+    pub renews: Option<Serial>,
 }
 
 /// An application that passed the checks at the door.
@@ -318,6 +322,19 @@ pub trait IntakeStore: Send + Sync + 'static {
         &self,
         batch: Vec<Settlement>,
     ) -> impl Future<Output = Result<Vec<ApplicationId>, StoreError>> + Send;
+
+    /// What lifecycle must be told about renewals, at most `most` of each sort; ends come first.
+    fn renewals_due(
+        &self,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<RenewalDue>, StoreError>> + Send;
+
+    /// Notes what lifecycle answered about renewals; what comes twice or too late changes nothing.
+    fn settle_renewals(
+        &self,
+        answers: Vec<RenewalAnswered>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Changes one body's directories, all or none; the answer is how many entries changed.
     fn change_directory(

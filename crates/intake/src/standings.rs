@@ -10,7 +10,8 @@ mod follow;
 use std::collections::{HashMap, HashSet};
 
 use lgpki_domain::{
-    BodyCode, CertificateKind, Digest, Faults, JstDate, Serial, Subject, Timestamp, Validity,
+    ApplicationId, BodyCode, CertificateKind, Digest, Faults, JstDate, Serial, Subject, Timestamp,
+    Validity,
 };
 use lgpki_proto::{convert, v1};
 use parking_lot::RwLock;
@@ -37,6 +38,10 @@ pub struct Held {
     pub validity: Validity,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The application that it came from, if that is known.
+    pub application: Option<ApplicationId>,
+    /// The application by which it is being renewed.
+    pub renewal: Option<ApplicationId>,
 }
 
 impl Held {
@@ -77,7 +82,10 @@ impl Progress {
 struct Projection {
     certificates: HashMap<Serial, Held>,
     keys: HashSet<Digest>,
+    /// Of the certificates of a subject and kind that are not revoked, the one that ends last.
     by_subject: HashMap<Digest, Serial>,
+    /// The others: a renewal leaves two, until the old one is superseded or expires.
+    elder: HashMap<Digest, Vec<Serial>>,
 }
 
 /// The projection; shared by the door, the login check and the downloads.
@@ -113,6 +121,14 @@ impl Standings {
     #[must_use]
     pub fn certificate(&self, serial: Serial) -> Option<Held> {
         self.projection.read().certificates.get(&serial).cloned()
+    }
+
+    /// Whether the certificate is being renewed.
+    #[must_use]
+    pub fn is_renewing(&self, serial: Serial) -> bool {
+        let projection = self.projection.read();
+        let held = projection.certificates.get(&serial);
+        held.is_some_and(|held| held.renewal.is_some())
     }
 
     /// When the certificate was revoked, if it was.
@@ -178,9 +194,7 @@ impl Projection {
         self.keys.insert(held.key_digest);
         let subject = subject_key(held.kind, &held.subject);
         if held.revoked_at.is_some() {
-            if self.by_subject.get(&subject) == Some(&held.serial) {
-                self.by_subject.remove(&subject);
-            }
+            self.leave(subject, held.serial);
         } else {
             let ends = |serial: &Serial| {
                 self.certificates
@@ -189,11 +203,43 @@ impl Projection {
                     .map(|other| other.validity.not_after())
             };
             let present = self.by_subject.get(&subject).and_then(ends);
-            if present.is_none_or(|present| present <= held.validity.not_after()) {
-                self.by_subject.insert(subject, held.serial);
+            let other = if present.is_none_or(|present| present <= held.validity.not_after()) {
+                self.by_subject.insert(subject, held.serial)
+            } else {
+                Some(held.serial)
+            };
+            if let Some(other) = other
+                && self.by_subject.get(&subject) != Some(&other)
+            {
+                let elder = self.elder.entry(subject).or_default();
+                if !elder.contains(&other) {
+                    elder.push(other);
+                }
             }
         }
         self.certificates.insert(held.serial, held);
+    }
+}
+
+impl Projection {
+    /// A revoked certificate no longer stands for its subject; the next to last may still.
+    fn leave(&mut self, subject: Digest, serial: Serial) {
+        let mut elder = self.elder.remove(&subject).unwrap_or_default();
+        elder.retain(|other| *other != serial);
+        if self.by_subject.get(&subject) == Some(&serial) {
+            self.by_subject.remove(&subject);
+            let ends = |serial: &Serial| {
+                let held = self.certificates.get(serial);
+                held.map(|held| held.validity.not_after())
+            };
+            if let Some(last) = elder.iter().copied().max_by_key(ends) {
+                elder.retain(|other| *other != last);
+                self.by_subject.insert(subject, last);
+            }
+        }
+        if !elder.is_empty() {
+            self.elder.insert(subject, elder);
+        }
     }
 }
 
@@ -223,6 +269,8 @@ fn held(faults: &mut Faults, standing: &v1::Standing) -> Option<Held> {
         key_digest: convert::required_text(faults, "key_digest", &standing.key_digest)?,
         validity: validity?,
         revoked_at: convert::optional_text(faults, "revoked_at", &standing.revoked_at),
+        application: convert::optional_text(faults, "application_id", &standing.application_id),
+        renewal: convert::optional_text(faults, "renewal", &standing.renewal),
     })
 }
 
@@ -246,6 +294,8 @@ mod tests {
             key_digest: Digest([n; 32]),
             validity: Validity::for_subscriber("2008-02-04".parse().unwrap()),
             revoked_at: revoked.then_some(Timestamp::from_seconds(1)),
+            application: None,
+            renewal: None,
         }
     }
 
@@ -267,6 +317,34 @@ mod tests {
         assert_eq!(standings.in_force(key, now()), None);
         assert!(standings.key_was_certified(Digest([1; 32])));
         assert!(standings.revoked_at(held(1, true).serial).is_some());
+    }
+
+    #[test]
+    fn a_subject_whose_new_certificate_is_revoked_still_has_its_old_one() {
+        let standings = Standings::default();
+        let old = held(1, false);
+        let key = subject_key(old.kind, &old.subject);
+        let renewed = |revoked| Held {
+            validity: Validity::for_subscriber("2008-12-04".parse().unwrap()),
+            ..held(2, revoked)
+        };
+        for order in [[old.clone(), renewed(false)], [renewed(false), old.clone()]] {
+            let standings = Standings::default();
+            // Told again, as after a break.
+            for _ in 0..2 {
+                standings.apply(order.to_vec(), Progress::default());
+            }
+            assert_eq!(standings.in_force(key, now()), Some(renewed(false)));
+            standings.apply(vec![renewed(true)], Progress::default());
+            assert_eq!(standings.in_force(key, now()), Some(old.clone()));
+            standings.apply(vec![held(1, true)], Progress::default());
+            assert_eq!(standings.in_force(key, now()), None);
+        }
+        standings.apply(
+            vec![old, renewed(false), held(1, true)],
+            Progress::default(),
+        );
+        assert_eq!(standings.in_force(key, now()), Some(renewed(false)));
     }
 
     #[test]

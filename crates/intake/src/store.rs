@@ -21,6 +21,7 @@ mod query;
 mod reading;
 mod recent;
 mod record;
+mod renewals;
 mod step;
 mod tables;
 
@@ -52,7 +53,8 @@ use crate::{
     error::StoreError,
     ports::{
         Acceptance, ActRefused, Application, Claimed, Command as PortCommand, DirectoryChange,
-        DoorQuery, DoorView, Filter, IntakeStore, NewApplication, Settlement, StoredCertificate,
+        DoorQuery, DoorView, Filter, IntakeStore, NewApplication, RenewalAnswered, RenewalDue,
+        Settlement, StoredCertificate,
     },
 };
 
@@ -155,6 +157,20 @@ impl IntakeStore for EngineStore {
     #[tracing::instrument(level = "debug", skip_all, fields(count = batch.len()))]
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Vec<ApplicationId>, StoreError> {
         self.settle_batch(batch).await
+    }
+
+    async fn renewals_due(&self, most: usize) -> Result<Vec<RenewalDue>, StoreError> {
+        self.read(|machine, _| Ok(machine.applications.renewals_due(most)))
+            .await
+    }
+
+    #[tracing::instrument(level = "debug", skip_all, fields(count = answers.len()))]
+    async fn settle_renewals(
+        &self,
+        answers: Vec<RenewalAnswered>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.note_renewals(answers, at).await
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(%body))]

@@ -66,6 +66,9 @@ pub struct Access {
     pub path: &'static str,
     /// The roles that may call it there.
     pub roles: &'static [Role],
+    /// Whether an officer may call it with a login certificate that is being renewed (R3): to read,
+    /// watch, withdraw, download and confirm, and for nothing else.
+    pub in_renewal: bool,
     /// Whether one side sends a stream; such an RPC may stay open for as long as it likes.
     pub streaming: bool,
 }
@@ -81,13 +84,16 @@ const OFFICERS: &[Role] = &[BRANCH, LGWAN, OPERATOR, AUDITOR];
 macro_rules! rows {
     (@streaming) => { false };
     (@streaming stream) => { true };
+    (@renewal) => { false };
+    (@renewal renewal) => { true };
     ($($service:ident $package:literal {
-        $($method:literal $($shape:ident)? => $roles:expr,)+
+        $($method:literal $($shape:ident)? $(+ $renewal:ident)? => $roles:expr,)+
     })+) => {
         &[$($(Access {
             service: ServiceName::$service,
             path: concat!("/lgpki.v1.", $package, "/", $method),
             roles: $roles,
+            in_renewal: rows!(@renewal $($renewal)?),
             streaming: rows!(@streaming $($shape)?),
         },)+)+]
     };
@@ -98,33 +104,33 @@ pub const TABLE: &[Access] = rows! {
     Intake "ApplicationService" {
         "SubmitApplication" => &[BRANCH, OPERATOR],
         "SubmitApplications" stream => &[BRANCH, OPERATOR],
-        "GetApplication" => READERS,
-        "ListApplications" => READERS,
-        "WatchApplications" stream => READERS,
-        "WithdrawApplication" => &[BRANCH],
-        "DownloadCertificate" => &[BRANCH],
-        "DownloadCertificates" stream => &[BRANCH],
-        "ConfirmDelivery" => &[BRANCH],
+        "GetApplication" + renewal => READERS,
+        "ListApplications" + renewal => READERS,
+        "WatchApplications" stream + renewal => READERS,
+        "WithdrawApplication" + renewal => &[BRANCH],
+        "DownloadCertificate" + renewal => &[BRANCH, OPERATOR],
+        "DownloadCertificates" stream + renewal => &[BRANCH, OPERATOR],
+        "ConfirmDelivery" + renewal => &[BRANCH, OPERATOR],
     }
     Intake "ExaminationService" {
-        "ListExaminations" => &[OPERATOR, AUDITOR],
+        "ListExaminations" + renewal => &[OPERATOR, AUDITOR],
         "ApproveApplications" => &[OPERATOR],
         "RejectApplications" => &[OPERATOR],
         "PublishCrlNow" => &[OPERATOR],
         "EraseExaminerName" => &[OPERATOR],
     }
     Intake "DirectoryService" {
-        "ListBodies" => OFFICERS,
-        "ListEntries" => OFFICERS,
+        "ListBodies" + renewal => OFFICERS,
+        "ListEntries" + renewal => OFFICERS,
         "ChangeEntries" => &[LGWAN, OPERATOR],
         "DeactivateBranch" => &[LGWAN, OPERATOR],
     }
     Intake "CertificateService" {
-        "GetCertificate" => OFFICERS,
-        "ListCertificates" => OFFICERS,
-        "CountCertificates" => OFFICERS,
-        "GetExpiryHistogram" => OFFICERS,
-        "ListAuthorities" => OFFICERS,
+        "GetCertificate" + renewal => OFFICERS,
+        "ListCertificates" + renewal => OFFICERS,
+        "CountCertificates" + renewal => OFFICERS,
+        "GetExpiryHistogram" + renewal => OFFICERS,
+        "ListAuthorities" + renewal => OFFICERS,
     }
     Lifecycle "CertificateService" {
         "GetCertificate" => &[Role::Intake],

@@ -24,6 +24,8 @@ pub(crate) use refusal::not_served;
 pub enum LoginStanding {
     /// It may log in.
     Good,
+    /// It is being renewed (R3): it may log in for what remains to be done with it.
+    InRenewal,
     /// It is revoked.
     Revoked {
         /// Since when.
@@ -81,7 +83,7 @@ pub(crate) struct Judge {
 impl Judge {
     /// The caller that `presented` proves, if it may call `row`.
     pub(crate) fn judge(&self, presented: &Presented, row: &Access) -> Result<Caller, Failure> {
-        let outcome = self.caller(presented).and_then(|caller| {
+        let outcome = self.caller(presented, row).and_then(|caller| {
             if row.roles.contains(&caller.role()) {
                 Ok(caller)
             } else {
@@ -107,7 +109,11 @@ impl Judge {
     }
 
     /// Who calls, or who it is as far as is proven, and why not.
-    fn caller(&self, presented: &Presented) -> Result<Caller, (Option<Caller>, refusal::Refusal)> {
+    fn caller(
+        &self,
+        presented: &Presented,
+        row: &Access,
+    ) -> Result<Caller, (Option<Caller>, refusal::Refusal)> {
         let leaf = presented.leaf().map_err(|refusal| (None, refusal))?;
         let officers = self.officers.as_ref().map(|door| &door.anchors);
         let trust = presented
@@ -121,14 +127,14 @@ impl Judge {
                 .map(|((role, body), serial)| Caller::Officer { role, body, serial }),
         };
         let caller = caller.ok_or_else(|| (None, refusal::not_a_login_certificate(leaf.kind)))?;
-        match self.in_force(leaf, &caller) {
+        match self.in_force(leaf, &caller, row) {
             Ok(()) => Ok(caller),
             Err(refusal) => Err((Some(caller), refusal)),
         }
     }
 
     /// Whether the identity holds now.
-    fn in_force(&self, leaf: &Leaf, caller: &Caller) -> Result<(), refusal::Refusal> {
+    fn in_force(&self, leaf: &Leaf, caller: &Caller, row: &Access) -> Result<(), refusal::Refusal> {
         let now = self.clock.now();
         if now < leaf.not_before {
             return Err(refusal::not_yet_valid(leaf.not_before));
@@ -141,6 +147,8 @@ impl Judge {
             (Caller::Officer { serial, body, .. }, Some(door)) => {
                 match door.standing.standing(serial, *body) {
                     LoginStanding::Good => Ok(()),
+                    LoginStanding::InRenewal if row.in_renewal => Ok(()),
+                    LoginStanding::InRenewal => Err(refusal::in_renewal()),
                     LoginStanding::Revoked { at } => Err(refusal::revoked(at)),
                     LoginStanding::BranchDeactivated => Err(refusal::branch_deactivated()),
                     LoginStanding::NotRegistered => Err(refusal::not_registered()),

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lgpki_domain::{ApplicationId, Caller};
+use lgpki_domain::{ApplicationId, Caller, CertificateKind};
 
 use super::{App, AppError, confined_to, seen};
 use crate::ports::{Act, Application, Command, IntakeStore, StoredCertificate};
@@ -25,6 +25,15 @@ pub struct Download {
 
 /// What became of each of several applications.
 pub type ActOutcomes = Vec<(ApplicationId, Result<Application, AppError>)>;
+
+/// Whether a certificate is handed to this caller: to its own branch, and a login certificate to an
+/// operator, who hands it over in person where nobody of the branch can log in.
+fn may_receive(caller: &Caller, stored: &StoredCertificate) -> bool {
+    match confined_to(caller) {
+        Some(own) => stored.branch == Some(own),
+        None => stored.kind == CertificateKind::Login,
+    }
+}
 
 impl<S: IntakeStore> App<S> {
     /// Downloads certificates, in the order asked for.
@@ -64,7 +73,7 @@ impl<S: IntakeStore> App<S> {
         caller: &Caller,
         stored: StoredCertificate,
     ) -> Result<Download, AppError> {
-        if confined_to(caller).is_some_and(|own| Some(own) != stored.branch) {
+        if !may_receive(caller, &stored) {
             return Err(AppError::no_such_application(stored.id));
         }
         self.in_inventory(&stored)?;
@@ -111,9 +120,12 @@ impl<S: IntakeStore> App<S> {
     ) -> Result<ActOutcomes, AppError> {
         let found = self.parts.store.certificates(ids.clone()).await?;
         let early = |stored: Option<StoredCertificate>| {
-            let own =
-                stored.filter(|s| confined_to(caller).is_none_or(|own| Some(own) == s.branch));
-            own.and_then(|stored| self.in_inventory(&stored).err())
+            let stored = stored?;
+            if may_receive(caller, &stored) {
+                self.in_inventory(&stored).err()
+            } else {
+                Some(AppError::no_such_application(stored.id))
+            }
         };
         let early: Vec<_> = found.into_iter().map(early).collect();
         let ready = ids.iter().zip(&early).filter(|(_, early)| early.is_none());

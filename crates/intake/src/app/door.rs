@@ -7,6 +7,7 @@
 //! way) is looked up here for the message's sake and decided there.
 
 mod directory;
+mod renewal;
 mod standing;
 
 use lgpki_domain::{
@@ -17,10 +18,11 @@ use lgpki_x509::{
     particulars::{Particulars, Requested},
 };
 
-use super::submission::{IssueWish, NamedBranch, Submission, Wish};
+use super::submission::{IssueWish, NamedBranch, Renewed, Submission, Wish};
 use crate::{
     config::Rules,
     ports::{Content, DoorQuery, DoorView, IssueContent},
+    renewal_fields::of_renewal,
     standings::Standings,
     subject_key::subject_key,
 };
@@ -99,6 +101,7 @@ impl Inspected {
             name_en: subject
                 .filter(|_| kind.is_some_and(CertificateKind::needs_registered_account))
                 .map(|subject| subject.name.en().to_owned()),
+            renews: wish.and_then(|wish| wish.renewed?.serial),
             key_digest: self.csr.as_ref().map(|csr| csr.public_key().digest()),
             subject_key: kind
                 .zip(subject)
@@ -119,10 +122,11 @@ pub fn judge(
     } = inspected;
     let mut faults = std::mem::take(&mut submission.faults);
     directory::check_branch(against.view, &submission, &mut faults);
+    let renewal = matches!(&submission.wish, Some(Wish::Issue(wish)) if wish.renewed.is_some());
     let admitted = match submission.wish.take() {
         Some(Wish::Issue(wish)) => {
             let checked = Checked { csr, particulars };
-            issue(*wish, checked, against, &mut faults)
+            issue(*wish, checked, submission.branch, against, &mut faults)
         }
         Some(Wish::Revoke {
             sort,
@@ -136,8 +140,12 @@ pub fn judge(
             &mut faults,
         )
         .and_then(|held| revoke(sort, held, reason, against.rules)),
-        None => None,
+        // Made an application for a certificate before it was inspected.
+        Some(Wish::Renew(_)) | None => None,
     };
+    if renewal {
+        faults = of_renewal(faults);
+    }
     match admitted {
         Some(admitted) if faults.is_empty() => Ok((submission, admitted)),
         _ => Err(Box::new(Refusal { submission, faults })),
@@ -266,6 +274,7 @@ fn check_csr(
 fn issue(
     wish: IssueWish,
     checked: Checked,
+    branch: NamedBranch,
     against: &Against<'_>,
     faults: &mut Faults,
 ) -> Option<Admitted> {
@@ -277,16 +286,26 @@ fn issue(
     if let Some(csr) = &checked.csr {
         standing::check_key(csr.public_key().digest(), against, faults);
     }
-    if let Some((kind, subject)) = wish.kind.zip(wish.subject.as_ref()) {
-        standing::check_subject_is_free(kind, subject, against, faults);
-    }
+    let (sort, renews) = match wish.renewed {
+        Some(Renewed { serial }) => {
+            let serial = serial?;
+            renewal::check(serial, branch, against, faults);
+            (Sort::Renew, Some(serial))
+        }
+        None => {
+            if let Some((kind, subject)) = wish.kind.zip(wish.subject.as_ref()) {
+                standing::check_subject_is_free(kind, subject, against, faults);
+            }
+            (Sort::Issue, None)
+        }
+    };
     let csr = checked.csr?;
     checked.particulars?;
     let kind = wish.kind?;
     let key = csr.public_key();
     Some(Admitted {
-        sort: Sort::Issue,
-        approvals_needed: rules.policy(kind).approvals_needed(Sort::Issue, false),
+        sort,
+        approvals_needed: rules.policy(kind).approvals_needed(sort, false),
         content: Content::Issue(IssueContent {
             kind,
             subject: wish.subject?,
@@ -298,6 +317,7 @@ fn issue(
             dns_names: wish.dns_names,
             mail_address: wish.mail_address,
             login_role: wish.login_role,
+            renews,
         }),
     })
 }

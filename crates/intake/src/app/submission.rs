@@ -58,20 +58,28 @@ pub struct Submission {
 impl Submission {
     /// Whether the caller may apply for this: branch officers for their own branch, which they name.
     /// An operator may end a certificate of any branch, since a closed one (R8) has nobody left who
-    /// could, and one that was issued to no branch, but asks for none: what an operator examines, a
-    /// branch has applied for.
+    /// could, and one that was issued to no branch; and asks for login certificates of a branch, whose
+    /// officers may have none left to log in with. For anything else a branch applies, since what an
+    /// operator examines, a branch has applied for.
     pub fn check_applicant(&mut self, caller: &Caller) -> Result<(), AppError> {
         visible_branch(caller, self.branch.code())?;
         if self.branch == NamedBranch::None && confined_to(caller).is_some() {
             self.faults.push("branch", "FIELD_MISSING", NAME_THE_BRANCH);
             self.branch = NamedBranch::Unreadable;
         }
-        if is_officer(caller, OfficerRole::Operator) && matches!(self.wish, Some(Wish::Issue(_))) {
+        let branchs_own = match &self.wish {
+            Some(Wish::Issue(wish)) => wish.kind.is_some_and(|kind| kind != CertificateKind::Login),
+            Some(Wish::Renew(_)) => true,
+            Some(Wish::Revoke { .. }) | None => false,
+        };
+        if is_officer(caller, OfficerRole::Operator) && branchs_own {
             return Err(AppError::Forbidden {
                 reason: "OPERATOR_ENDS_CERTIFICATES_ONLY",
-                message: "an operator applies only to abolish or revoke; a certificate is applied \
-                          for by an officer of its branch"
-                    .to_owned(),
+                message:
+                    "an operator applies only to abolish or revoke, and for login certificates of \
+                          a branch that has none left; any other certificate is applied for or \
+                          renewed by an officer of its branch"
+                        .to_owned(),
             });
         }
         Ok(())
@@ -83,6 +91,8 @@ impl Submission {
 pub enum Wish {
     /// A new certificate.
     Issue(Box<IssueWish>),
+    /// A new certificate in the place of one that expires.
+    Renew(RenewWish),
     /// An end to one.
     Revoke {
         /// Abolish or revoke.
@@ -92,6 +102,24 @@ pub enum Wish {
         /// Why.
         reason: Option<RevocationReason>,
     },
+}
+
+/// A renewal as it was asked for.
+#[derive(Clone, Debug)]
+pub struct RenewWish {
+    /// The certificate to be renewed.
+    pub serial: Option<Serial>,
+    /// The CSR as sent.
+    pub csr: Vec<u8>,
+    /// Where the new key lives.
+    pub medium: Option<KeyMedium>,
+}
+
+/// The certificate that a new one is to replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// Its serial number, if it could be read.
+    pub serial: Option<Serial>,
 }
 
 /// A new certificate as it was asked for.
@@ -111,4 +139,6 @@ pub struct IssueWish {
     pub mail_address: Option<String>,
     /// The office a login certificate speaks for.
     pub login_role: Option<OfficerRole>,
+    /// The certificate that it replaces, if it is a renewal.
+    pub renewed: Option<Renewed>,
 }

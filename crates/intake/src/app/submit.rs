@@ -76,6 +76,7 @@ impl<S: IntakeStore> App<S> {
                 Err(error) => outcomes.settle(position, Err(error)),
             }
         }
+        self.resolve_renewals(&mut own).await?;
         // Before judging: what the standings learn in between is still in the way for the store.
         let standings_position = self.parts.standings.progress().issuance_position;
         let mut admitted = Vec::with_capacity(own.len());
@@ -233,6 +234,7 @@ const NOTHING: DoorView = DoorView {
     account: None,
     key_used_by: None,
     open_for_subject: None,
+    renewed_by: None,
 };
 
 fn repeated(application: Application, digest: Digest) -> Outcome {

@@ -11,7 +11,7 @@ use lgpki_x509::key::sha256;
 use prost::Message;
 
 use crate::{
-    app::submission::{IssueWish, NamedBranch, Submission, Wish},
+    app::submission::{IssueWish, NamedBranch, RenewWish, Submission, Wish},
     ports::Filter,
 };
 
@@ -99,6 +99,11 @@ fn examiner_name(faults: &mut Faults, name: String) -> Option<String> {
 fn wish(faults: &mut Faults, content: Option<Content>) -> Option<Wish> {
     match convert::required_message(faults, "content", content)? {
         Content::Issue(issue) => Some(Wish::Issue(Box::new(issue_wish(faults, issue)))),
+        Content::Renew(renew) => Some(Wish::Renew(RenewWish {
+            serial: convert::required_text(faults, "renew.serial", &renew.serial),
+            csr: renew.csr,
+            medium: convert::required(faults, "renew.medium", renew.medium),
+        })),
         Content::Abolish(abolish) => Some(Wish::Revoke {
             sort: Sort::Abolish,
             serial: convert::required_text(faults, "abolish.serial", &abolish.serial),
@@ -121,6 +126,7 @@ fn issue_wish(faults: &mut Faults, issue: v1::IssueContent) -> IssueWish {
         dns_names: issue.dns_names,
         mail_address: Some(issue.mail_address).filter(|address| !address.is_empty()),
         login_role: convert::optional(faults, "issue.login_role", issue.login_role),
+        renewed: None,
     }
 }
 

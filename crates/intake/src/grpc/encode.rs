@@ -42,6 +42,7 @@ pub(super) fn application(
             wire.dns_names.clone_from(&content.dns_names);
             wire.mail_address = content.mail_address.clone().unwrap_or_default();
             wire.login_role = convert::wire_or_unset(content.login_role);
+            wire.renewed_serial = convert::text_or_empty(content.renews);
         }
         Content::Revoke { serial, reason, .. } => {
             wire.serial = serial.to_string();

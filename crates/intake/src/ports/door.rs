@@ -1,7 +1,7 @@
 //! What the door looks up for one application, and what it learns.
 
 use lgpki_domain::{
-    ApplicationId, BodyCode, Digest,
+    ApplicationId, BodyCode, Digest, Serial,
     directory::{Account, Body, Organization},
 };
 
@@ -18,6 +18,8 @@ pub struct DoorView {
     pub key_used_by: Option<ApplicationId>,
     /// An open application for the same subject and kind.
     pub open_for_subject: Option<ApplicationId>,
+    /// The application that renews the certificate named.
+    pub renewed_by: Option<ApplicationId>,
 }
 
 /// What to look up for one application.
@@ -33,4 +35,6 @@ pub struct DoorQuery {
     pub key_digest: Option<Digest>,
     /// Subject and kind, as [`crate::subject_key::subject_key`] digests them.
     pub subject_key: Option<Digest>,
+    /// The certificate to be renewed.
+    pub renews: Option<Serial>,
 }

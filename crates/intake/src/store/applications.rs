@@ -20,7 +20,7 @@ use super::{
     command::{Held, Snapshot},
     origin::{Origin, Origins},
     recent::Recent,
-    record::{Claim, Record, STATES, body_code, branch_key, is_live, number},
+    record::{Claim, Record, RenewalOf, STATES, body_code, branch_key, number},
     tables::{APPLICATION, BRANCH, SUMMARY},
 };
 
@@ -37,6 +37,10 @@ pub(crate) struct Applications {
     issued: BTreeSet<(Timestamp, ApplicationId)>,
     /// The newest live application for a subject and kind.
     subjects: HashMap<Digest, ApplicationId>,
+    /// The renewal of a certificate that was not given up and whose end lifecycle does not know.
+    renewals: HashMap<Serial, ApplicationId>,
+    /// Renewals about which lifecycle must be told something.
+    outbox: BTreeSet<(u64, ApplicationId)>,
     /// The open revocation of a certificate.
     revocations: HashMap<Serial, ApplicationId>,
     counts: [u64; STATES.len()],
@@ -93,7 +97,7 @@ impl Applications {
             let id = id_of(&key).ok_or_else(|| corrupt("an application's key is unreadable"))?;
             let record = Record::decode(&value)
                 .ok_or_else(|| corrupt(&format!("the record of {id} is unreadable")))?;
-            if is_live(&record.state) {
+            if record.is_live() {
                 all.enter(id, &record);
                 let held = Held::default();
                 all.live.insert(id, Live { record, held });
@@ -188,6 +192,23 @@ impl Applications {
         self.live.get(&id)?.record.state.is_open().then_some(id)
     }
 
+    /// The application that renews the certificate.
+    pub(crate) fn renewed_by(&self, serial: Serial) -> Option<ApplicationId> {
+        self.renewals.get(&serial).copied()
+    }
+
+    /// What an application renews.
+    pub(crate) fn renewal(&self, id: ApplicationId) -> Option<RenewalOf> {
+        self.live.get(&id)?.record.renewal
+    }
+
+    /// Renewals about which lifecycle must be told something, in the order of the log.
+    pub(crate) fn outbox(&self) -> impl Iterator<Item = (ApplicationId, &Record)> {
+        self.outbox
+            .iter()
+            .filter_map(|(_, id)| Some((*id, &self.live.get(id)?.record)))
+    }
+
     /// Claimed applications in order.
     pub(crate) fn issuing(&self) -> impl Iterator<Item = (ApplicationId, &Record)> {
         self.issuing
@@ -236,6 +257,15 @@ impl Applications {
             }
             _ => {}
         }
+        if record.is_due() {
+            self.outbox.insert((record.changed, id));
+        }
+        if let Some(renewal) = record.renews() {
+            self.renewals.insert(renewal.serial, id);
+        }
+        if record.state.is_final() {
+            return;
+        }
         match &record.claim {
             Claim::Subject(key) => {
                 // Of an issued one and an open one, the open one stands in the way.
@@ -266,6 +296,12 @@ impl Applications {
                 self.issued.remove(&(*at, id));
             }
             _ => {}
+        }
+        self.outbox.remove(&(record.changed, id));
+        if let Some(renewal) = record.renews()
+            && self.renewals.get(&renewal.serial) == Some(&id)
+        {
+            self.renewals.remove(&renewal.serial);
         }
     }
 

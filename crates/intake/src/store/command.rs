@@ -14,7 +14,7 @@ use super::{
     event::{IssuedBody, ReceivedBody, Refusals},
     record::Record,
 };
-use crate::ports::{ActRefused, DirectoryChange, Settled};
+use crate::ports::{ActRefused, DirectoryChange, RenewalAnswered, Settled};
 
 /// A command.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ pub(crate) enum Command {
         body: BodyCode,
         reason: String,
         stamp: Stamp,
+    },
+    /// Lifecycle's answers about renewals.
+    NoteRenewals {
+        answers: Vec<RenewalAnswered>,
+        at: Timestamp,
     },
     NoteRefusedLogins {
         refusals: Vec<Refusals>,

@@ -82,6 +82,7 @@ impl From<IssueContent> for Issue {
             mail_address: issue.mail_address,
             medium: issue.medium,
             public_key: issue.public_key,
+            renews: issue.renews,
             subject: issue.subject,
         }
     }
@@ -131,6 +132,7 @@ fn content(content: &Recorded, extent: Extent) -> Content {
             dns_names: issue.dns_names.clone(),
             mail_address: issue.mail_address.clone(),
             login_role: issue.login_role,
+            renews: issue.renews,
         }),
         Recorded::Revoke(revoke) => Content::Revoke {
             serial: revoke.serial,

@@ -12,7 +12,8 @@ use lgpki_ledger::{EntryRef, Stamp};
 pub(crate) use self::{
     application::{
         Abandoned, Approved, Attempt, Claimed, Completed, Content, Counted, Delivered, Examination,
-        Failed, Issue, Issued, IssuedBody, Received, ReceivedBody, Rejected, Revoke, Withdrawn,
+        Failed, Issue, Issued, IssuedBody, Received, ReceivedBody, Rejected, RenewalsClosed,
+        RenewalsOpened, Revoke, Withdrawn,
     },
     directory::{
         AccountRecord, BodiesImported, BodyRecord, BranchDeactivated, Change, DirectoryChanged,
@@ -51,6 +52,10 @@ lgpki_ledger::events! {
         Failed(Failed),
         /// Certificates were handed over.
         Delivered(Delivered),
+        /// Lifecycle opened renewals; their examination goes on.
+        RenewalsOpened(RenewalsOpened),
+        /// Lifecycle closed renewals.
+        RenewalsClosed(RenewalsClosed),
         /// A body's organization or account directory changed.
         DirectoryChanged(DirectoryChanged),
         /// Bodies were added or replaced.

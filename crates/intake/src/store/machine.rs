@@ -25,7 +25,7 @@ impl Machine for IntakeMachine {
     type Event = IntakeEvent;
 
     const TABLES: &'static [&'static str] = tables::ALL;
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
         match command {
@@ -57,6 +57,9 @@ impl Machine for IntakeMachine {
                 reason,
                 stamp,
             } => self.directories.decide_deactivation(body, reason, stamp),
+            Command::NoteRenewals { answers, at } => {
+                self.applications.decide_renewals(view, answers, at)
+            }
             Command::NoteRefusedLogins { refusals, at } => {
                 let events = chunks(refusals, LoginRefused::MOST)
                     .map(|refusals| (Stamp::new(at, INTAKE), LoginRefused { refusals }.into()))
@@ -118,6 +121,10 @@ impl Machine for IntakeMachine {
                 let ids = event.applications.iter().copied();
                 all.apply_all(tables, ids, &Step::Deliver, at);
             }
+            IntakeEvent::RenewalsOpened(event) => {
+                all.apply_opened(tables, &event.applications, at);
+            }
+            IntakeEvent::RenewalsClosed(event) => all.apply_closed(tables, &event.applications),
             IntakeEvent::DirectoryChanged(event) => self.directories.apply_changes(tables, event),
             IntakeEvent::BodiesImported(event) => self.directories.apply_import(tables, event),
             IntakeEvent::BranchDeactivated(event) => {

@@ -96,6 +96,7 @@ pub(super) fn door_view(
             .and_then(|(branch, (unit, en))| directories.account(branch, unit, en).cloned()),
         key_used_by,
         open_for_subject: query.subject_key.and_then(|key| all.open_for_subject(&key)),
+        renewed_by: query.renews.and_then(|serial| all.renewed_by(serial)),
     })
 }
 
@@ -104,6 +105,7 @@ fn changed(event: &IntakeEvent) -> Vec<ApplicationId> {
     match event {
         IntakeEvent::Claimed(event) => event.applications.iter().map(|a| a.application).collect(),
         IntakeEvent::Delivered(event) => event.applications.clone(),
+        IntakeEvent::RenewalsOpened(event) => event.applications.clone(),
         one => lgpki_ledger::Event::about(one)
             .application
             .into_iter()

@@ -25,6 +25,8 @@ pub(crate) struct Record {
     pub(crate) claim: Claim,
     /// The certificate that came of it.
     pub(crate) certificate: Option<CertificateAt>,
+    /// What it renews, if it is a renewal.
+    pub(crate) renewal: Option<RenewalOf>,
     pub(crate) state: State,
 }
 
@@ -35,6 +37,17 @@ pub(crate) enum Claim {
     Subject(Digest),
     /// The end of this certificate.
     Revocation(Serial),
+}
+
+/// What a renewal renews.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RenewalOf {
+    /// The certificate.
+    pub(crate) serial: Serial,
+    /// How many operators must approve once lifecycle has opened it.
+    pub(crate) needed: u32,
+    /// Whether lifecycle knows how it ended.
+    pub(crate) closed: bool,
 }
 
 /// Where a certificate stands.
@@ -78,12 +91,13 @@ pub(crate) const fn number(state: &State) -> usize {
     }
 }
 
-/// Whether the application stays in memory: open, or issued and not yet handed over.
-pub(crate) const fn is_live(state: &State) -> bool {
-    !state.is_final()
-}
-
 impl Record {
+    /// Whether the application stays in memory: open, issued and not yet handed over, or a renewal of
+    /// whose end lifecycle does not know yet.
+    pub(crate) const fn is_live(&self) -> bool {
+        !self.state.is_final() || matches!(self.renewal, Some(RenewalOf { closed: false, .. }))
+    }
+
     /// The record's bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(112);
@@ -110,6 +124,14 @@ impl Record {
                 out.push(1);
                 out.extend_from_slice(&at.issued.to_be_bytes());
                 out.extend_from_slice(&at.issuer.to_be_bytes());
+            }
+        }
+        match &self.renewal {
+            None => out.push(0),
+            Some(renewal) => {
+                out.push(1 + u8::from(renewal.closed));
+                out.extend_from_slice(renewal.serial.as_bytes());
+                out.extend_from_slice(&renewal.needed.to_be_bytes());
             }
         }
         out.extend_from_slice(&self.state.since().as_millis().to_be_bytes());
@@ -168,6 +190,15 @@ impl Record {
             }),
             _ => return None,
         };
+        let renewal = match rest.byte()? {
+            0 => None,
+            mark @ (1 | 2) => Some(RenewalOf {
+                serial: rest.serial()?,
+                needed: rest.number()?,
+                closed: mark == 2,
+            }),
+            _ => return None,
+        };
         let at = Timestamp::from_millis(i64::from_be_bytes(rest.take()?));
         let state = rest.state(usize::from(state), at)?;
         rest.0.is_empty().then_some(Self {
@@ -179,6 +210,7 @@ impl Record {
             changed,
             claim,
             certificate,
+            renewal,
             state,
         })
     }
@@ -345,6 +377,11 @@ mod tests {
                 certificate: (n > 4).then_some(CertificateAt {
                     issued: 9,
                     issuer: 8,
+                }),
+                renewal: (n % 4 > 0).then_some(RenewalOf {
+                    serial,
+                    needed: 2,
+                    closed: n % 4 == 2,
                 }),
                 state,
             };

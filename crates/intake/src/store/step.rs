@@ -14,6 +14,8 @@ const LONGEST_REASON: usize = 2000;
 pub(crate) enum Step {
     /// The policy approves it on receipt; it is queued.
     ApproveOnReceipt,
+    /// Lifecycle opened the renewal; so many operators must approve it.
+    Examine(u32),
     /// An operator approves it; if enough have, it is queued.
     Approve(Approver),
     /// An operator rejects it.
@@ -38,6 +40,7 @@ pub(crate) enum Step {
 pub(crate) fn advance(state: State, at: Timestamp, step: Step) -> Result<State, WrongState> {
     match step {
         Step::ApproveOnReceipt => state.examine(at, 0)?.queue(at),
+        Step::Examine(needed) => state.examine(at, needed),
         Step::Approve(operator) => match state.approve(at, operator)? {
             (approved @ State::Approved { .. }, _) => approved.queue(at),
             (counted, _) => Ok(counted),

@@ -61,4 +61,8 @@ on_every_engine! {
     the_door_sees_what_the_store_knows,
     one_application_too_large_for_a_record_is_refused_alone,
     unconfirmed_certificates_are_found_by_age,
+    a_renewal_goes_on_only_once_lifecycle_has_opened_it,
+    how_a_renewal_ended_is_owed_to_lifecycle_until_it_knows,
+    answers_about_renewals_that_fit_no_longer_change_nothing,
+    only_one_renewal_of_a_certificate_is_under_way,
 }

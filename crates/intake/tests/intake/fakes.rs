@@ -50,9 +50,29 @@ pub(crate) struct Known {
     /// Certificates are issued, but lifecycle does not learn of them.
     pub(crate) inventory_stands_still: bool,
     pub(crate) crls_published: u32,
+    /// What was told of renewals, such as `open 01…`, `delivered 01…`, `up 01…` (given up).
+    pub(crate) renewals: Vec<String>,
+    /// Fails this many calls about renewals.
+    pub(crate) renewals_away: u32,
+    /// Opens no renewal.
+    pub(crate) refuse_renewals: bool,
+    /// The first day of what is issued; the day of the tests, if not given.
+    pub(crate) issued_on: Option<&'static str>,
+    /// Certificates to be read back, by serial number.
+    pub(crate) ders: HashMap<String, Vec<u8>>,
     /// From where the standings were asked for.
     pub(crate) followed_from: Vec<u64>,
     next: u128,
+}
+
+impl Known {
+    fn told_away(&mut self) -> Result<(), Status> {
+        if self.renewals_away > 0 {
+            self.renewals_away -= 1;
+            return Err(Status::unavailable("away"));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -131,7 +151,8 @@ impl World {
             .issued
             .insert(order.application_id.clone(), issued.clone());
         let key = lgpki_x509::key::sha256(&order.subject_public_key_info);
-        let validity = Validity::for_subscriber("2009-02-10".parse().unwrap());
+        let day = known.issued_on.unwrap_or("2009-02-10");
+        let validity = Validity::for_subscriber(day.parse().unwrap());
         if !known.inventory_stands_still {
             known.standings.push(v1::Standing {
                 serial: serial.to_string(),
@@ -284,16 +305,75 @@ impl LifecycleService for World {
 
     async fn open_renewals(
         &self,
-        _: Request<v1::OpenRenewalsRequest>,
+        request: Request<v1::OpenRenewalsRequest>,
     ) -> Result<Response<v1::OpenRenewalsResponse>, Status> {
-        Err(Status::unimplemented("not used by intake"))
+        let mut known = self.known();
+        known.told_away()?;
+        let mut results = Vec::new();
+        for order in request.into_inner().orders {
+            known.renewals.push(format!("open {}", order.command_id));
+            let refused = known.refuse_renewals.then(|| v1::FieldFault {
+                field: "serial".to_owned(),
+                reason: "RENEWAL_IS_OPEN".to_owned(),
+                message: "another application was first".to_owned(),
+            });
+            if refused.is_none() {
+                for standing in &mut known.standings {
+                    if standing.serial == order.serial {
+                        standing.renewal.clone_from(&order.command_id);
+                    }
+                }
+            }
+            results.push(v1::RenewalResult {
+                command_id: order.command_id,
+                opened_at: match refused {
+                    Some(_) => String::new(),
+                    None => order.applied_at,
+                },
+                refused,
+            });
+        }
+        drop(known);
+        self.tell();
+        Ok(Response::new(v1::OpenRenewalsResponse { results }))
     }
 
     async fn close_renewals(
         &self,
-        _: Request<v1::CloseRenewalsRequest>,
+        request: Request<v1::CloseRenewalsRequest>,
     ) -> Result<Response<v1::CloseRenewalsResponse>, Status> {
-        Err(Status::unimplemented("not used by intake"))
+        let mut known = self.known();
+        known.told_away()?;
+        let mut results = Vec::new();
+        for end in request.into_inner().ends {
+            let outcome = end.outcome().as_str_name().rsplit('_').next().unwrap();
+            known
+                .renewals
+                .push(format!("{} {}", outcome.to_lowercase(), end.command_id));
+            let delivered = end.outcome() == v1::RenewalOutcome::Delivered;
+            let closed_at = "2010-12-02T10:00:01.000+09:00".to_owned();
+            for standing in &mut known.standings {
+                if standing.serial == end.serial && standing.renewal == end.command_id {
+                    standing.renewal.clear();
+                    if delivered {
+                        standing.revoked_at.clone_from(&closed_at);
+                    }
+                }
+            }
+            results.push(v1::RenewalEndResult {
+                command_id: end.command_id,
+                superseded_at: if delivered {
+                    closed_at.clone()
+                } else {
+                    String::new()
+                },
+                closed_at,
+                refused: None,
+            });
+        }
+        drop(known);
+        self.tell();
+        Ok(Response::new(v1::CloseRenewalsResponse { results }))
     }
 
     type FollowStandingsStream = Answers<v1::FollowStandingsResponse>;
@@ -347,6 +427,7 @@ impl CertificateService for World {
             certificate: Some(v1::Certificate {
                 serial: standing.serial.clone(),
                 branch: standing.branch.clone(),
+                der: known.ders.get(serial).cloned().unwrap_or_default(),
                 ..v1::Certificate::default()
             }),
         }))

@@ -13,5 +13,6 @@ mod fakes;
 mod flow;
 mod outage;
 mod pki;
+mod renewals;
 mod roles;
 mod scene;

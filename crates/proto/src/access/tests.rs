@@ -77,6 +77,21 @@ fn every_rpc_stands_in_the_table_with_the_callers_its_comment_names() {
 }
 
 #[test]
+fn what_a_login_in_renewal_may_call_is_what_the_comments_say() {
+    let comments = comments();
+    for row in of(ServiceName::Intake) {
+        let comment = &comments[row.path];
+        let said = comment.contains("In renewal: allowed.");
+        assert_eq!(row.in_renewal, said, "{}", row.path);
+    }
+    // Services have no login certificates.
+    let others = TABLE
+        .iter()
+        .filter(|row| row.service != ServiceName::Intake);
+    assert!(others.into_iter().all(|row| !row.in_renewal));
+}
+
+#[test]
 fn streaming_rows_are_those_the_contract_streams() {
     let set = FileDescriptorSet::decode(crate::FILE_DESCRIPTOR_SET).unwrap();
     let mut seen = 0;

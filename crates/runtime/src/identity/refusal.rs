@@ -100,6 +100,15 @@ pub(crate) fn not_a_login_certificate(kind: Option<CertificateKind>) -> Refusal 
     )
 }
 
+pub(crate) fn in_renewal() -> Refusal {
+    forbidden(
+        "LOGIN_IN_RENEWAL",
+        "this login certificate is being renewed: until the new one is delivered it may only read, \
+         watch, withdraw, download and confirm; log in with the new one or with another of the branch, \
+         or withdraw the renewal",
+    )
+}
+
 pub(crate) fn branch_deactivated() -> Refusal {
     forbidden(
         "BRANCH_DEACTIVATED",

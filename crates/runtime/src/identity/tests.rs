@@ -228,6 +228,32 @@ fn a_login_ends_with_its_revocation_or_its_branch_within_the_connection() {
 }
 
 #[test]
+fn a_login_in_renewal_reads_and_confirms_but_applies_for_nothing() {
+    let bench = Bench::new();
+    let presented = shown(&Pki::ours().login(OfficerRole::BranchOfficer, 9));
+    *bench.standings.answer.lock() = Some(LoginStanding::InRenewal);
+    for row in lgpki_proto::access::of(lgpki_proto::ServiceName::Intake) {
+        if !row
+            .roles
+            .contains(&lgpki_domain::Role::Officer(OfficerRole::BranchOfficer))
+        {
+            continue;
+        }
+        let judged = bench.judge(&presented, row.path);
+        match judged {
+            Ok(_) => assert!(row.in_renewal, "{}", row.path),
+            Err(failure) => {
+                assert_eq!(failure.reason, "LOGIN_IN_RENEWAL", "{}", row.path);
+                assert_eq!(failure.class, ErrorClass::Forbidden);
+                assert!(!row.in_renewal, "{}", row.path);
+            }
+        }
+    }
+    assert!(bench.judge(&presented, LIST_BODIES).is_ok());
+    assert!(bench.judge(&presented, SUBMIT).is_err());
+}
+
+#[test]
 fn a_role_that_an_rpc_does_not_name_is_refused_by_name() {
     let bench = Bench::new();
     let presented = shown(&Pki::ours().login(OfficerRole::Auditor, 9));

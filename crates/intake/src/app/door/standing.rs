@@ -43,12 +43,17 @@ pub(super) fn check_subject_is_free(
     let key = subject_key(kind, subject);
     if let Some(held) = against.standings.in_force(key, against.now) {
         let (last_day, renewal_opens) = held.days();
+        let renewal = if renewal_opens.start() <= against.now {
+            "renew it instead (an application of sort renew)".to_owned()
+        } else {
+            format!("it may be renewed from {renewal_opens} on (an application of sort renew)")
+        };
         faults.push(
             SUBJECT,
             "SUBJECT_HAS_VALID_CERTIFICATE",
             format!(
-                "certificate {} of the same subject and kind is valid until {last_day}; it may be \
-                 renewed from {renewal_opens}, or abolish or revoke it first",
+                "certificate {} of the same subject and kind is valid until {last_day}; {renewal}, or \
+                 abolish or revoke it first",
                 held.serial
             ),
         );
@@ -65,6 +70,29 @@ pub(super) fn certificate_to_revoke(
 ) -> Option<Held> {
     let serial = *serial?;
     let field = format!("{sort}.serial");
+    let held = certificate(serial, &field, branch, against, faults)?;
+    if let Some(at) = held.revoked_at {
+        let message = format!("certificate {serial} was revoked at {at}; nothing is left to do");
+        faults.push(field, "CERTIFICATE_REVOKED_BEFORE", message);
+        return None;
+    }
+    if held.validity.is_over(against.now) {
+        let last_day = held.validity.last_day();
+        let message = format!("certificate {serial} expired on {last_day}; nothing is left to do");
+        faults.push(field, "CERTIFICATE_EXPIRED", message);
+        return None;
+    }
+    Some(held)
+}
+
+/// The certificate that an application names, if it is that of the branch applied for.
+pub(super) fn certificate(
+    serial: Serial,
+    field: &str,
+    branch: NamedBranch,
+    against: &Against<'_>,
+    faults: &mut Faults,
+) -> Option<Held> {
     let Some(held) = against.standings.certificate(serial) else {
         let message = format!("there is no certificate {serial}; check the number");
         faults.push(field, "CERTIFICATE_UNKNOWN", message);
@@ -81,17 +109,6 @@ pub(super) fn certificate_to_revoke(
     };
     if let Some(message) = another {
         faults.push(field, "CERTIFICATE_OF_ANOTHER_BRANCH", message);
-        return None;
-    }
-    if let Some(at) = held.revoked_at {
-        let message = format!("certificate {serial} was revoked at {at}; nothing is left to do");
-        faults.push(field, "CERTIFICATE_REVOKED_BEFORE", message);
-        return None;
-    }
-    if held.validity.is_over(against.now) {
-        let last_day = held.validity.last_day();
-        let message = format!("certificate {serial} expired on {last_day}; nothing is left to do");
-        faults.push(field, "CERTIFICATE_EXPIRED", message);
         return None;
     }
     Some(held)

@@ -1,5 +1,7 @@
 //! Every rule of the door on its own, by its reason and field.
 
+mod renewal;
+
 use lgpki_domain::{
     Digest, KeyAlgorithm, Names, OfficerRole, Serial, Subject, Validity,
     application::Sort,
@@ -115,6 +117,7 @@ fn view() -> DoorView {
         }),
         key_used_by: None,
         open_for_subject: None,
+        renewed_by: None,
     }
 }
 
@@ -179,6 +182,8 @@ fn at(field: &str, reason: &'static str) -> (String, &'static str) {
 
 fn held(n: u8, subject: Subject, revoked: bool) -> Held {
     Held {
+        application: None,
+        renewal: None,
         serial: serial(n),
         branch: Some(branch()),
         kind: CertificateKind::OfficialDuty,

@@ -47,6 +47,7 @@ fn claimed(content: Content, sort: Sort) -> Claimed {
 
 fn issue() -> IssueContent {
     IssueContent {
+        renews: None,
         kind: CertificateKind::OfficialDuty,
         subject: subject(),
         csr: Vec::new(),

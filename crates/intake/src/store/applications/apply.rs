@@ -12,6 +12,7 @@ use crate::{
         event::{Content, IssuedBody, Received, ReceivedBody},
         origin::Origin,
         record::{CertificateAt, Claim, Record, branch_key},
+        renewals::renewal_of,
         step::{Step, advance},
         tables::{APPLICATION, BRANCH},
     },
@@ -28,6 +29,7 @@ pub(crate) struct At {
 /// The record of a new application, before any approval.
 pub(super) fn new_record(body: &ReceivedBody, claim: Claim, at: At) -> Record {
     let received = State::Received { at: at.time };
+    let renewal = renewal_of(body);
     let (kind, urgent) = match &body.content {
         Content::Issue(issue) => (issue.kind, false),
         Content::Revoke(revoke) => (revoke.kind, revoke.reason.is_urgent()),
@@ -41,7 +43,10 @@ pub(super) fn new_record(body: &ReceivedBody, claim: Claim, at: At) -> Record {
         changed: at.index,
         claim,
         certificate: None,
+        renewal,
         state: match body.approvals_needed {
+            // A renewal waits until lifecycle has opened it.
+            _ if renewal.is_some() => received,
             0 => received,
             needed => State::Examining {
                 at: at.time,
@@ -149,10 +154,28 @@ impl Applications {
         tables.put(APPLICATION, &id.to_bytes(), live.record.encode());
         if live.record.state.is_final() {
             self.release(id, &live.record.claim);
-        } else {
+        }
+        if live.record.is_live() {
             self.enter(id, &live.record);
             self.live.insert(id, live);
         }
+    }
+
+    /// Lifecycle knows how these renewals ended; memory may forget them.
+    pub(crate) fn apply_closed(&mut self, tables: &mut Tables<'_>, ids: &[ApplicationId]) {
+        for id in ids {
+            let Some(mut live) = self.live.remove(id) else {
+                debug_assert!(false, "{id} is not live");
+                continue;
+            };
+            self.leave(*id, &live.record);
+            if let Some(renewal) = &mut live.record.renewal {
+                renewal.closed = true;
+            }
+            tables.put(APPLICATION, &id.to_bytes(), live.record.encode());
+            debug_assert!(!live.record.is_live(), "{id} was closed before its end");
+        }
+        self.write_summary(tables);
     }
 }
 

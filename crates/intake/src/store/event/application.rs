@@ -87,6 +87,13 @@ pub(crate) struct Issue {
     pub(crate) medium: KeyMedium,
     #[serde(with = "bytes")]
     pub(crate) public_key: Vec<u8>,
+    /// The certificate that a renewal replaces.
+    #[serde(
+        with = "optional_text",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) renews: Option<Serial>,
     #[serde(with = "json::subject")]
     pub(crate) subject: Subject,
 }
@@ -111,7 +118,7 @@ impl Body for Received {
         About {
             application: Some(self.0.application),
             certificate: match &self.0.content {
-                Content::Issue(_) => None,
+                Content::Issue(issue) => issue.renews,
                 Content::Revoke(revoke) => Some(revoke.serial),
             },
             digest: match &self.0.content {
@@ -297,6 +304,45 @@ impl Body for Delivered {
     }
 }
 
+/// Declares a body that lists applications.
+macro_rules! about_several {
+    ($(#[$meta:meta])* $name:ident, $kind:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            #[serde(with = "text_list")]
+            pub(crate) applications: Vec<ApplicationId>,
+        }
+
+        impl $name {
+            /// Applications in one entry; each takes 29 bytes.
+            pub(crate) const MOST: usize = 1000;
+        }
+
+        impl Body for $name {
+            const KIND: &'static str = $kind;
+
+            fn about(&self) -> About {
+                match self.applications.as_slice() {
+                    [one] => About::application(*one),
+                    _ => About::default(),
+                }
+            }
+        }
+    };
+}
+
+about_several! {
+    /// `renewal.opened`: lifecycle opened these; nobody else can renew their certificates.
+    RenewalsOpened, "renewal.opened"
+}
+
+about_several! {
+    /// `renewal.closed`: lifecycle knows how these ended.
+    RenewalsClosed, "renewal.closed"
+}
+
 impl ReceivedBody {
     /// A copy without CSR and public key; it is never recorded.
     pub(crate) fn slim(&self) -> Self {
@@ -315,6 +361,7 @@ impl ReceivedBody {
                     mail_address: issue.mail_address.clone(),
                     medium: issue.medium,
                     public_key: Vec::new(),
+                    renews: issue.renews,
                     subject: issue.subject.clone(),
                 }),
                 Content::Revoke(revoke) => Content::Revoke(revoke.clone()),

@@ -4,6 +4,7 @@ mod directories;
 mod examining;
 mod issuing;
 mod reading;
+mod renewing;
 
 use lgpki_domain::{Digest, RevocationReason, application::State};
 
@@ -29,6 +30,12 @@ pub(super) use self::{
     reading::{
         listings_filter_and_page, the_door_sees_what_the_store_knows,
         watchers_see_every_change_of_their_branch,
+    },
+    renewing::{
+        a_renewal_goes_on_only_once_lifecycle_has_opened_it,
+        answers_about_renewals_that_fit_no_longer_change_nothing,
+        how_a_renewal_ended_is_owed_to_lifecycle_until_it_knows,
+        only_one_renewal_of_a_certificate_is_under_way,
     },
 };
 use super::fixtures::{accept, act, at, begin, code, id, issue, manual, refused, revoke, with};

@@ -10,7 +10,7 @@ use lgpki_domain::{
 
 use crate::ports::{
     Acceptance, Act, ActRefused, Application, Claimed, Command, Content, Filter, IntakeStore,
-    IssueContent, NewApplication, Settled, Settlement,
+    IssueContent, NewApplication, RenewalAnswer, RenewalAnswered, Settled, Settlement,
 };
 
 /// 2008-02-04T09:00:00+09:00 and `n` seconds.
@@ -106,6 +106,7 @@ pub(crate) fn issue(n: u16) -> NewApplication {
         sort: Sort::Issue,
         content_digest: Digest(digest),
         content: Content::Issue(IssueContent {
+            renews: None,
             kind: CertificateKind::OfficialDuty,
             subject: Subject {
                 body: body("01001").names,
@@ -157,6 +158,22 @@ pub(super) fn revoke(n: u16, of: u8, reason: RevocationReason) -> NewApplication
         },
         ..base
     }
+}
+
+/// An application to renew certificate `serial(of)`, which `needed` operators must approve.
+pub(super) fn renew(n: u16, of: u8, needed: u32) -> NewApplication {
+    let new = NewApplication {
+        sort: Sort::Renew,
+        approvals_needed: needed,
+        ..issue(n)
+    };
+    with(new, |content| content.renews = Some(serial(of)))
+}
+
+/// Notes what lifecycle answered about a renewal.
+pub(super) async fn answer(store: &impl IntakeStore, id: ApplicationId, answer: RenewalAnswer) {
+    let answers = vec![RenewalAnswered { id, answer }];
+    store.settle_renewals(answers, at(900)).await.unwrap();
 }
 
 /// Changes what an application for a certificate holds.

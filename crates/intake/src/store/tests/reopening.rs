@@ -6,12 +6,15 @@ use lgpki_store::{OpenReport, Options};
 use lgpki_testkit::{Fault, FaultyDisk, Persisted, SeededRandom};
 
 use super::{
-    fixtures::{accept, at, begin, claim, id, issue, issued, numbers, of_branch, settle},
+    fixtures::{
+        accept, act, answer, at, begin, claim, command, id, issue, issued, numbers, of_branch,
+        renew, settle, state,
+    },
     scenario::{born, live, picture},
 };
 use crate::{
     error::StoreError,
-    ports::{Acceptance, Filter, IntakeStore, Settlement},
+    ports::{Acceptance, Act, Filter, IntakeStore, RenewalAnswer, RenewalAnswered, Settlement},
     store::EngineStore,
 };
 
@@ -53,6 +56,85 @@ async fn a_random_life_reads_the_same_after_every_way_of_reopening() {
 
         let (store, _) = open(dir.path(), &disk).unwrap();
         picture(&store).await.assert_same(&before);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_owed_to_lifecycle_outlives_every_way_of_reopening() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::new());
+    let (store, _) = open(dir.path(), &disk).unwrap();
+    begin(&store).await;
+    accept(&store, renew(1, 1, 0)).await;
+    accept(&store, renew(2, 2, 0)).await;
+    answer(&store, id(2), RenewalAnswer::Opened).await;
+    claim(&store, 1).await;
+    settle(&store, id(2), issued(7)).await;
+    act(&store, id(2), Act::ConfirmDelivery).await.unwrap();
+    accept(&store, renew(3, 3, 1)).await;
+    act(&store, id(3), Act::Withdraw).await.unwrap();
+    let owed = store.renewals_due(9).await.unwrap();
+    assert_eq!(owed.len(), 3);
+    store.close().await;
+
+    let (store, report) = open(dir.path(), &disk).unwrap();
+    assert_eq!((report.rebuilt, report.replayed), (None, 0));
+    assert_eq!(store.renewals_due(9).await.unwrap(), owed);
+    store.close().await;
+
+    std::fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let (store, _) = open(dir.path(), &disk).unwrap();
+    assert_eq!(store.renewals_due(9).await.unwrap(), owed);
+    disk.power_cut(Persisted::Nothing);
+    store.close().await;
+
+    let (store, _) = open(dir.path(), &disk).unwrap();
+    assert_eq!(store.renewals_due(9).await.unwrap(), owed);
+    answer(&store, id(1), RenewalAnswer::Opened).await;
+    answer(&store, id(2), RenewalAnswer::Closed).await;
+    answer(&store, id(3), RenewalAnswer::Closed).await;
+    store.close().await;
+    let (store, _) = open(dir.path(), &disk).unwrap();
+    assert!(store.renewals_due(9).await.unwrap().is_empty());
+    assert_eq!(state(&store, id(1)).await, "queued");
+    store.close().await;
+}
+
+/// Whichever step of the disk fails: what was acknowledged is owed or done, never forgotten.
+#[tokio::test]
+async fn no_fault_of_the_disk_makes_a_store_forget_what_lifecycle_must_be_told() {
+    let full = ErrorKind::StorageFull;
+    let faults = [
+        Fault::Before(full),
+        Fault::After(full),
+        Fault::Torn(60, full),
+    ];
+    for (step, fault) in (1..12).flat_map(|step| faults.map(|fault| (step, fault))) {
+        let (dir, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::new());
+        let (store, _) = open(dir.path(), &disk).unwrap();
+        begin(&store).await;
+        disk.fail_at(step, fault);
+        let accepted = store.accept(vec![renew(1, 1, 1)]).await.is_ok();
+        let opened = RenewalAnswered {
+            id: id(1),
+            answer: RenewalAnswer::Opened,
+        };
+        let opened = store.settle_renewals(vec![opened], at(9)).await.is_ok() && accepted;
+        let withdrawn = store.act(vec![command(id(1), Act::Withdraw)]).await.is_ok() && accepted;
+        disk.power_cut(Persisted::Nothing);
+        store.close().await;
+        drop(store);
+        let (store, _) = open(dir.path(), &disk).unwrap();
+        let found = store.application(id(1)).await.unwrap();
+        assert!(found.is_some() || !accepted, "step {step}");
+        let owed = store.renewals_due(9).await.unwrap();
+        match found.map(|found| found.state.name()) {
+            None => assert!(owed.is_empty()),
+            Some("examining") => assert!(owed.is_empty() && !withdrawn, "step {step}"),
+            Some("received") => assert!(owed.len() == 1 && !opened, "step {step}"),
+            Some("withdrawn") => assert_eq!(owed.len(), 1, "step {step}"),
+            Some(other) => panic!("step {step}: {other}"),
+        }
         store.close().await;
     }
 }

@@ -21,6 +21,8 @@ use crate::store::{
 const SUBJECT: &str = "issue.subject";
 /// The field of its key.
 const CSR: &str = "issue.csr";
+/// The field of the certificate that a renewal names.
+const RENEWED: &str = "renew.serial";
 
 impl Applications {
     /// Admits a new application, recognises a repeated one, or says what stands in its way.
@@ -64,6 +66,9 @@ impl Applications {
                     faults.push(CSR, "KEY_USED_BEFORE", message);
                 }
                 self.check_subject(&accept.subject_key, accept.standings_position, &mut faults);
+                if let Some(serial) = issue.renews {
+                    self.check_renewal(serial, &mut faults);
+                }
             }
             Content::Revoke(revoke) => self.check_revocation(body, revoke.serial, &mut faults),
         }
@@ -92,6 +97,23 @@ impl Applications {
                  now; if another is needed all the same, revoke that one first"
             );
             faults.push(SUBJECT, "SUBJECT_HAS_VALID_CERTIFICATE", message);
+        }
+    }
+
+    /// Lifecycle has the last word; what is known here need not be asked there.
+    fn check_renewal(&self, serial: Serial, faults: &mut Faults) {
+        if let Some(other) = self.renewed_by(serial) {
+            let mut told = Faults::new();
+            std::mem::swap(faults, &mut told);
+            let message = format!(
+                "application {other} renews this certificate already; wait for it or withdraw it"
+            );
+            faults.push(RENEWED, "RENEWAL_IS_OPEN", message);
+            // The same application stands in the way of the subject; that is no fault of its own.
+            let others = told.into_iter();
+            others
+                .filter(|fault| fault.field != SUBJECT)
+                .for_each(|fault| faults.add(fault));
         }
     }
 
@@ -150,6 +172,7 @@ fn admit(view: &View<'_>, accept: Accept) -> Decided {
     };
     let mut events = vec![(stamp, Received(body).into())];
     if let State::Received { .. } = record.state
+        && record.renewal.is_none()
         && let Ok(queued) = advance(record.state.clone(), at.time, Step::ApproveOnReceipt)
     {
         record.state = queued;

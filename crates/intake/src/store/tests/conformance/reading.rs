@@ -155,6 +155,7 @@ pub(crate) async fn the_door_sees_what_the_store_knows(store: &impl IntakeStore)
     answer.await.unwrap().unwrap();
     accept(store, issue(1)).await;
     let known = DoorQuery {
+        renews: None,
         branch: Some(code("01001")),
         unit_en: Some("General Affairs".to_owned()),
         name_en: Some("clerk-lgacc".to_owned()),
@@ -162,6 +163,7 @@ pub(crate) async fn the_door_sees_what_the_store_knows(store: &impl IntakeStore)
         subject_key: Some(subject_key(content.kind, &content.subject)),
     };
     let unknown = DoorQuery {
+        renews: None,
         branch: Some(code("47001")),
         unit_en: Some("General Affairs".to_owned()),
         name_en: None,

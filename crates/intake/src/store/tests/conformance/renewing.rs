@@ -1,0 +1,146 @@
+//! Renewals: what is owed to lifecycle, and what its answers do.
+
+use lgpki_domain::RenewalOutcome;
+
+use super::super::fixtures::{
+    accept, act, answer, approver, at, begin, claim, id, issue, issued, refused, renew, serial,
+    settle, state, with,
+};
+use crate::ports::{Act, IntakeStore, RenewalAnswer, RenewalDue, RenewalStep};
+
+async fn owed(store: &impl IntakeStore) -> Vec<RenewalDue> {
+    store.renewals_due(500).await.unwrap()
+}
+
+async fn step(store: &impl IntakeStore) -> RenewalStep {
+    let [due] = &owed(store).await[..] else {
+        panic!("one is owed")
+    };
+    due.step
+}
+
+fn closed(outcome: RenewalOutcome, new: Option<u8>) -> RenewalStep {
+    RenewalStep::Close {
+        outcome,
+        new_serial: new.map(serial),
+    }
+}
+
+pub(crate) async fn a_renewal_goes_on_only_once_lifecycle_has_opened_it(store: &impl IntakeStore) {
+    begin(store).await;
+    accept(store, renew(1, 1, 0)).await;
+    accept(store, renew(2, 2, 2)).await;
+    for n in [1, 2] {
+        assert_eq!(state(store, id(n)).await, "received");
+    }
+    assert!(claim(store, 9).await.is_empty());
+    let due = owed(store).await;
+    let told: Vec<_> = due.iter().map(|due| (due.id, due.serial)).collect();
+    assert_eq!(told, [(id(1), serial(1)), (id(2), serial(2))]);
+    let received_at = at(1);
+    assert_eq!(due[0].step, RenewalStep::Open { received_at });
+    assert_eq!(store.renewals_due(1).await.unwrap().len(), 1);
+
+    answer(store, id(1), RenewalAnswer::Opened).await;
+    assert_eq!(state(store, id(1)).await, "queued");
+    answer(store, id(2), RenewalAnswer::Opened).await;
+    assert_eq!(state(store, id(2)).await, "examining");
+    assert!(owed(store).await.is_empty());
+    for n in [1, 2] {
+        let operator = approver(n, n);
+        let approved = act(store, id(2), Act::Approve { operator }).await;
+        approved.unwrap();
+    }
+    assert_eq!(state(store, id(2)).await, "queued");
+    assert_eq!(claim(store, 9).await.len(), 2);
+}
+
+pub(crate) async fn how_a_renewal_ended_is_owed_to_lifecycle_until_it_knows(
+    store: &impl IntakeStore,
+) {
+    begin(store).await;
+    accept(store, renew(1, 1, 0)).await;
+    answer(store, id(1), RenewalAnswer::Opened).await;
+    claim(store, 1).await;
+    settle(store, id(1), issued(7)).await;
+    assert!(owed(store).await.is_empty(), "it is not delivered yet");
+    act(store, id(1), Act::ConfirmDelivery).await.unwrap();
+    assert_eq!(
+        step(store).await,
+        closed(RenewalOutcome::Delivered, Some(7))
+    );
+    answer(store, id(1), RenewalAnswer::Closed).await;
+    assert!(owed(store).await.is_empty());
+    assert_eq!(state(store, id(1)).await, "delivered");
+
+    let given_up = closed(RenewalOutcome::GivenUp, None);
+    let reason = "no".to_owned();
+    accept(store, renew(2, 2, 1)).await;
+    answer(store, id(2), RenewalAnswer::Opened).await;
+    act(store, id(2), Act::Reject { reason }).await.unwrap();
+    assert_eq!(step(store).await, given_up);
+    answer(store, id(2), RenewalAnswer::Closed).await;
+
+    // Withdrawn before lifecycle was heard: it may have been opened all the same.
+    accept(store, renew(3, 3, 0)).await;
+    act(store, id(3), Act::Withdraw).await.unwrap();
+    assert_eq!(step(store).await, given_up);
+    // The next renewal of the same certificate comes after the end of this one.
+    accept(store, renew(4, 3, 0)).await;
+    let order: Vec<_> = owed(store).await.iter().map(|due| due.id).collect();
+    assert_eq!(order, [id(3), id(4)]);
+    answer(store, id(3), RenewalAnswer::Closed).await;
+
+    let reason = "another was first".to_owned();
+    answer(store, id(4), RenewalAnswer::Refused { reason }).await;
+    assert_eq!(state(store, id(4)).await, "failed");
+    assert_eq!(step(store).await, given_up);
+}
+
+pub(crate) async fn answers_about_renewals_that_fit_no_longer_change_nothing(
+    store: &impl IntakeStore,
+) {
+    begin(store).await;
+    accept(store, renew(1, 1, 0)).await;
+    accept(store, issue(2)).await;
+    answer(store, id(1), RenewalAnswer::Closed).await;
+    answer(store, id(2), RenewalAnswer::Opened).await;
+    answer(store, id(9), RenewalAnswer::Opened).await;
+    assert_eq!(state(store, id(1)).await, "received");
+    answer(store, id(1), RenewalAnswer::Opened).await;
+    let entries = *store.changes().borrow();
+    answer(store, id(1), RenewalAnswer::Opened).await;
+    let reason = "late".to_owned();
+    answer(store, id(1), RenewalAnswer::Refused { reason }).await;
+    assert_eq!(*store.changes().borrow(), entries);
+    assert_eq!(state(store, id(1)).await, "queued");
+    act(store, id(1), Act::Withdraw).await.unwrap();
+    answer(store, id(1), RenewalAnswer::Opened).await;
+    assert_eq!(state(store, id(1)).await, "withdrawn");
+}
+
+pub(crate) async fn only_one_renewal_of_a_certificate_is_under_way(store: &impl IntakeStore) {
+    begin(store).await;
+    accept(store, renew(1, 1, 0)).await;
+    // Whatever subject the second one claims.
+    assert_eq!(
+        refused(store, renew(2, 1, 0)).await,
+        [("renew.serial".to_owned(), "RENEWAL_IS_OPEN")]
+    );
+    answer(store, id(1), RenewalAnswer::Opened).await;
+    claim(store, 1).await;
+    settle(store, id(1), issued(7)).await;
+    let same = |new| with(new, |_| ());
+    assert_eq!(
+        refused(store, same(renew(3, 1, 0))).await,
+        [("renew.serial".to_owned(), "RENEWAL_IS_OPEN")]
+    );
+    act(store, id(1), Act::ConfirmDelivery).await.unwrap();
+    assert_eq!(
+        refused(store, renew(4, 1, 0)).await,
+        [("renew.serial".to_owned(), "RENEWAL_IS_OPEN")]
+    );
+    answer(store, id(1), RenewalAnswer::Closed).await;
+    // Lifecycle has the last word from here on.
+    accept(store, renew(5, 1, 0)).await;
+}

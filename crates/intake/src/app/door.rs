@@ -286,18 +286,15 @@ fn issue(
     if let Some(csr) = &checked.csr {
         standing::check_key(csr.public_key().digest(), against, faults);
     }
-    let (sort, renews) = match wish.renewed {
-        Some(Renewed { serial }) => {
-            let serial = serial?;
-            renewal::check(serial, branch, against, faults);
-            (Sort::Renew, Some(serial))
+    let (sort, renews) = if let Some(Renewed { serial }) = wish.renewed {
+        let serial = serial?;
+        renewal::check(serial, branch, against, faults);
+        (Sort::Renew, Some(serial))
+    } else {
+        if let Some((kind, subject)) = wish.kind.zip(wish.subject.as_ref()) {
+            standing::check_subject_is_free(kind, subject, against, faults);
         }
-        None => {
-            if let Some((kind, subject)) = wish.kind.zip(wish.subject.as_ref()) {
-                standing::check_subject_is_free(kind, subject, against, faults);
-            }
-            (Sort::Issue, None)
-        }
+        (Sort::Issue, None)
     };
     let csr = checked.csr?;
     checked.particulars?;

@@ -65,16 +65,12 @@ impl<S: IntakeStore> App<S> {
             wish.login_role = content.login_role;
         } else {
             let der = self.certificate_of_a_ceremony(held.serial).await?;
-            match Certificate::parse(&der)
-                .ok()
-                .and_then(|old| old.particulars())
-            {
-                Some(particulars) => inherit_particulars(wish, &particulars),
-                None => {
-                    let message = format!("certificate {} cannot be read back", held.serial);
-                    return Err(AppError::Internal(message));
-                }
-            }
+            let old = Certificate::parse(&der).ok();
+            let Some(particulars) = old.and_then(|old| old.particulars()) else {
+                let message = format!("certificate {} cannot be read back", held.serial);
+                return Err(AppError::Internal(message));
+            };
+            inherit_particulars(wish, &particulars);
         }
         wish.kind = Some(held.kind);
         wish.subject = Some(held.subject);

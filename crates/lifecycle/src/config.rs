@@ -2,10 +2,13 @@
 //!
 //! Where to listen, TLS and the issuer's address are the same for every service and not read here.
 
+mod ocsp;
+
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use self::ocsp::{OcspConfig, OcspSettings};
 use crate::error::LifecycleError;
 
 /// Hours between two daily CRLs.
@@ -24,6 +27,8 @@ pub struct LifecycleConfig {
     /// For how many hours a CRL stands: nextUpdate less thisUpdate. More than 24, so that it has
     /// not run out when the next one comes late.
     pub crl_validity_hours: i64,
+    /// The OCSP responder.
+    pub ocsp: OcspConfig,
 }
 
 impl Default for LifecycleConfig {
@@ -32,6 +37,7 @@ impl Default for LifecycleConfig {
             node: "lifecycle-1".to_owned(),
             crl_daily_at: "09:15".to_owned(),
             crl_validity_hours: 48,
+            ocsp: OcspConfig::default(),
         }
     }
 }
@@ -45,6 +51,8 @@ pub struct Settings {
     pub node: String,
     /// When CRLs are due.
     pub schedule: Schedule,
+    /// How OCSP is answered.
+    pub ocsp: OcspSettings,
 }
 
 /// When CRLs are due and how long they stand.
@@ -114,6 +122,7 @@ impl Settings {
             data,
             node: node.to_owned(),
             schedule: Schedule::try_new(hour, minute, config.crl_validity_hours)?,
+            ocsp: OcspSettings::try_new(&config.ocsp)?,
         })
     }
 }

@@ -97,6 +97,14 @@ pub enum LifecycleError {
         /// Why it ended.
         why: String,
     },
+    /// An OCSP responder is not certified.
+    #[error("the OCSP responder of the {authority} CA is not certified: {why}")]
+    Responder {
+        /// The CA.
+        authority: Authority,
+        /// Why not.
+        why: String,
+    },
     /// The service is shutting down.
     #[error("the service is shutting down")]
     ShuttingDown,
@@ -118,7 +126,10 @@ impl LifecycleError {
             },
             Self::NoIssuer | Self::ShuttingDown | Self::File { .. } => ErrorClass::Unavailable,
             Self::NoAuthority(_) => ErrorClass::NotFound,
-            Self::Crl { .. } | Self::HeldBack { .. } | Self::Serving { .. } => ErrorClass::Internal,
+            Self::Crl { .. }
+            | Self::HeldBack { .. }
+            | Self::Serving { .. }
+            | Self::Responder { .. } => ErrorClass::Internal,
         }
     }
 
@@ -129,7 +140,7 @@ impl LifecycleError {
             Self::Issuer(_) | Self::NoIssuer => "ISSUER_UNAVAILABLE",
             Self::NoAuthority(_) => "AUTHORITY_UNKNOWN",
             Self::Crl { .. } | Self::HeldBack { .. } | Self::File { .. } => "CRL_NOT_PUBLISHED",
-            Self::Serving { .. } => "INTERNAL",
+            Self::Serving { .. } | Self::Responder { .. } => "INTERNAL",
             Self::ShuttingDown => "SHUTTING_DOWN",
         }
     }

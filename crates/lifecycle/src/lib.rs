@@ -3,8 +3,9 @@
 //! It answers "what is this certificate's state today?". Its inventory is a projection of the
 //! issuer's feed plus the revocations that intake orders, kept in its own log from which everything
 //! can be rebuilt. It publishes a full CRL per CA daily, on demand, and at once after a key
-//! compromise, over plain HTTP together with the CA certificates. It calls the issuer and nobody
-//! else, holds no key, and never publishes a CRL whose number or time goes back.
+//! compromise, over plain HTTP together with the CA certificates, and answers OCSP there with keys of
+//! its own that the issuer certifies for that alone. It calls the issuer and nobody else, holds no CA
+//! key, and never publishes a CRL whose number or time goes back.
 
 mod app;
 pub mod config;
@@ -14,6 +15,7 @@ mod grpc;
 mod http;
 mod issuer;
 mod metrics;
+mod ocsp;
 pub mod ports;
 mod publication;
 mod service;
@@ -22,11 +24,11 @@ mod store;
 mod testing;
 mod worker;
 
-pub use config::{LifecycleConfig, Schedule, Settings};
+pub use config::{LifecycleConfig, OcspConfig, Schedule, Settings};
 pub use error::{LifecycleError, StoreError};
 pub use issuer::GrpcIssuer;
 pub use service::{Deps, Listeners, run};
 pub use store::{
     CertificateAbandoned, CertificateRegistered, CertificateRevoked, CrlPublished, EngineStore,
-    LifecycleEvent, RenewalClosed, RenewalOpened,
+    LifecycleEvent, OcspSigned, RenewalClosed, RenewalOpened,
 };

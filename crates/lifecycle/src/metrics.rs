@@ -1,6 +1,6 @@
 //! What lifecycle counts and measures. Labels come from closed lists, never from serial numbers.
 
-use lgpki_domain::{Authority, RevocationReason};
+use lgpki_domain::{Authority, AuthorityKey, RevocationReason, Timestamp};
 use metrics::{counter, gauge};
 
 use crate::{ports::Publication, worker::plan::Due};
@@ -65,8 +65,41 @@ pub(crate) fn publication_failed(authority: Authority) {
 pub(crate) fn fetched(status: u16) {
     let status = match status {
         200 => "200",
+        206 => "206",
         304 => "304",
-        _ => "404",
+        404 => "404",
+        _ => "other",
     };
     counter!("lgpki_lifecycle_fetches_total", "status" => status).increment(1);
+}
+
+/// An OCSP request was answered; `outcome` is `pre-signed`, `live` or a refusal's name.
+pub(crate) fn ocsp_answered(outcome: &'static str) {
+    counter!("lgpki_lifecycle_ocsp_answers_total", "outcome" => outcome).increment(1);
+}
+
+/// How many OCSP answers are kept.
+pub(crate) fn ocsp_kept(ca_key: AuthorityKey, count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 are kept")]
+    gauge!(
+        "lgpki_lifecycle_ocsp_kept_answers",
+        "authority" => ca_key.authority.name(), "generation" => ca_key.generation.to_string()
+    )
+    .set(count as f64);
+}
+
+/// An OCSP responder was certified.
+pub(crate) fn ocsp_certified(ca_key: AuthorityKey, until: Timestamp) {
+    #[expect(clippy::cast_precision_loss, reason = "seconds are below 2^52")]
+    gauge!(
+        "lgpki_lifecycle_ocsp_responder_not_after_seconds",
+        "authority" => ca_key.authority.name(), "generation" => ca_key.generation.to_string()
+    )
+    .set(until.as_seconds() as f64);
+}
+
+/// An attempt to have an OCSP responder certified failed.
+pub(crate) fn ocsp_certifying_failed(authority: Authority) {
+    counter!("lgpki_lifecycle_ocsp_certifying_failures_total", "authority" => authority.name())
+        .increment(1);
 }

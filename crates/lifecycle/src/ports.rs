@@ -15,6 +15,7 @@ use lgpki_domain::{
     CrlScope, CrlSeries, Digest, Fault, RevocationReason, Serial, Subject, Timestamp,
 };
 use lgpki_proto::RemoteError;
+use lgpki_x509::ocsp;
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use query::subject_texts;
@@ -351,6 +352,21 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
     /// The history from `from` on, as far as one look reaches; empty at the durable end.
     fn standings(&self, from: u64) -> impl Future<Output = Result<Standings, StoreError>> + Send;
 
+    /// What the inventory says of certificates of one CA key; unknown where that key never issued
+    /// one with this serial number, or where there is no serial number that it could have given.
+    fn ocsp_statuses(
+        &self,
+        ca_key: AuthorityKey,
+        serials: Vec<Option<Serial>>,
+    ) -> impl Future<Output = Result<Vec<ocsp::Status>, StoreError>> + Send;
+
+    /// Records what OCSP responders signed.
+    fn record_ocsp(
+        &self,
+        batches: Vec<OcspBatch>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// The durable end of the history, and its changes.
     fn durable(&self) -> watch::Receiver<u64>;
 
@@ -415,6 +431,20 @@ pub struct FeedBatch {
     pub items: Vec<FeedItem>,
     /// Everything below this index has been streamed.
     pub next: u64,
+}
+
+/// What one OCSP responder signed in a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OcspBatch {
+    /// The CA's key whose certificates' states it told.
+    pub ca_key: AuthorityKey,
+    /// The serial number of the responder's certificate.
+    pub responder: Serial,
+    /// How many answers.
+    pub count: u64,
+    /// The chain of the SHA-256 digests of the tbsResponseData in the order in which they were
+    /// signed: from 32 zero octets, SHA-256 of the digest so far and the next.
+    pub digest: Digest,
 }
 
 /// An OCSP responder's key to be certified.

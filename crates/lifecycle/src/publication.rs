@@ -15,6 +15,7 @@ use std::{
 use axum::body::Bytes;
 use lgpki_domain::{Authority, Digest, Timestamp};
 use lgpki_x509::{
+    Certificate,
     crl::RevocationList,
     issuer::{certificate_file, crl_file},
     key::sha256,
@@ -86,7 +87,7 @@ pub(crate) struct PublishedFile {
     pub(crate) bytes: Bytes,
     /// SHA-256 of it.
     pub(crate) digest: Digest,
-    /// Since when it stands: a CRL's thisUpdate.
+    /// Since when it stands: a CRL's thisUpdate, a certificate's notBefore.
     pub(crate) since: Option<Timestamp>,
 }
 
@@ -96,7 +97,9 @@ impl PublishedFile {
             Name::Crl(..) => RevocationList::parse(&bytes)
                 .ok()
                 .map(|list| list.summary().this_update),
-            Name::Certificate(..) => None,
+            Name::Certificate(..) => Certificate::parse(&bytes)
+                .ok()
+                .map(|certificate| certificate.not_before()),
         };
         Self {
             digest: sha256(&bytes),

@@ -1,6 +1,6 @@
 //! Putting the service together: open, serve, follow, publish, and close in the right order.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use lgpki_domain::{Clock, Randomness};
 use lgpki_runtime::{serve::GrpcServer, shutdown::Shutdown};
@@ -17,12 +17,14 @@ use crate::{
     config::Settings,
     error::{LifecycleError, StoreError},
     grpc::Handlers,
-    http,
+    http::{self, Public},
     issuer::GrpcIssuer,
+    ocsp::Answerer,
     ports::{Issuer, LifecycleStore},
     publication::PublicationFiles,
     store::EngineStore,
     worker::{
+        certify::Certifier,
         follow::Follower,
         publish::{Demand, Issuers, Press, Publisher},
     },
@@ -62,6 +64,9 @@ pub async fn run(
 ) -> Result<(), LifecycleError> {
     let (store, files) = open(&settings).await?;
     let issuer = GrpcIssuer::new(deps.issuer);
+    let clock = Arc::clone(&deps.clock);
+    let answerer = Answerer::new(store.clone(), Arc::clone(&clock), settings.ocsp);
+    let answerer = Arc::new(answerer);
     let running = Running {
         settings,
         store: store.clone(),
@@ -69,10 +74,15 @@ pub async fn run(
         issuer,
         clock: deps.clock,
         randomness: deps.randomness,
+        answerer: Arc::clone(&answerer),
     };
     let mut tasks = JoinSet::new();
-    let routes = running.start(&mut tasks, &shutdown);
-    let publication = http::serve(listeners.publication, files, shutdown.clone());
+    let routes = running.start(&mut tasks, &shutdown).routes();
+    let publication = http::serve(
+        listeners.publication,
+        Public::new(files, Arc::clone(&answerer), Arc::clone(&clock)),
+        shutdown.clone(),
+    );
     tasks.spawn(async move {
         publication.await;
         Ok(())
@@ -82,8 +92,10 @@ pub async fn run(
     readiness.set_ready(true);
     let ended = supervise(tasks, &store, &shutdown).await;
     readiness.set_ready(false);
+    // What was signed since the last second's entry.
+    let flushed = answerer.close_journal().await;
     store.close().await;
-    ended
+    ended.and(flushed.map_err(Into::into))
 }
 
 async fn open(settings: &Settings) -> Result<(EngineStore, PublicationFiles), LifecycleError> {
@@ -143,30 +155,27 @@ pub(crate) struct Running<S, I> {
     pub(crate) issuer: I,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) answerer: Arc<Answerer<S>>,
 }
 
 impl<S: LifecycleStore, I: Issuer> Running<S, I> {
-    /// Starts the workers and returns the services to be served.
-    fn start(self, tasks: &mut JoinSet<Result<(), LifecycleError>>, shutdown: &Shutdown) -> Routes {
-        let (handlers, follower, publisher) = self.assemble(shutdown);
-        tasks.spawn(follower);
-        tasks.spawn(publisher);
-        handlers.routes()
-    }
-
-    /// The handlers, the follower and the publisher.
-    pub(crate) fn assemble(
+    /// Starts the workers; returns the handlers of what is to be served.
+    pub(crate) fn start(
         self,
+        tasks: &mut JoinSet<Result<(), LifecycleError>>,
         shutdown: &Shutdown,
-    ) -> (
-        Handlers<S>,
-        impl Future<Output = Result<(), LifecycleError>> + Send + use<S, I>,
-        impl Future<Output = Result<(), LifecycleError>> + Send + use<S, I>,
-    ) {
+    ) -> Handlers<S> {
         let (position, positions) = watch::channel(0);
         let (issuers, known) = watch::channel(Issuers::default());
         let (demands, demanded) = mpsc::channel::<Demand>(DEMANDS);
         let bell = Arc::new(Notify::new());
+        let certifier = Certifier {
+            answerer: Arc::clone(&self.answerer),
+            issuer: self.issuer.clone(),
+            clock: Arc::clone(&self.clock),
+            randomness: Arc::clone(&self.randomness),
+            issuers: known.clone(),
+        };
         let follower = Follower {
             store: self.store.clone(),
             issuer: self.issuer.clone(),
@@ -196,12 +205,11 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             },
             shutdown: shutdown.clone(),
         };
-        let follower = follower.run(shutdown.clone());
-        (
-            handlers,
-            follower,
-            publisher.run(demanded, shutdown.clone()),
-        )
+        tasks.spawn(follower.run(shutdown.clone()));
+        tasks.spawn(publisher.run(demanded, shutdown.clone()));
+        tasks.spawn(certifier.run(shutdown.clone()));
+        tasks.spawn(self.answerer.keep_journal(shutdown.clone()));
+        handlers
     }
 }
 

@@ -12,14 +12,15 @@ mod search;
 
 use std::{path::Path, sync::Arc};
 
-use lgpki_domain::{ApplicationId, CrlSeries, Serial, Timestamp};
+use lgpki_domain::{ApplicationId, AuthorityKey, CrlSeries, Serial, Timestamp};
 use lgpki_ledger::{Recorded, decode};
 use lgpki_store::{Engine, OpenReport, Options};
+use lgpki_x509::ocsp;
 use tokio::{sync::watch, task::spawn_blocking};
 
 pub use self::event::{
     CertificateAbandoned, CertificateRegistered, CertificateRevoked, CrlPublished, LifecycleEvent,
-    RenewalClosed, RenewalOpened,
+    OcspSigned, RenewalClosed, RenewalOpened,
 };
 use self::{
     machine::{Command, LifecycleMachine, Outcome},
@@ -29,8 +30,9 @@ use crate::{
     error::StoreError,
     ports::{
         Certificate, Counts, Cursor, FeedItem, Filter, Followed, Histogram, HistogramQuery,
-        LifecycleStore, Publication, PublicationStanding, Recording, RenewalClosing, RenewalEnd,
-        RenewalOpening, RenewalOrder, RevocationOrder, RevocationOutcome, Snapshot, Standings,
+        LifecycleStore, OcspBatch, Publication, PublicationStanding, Recording, RenewalClosing,
+        RenewalEnd, RenewalOpening, RenewalOrder, RevocationOrder, RevocationOutcome, Snapshot,
+        Standings,
     },
 };
 
@@ -104,6 +106,21 @@ impl EngineStore {
                 .collect()
         });
         look.await.map_err(|_| StoreError::NoAnswer)?
+    }
+
+    /// The whole history from `from` on.
+    #[cfg(test)]
+    pub(crate) async fn history(&self, from: u64) -> Result<Vec<LifecycleEvent>, StoreError> {
+        let mut events = Vec::new();
+        let mut next = from;
+        loop {
+            let seen = self.look(next).await?;
+            let Some(last) = seen.last() else {
+                return Ok(events);
+            };
+            next = last.index + 1;
+            events.extend(seen.iter().map(|recorded| recorded.event.clone()));
+        }
     }
 
     /// The certificates behind places of the index.
@@ -301,7 +318,7 @@ impl LifecycleStore for EngineStore {
                 LifecycleEvent::Revoked(body) => changed.push(body.serial),
                 LifecycleEvent::RenewalOpened(body) => changed.push(body.serial),
                 LifecycleEvent::RenewalClosed(body) => changed.push(body.serial),
-                LifecycleEvent::Published(_) => {}
+                LifecycleEvent::Published(_) | LifecycleEvent::OcspSigned(_) => {}
             }
         }
         if !changed.is_empty() {
@@ -316,6 +333,28 @@ impl LifecycleStore for EngineStore {
             standings.certificates.extend(certificates);
         }
         Ok(standings)
+    }
+
+    async fn ocsp_statuses(
+        &self,
+        ca_key: AuthorityKey,
+        serials: Vec<Option<Serial>>,
+    ) -> Result<Vec<ocsp::Status>, StoreError> {
+        let statuses = self.engine.read(|machine, _| {
+            let status = |serial: Option<Serial>| {
+                let held = serial.and_then(|serial| machine.inventory.held(serial));
+                held.map_or(ocsp::Status::Unknown, |held| held.ocsp_status(ca_key))
+            };
+            serials.into_iter().map(status).collect()
+        });
+        Ok(statuses.await?)
+    }
+
+    async fn record_ocsp(&self, batches: Vec<OcspBatch>, at: Timestamp) -> Result<(), StoreError> {
+        match self.submit_one(Command::RecordOcsp(batches, at)).await? {
+            Outcome::OcspRecorded => Ok(()),
+            _ => Err(StoreError::NoAnswer),
+        }
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

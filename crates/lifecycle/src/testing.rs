@@ -7,7 +7,8 @@ use std::{
 
 use lgpki_domain::{
     ApplicationId, Authority, AuthorityKey, CertificateKind, CrlNumber, CrlOptions, CrlScope,
-    CrlSeries, Digest, KeyAlgorithm, Names, RevocationReason, Serial, Subject, Timestamp, Validity,
+    CrlSeries, Digest, JstDate, KeyAlgorithm, Names, RevocationReason, Serial, Subject, Timestamp,
+    Validity,
 };
 use lgpki_keys::{Signer as _, SoftwareKey};
 use lgpki_proto::RemoteError;
@@ -147,6 +148,7 @@ struct State {
     refusals: Vec<Code>,
     lose_answers: usize,
     away: bool,
+    today: Option<JstDate>,
     responders: usize,
 }
 
@@ -229,6 +231,16 @@ impl FakeIssuer {
         *self.state().highest.entry(authority).or_default() += 1;
     }
 
+    /// Certifies responders from this day on; from the opening day unless told otherwise.
+    pub(crate) fn set_today(&self, today: JstDate) {
+        self.state().today = Some(today);
+    }
+
+    /// How many responders were certified.
+    pub(crate) fn responders(&self) -> usize {
+        self.state().responders
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -307,7 +319,8 @@ impl Issuer for FakeIssuer {
         let subject = responder_subject(responder.authority).unwrap();
         let particulars = Particulars::OcspResponder;
         csr.check_names("csr", &subject, &particulars).unwrap();
-        let today = "2008-02-04".parse().unwrap();
+        let opening = || "2008-02-04".parse().unwrap();
+        let today = state.today.unwrap_or_else(opening);
         state.responders += 1;
         let blueprint = Blueprint {
             subject: &subject,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use lgpki_domain::{
-    ApplicationId, Authority, CertificateKind, JstDate, Randomness, Serial, Validity,
+    ApplicationId, Authority, AuthorityKey, CertificateKind, JstDate, Randomness, Serial, Validity,
 };
 use lgpki_x509::{
     Blueprint, CertificationRequest, Particulars, key::sha256, ocsp::responder_subject,
@@ -45,8 +45,7 @@ impl<S: IssuerStore> App<S> {
         actor: String,
     ) -> Result<Answer, IssuerError> {
         let ca = self
-            .ca(order.authority)
-            .filter(|ca| ca.issuer.generation() == order.generation)
+            .ca_key(AuthorityKey::new(order.authority, order.generation))
             .ok_or(IssuerError::NoAuthority(order.authority))?;
         let working = self.begin()?;
         let app = Arc::clone(self);

@@ -62,13 +62,14 @@ node = "issuer-1"               # stands in every log entry
 [lifecycle]
 listen = "127.0.0.1:{lifecycle}"
 admin = "127.0.0.1:{lifecycle_admin}"
-publication = "{host}:{publication}"    # HTTP: /crl/…, /ca/…, /cps (data/lifecycle/publication/cps.txt)
+publication = "{host}:{publication}"    # HTTP: /crl/…, /ca/…, /ocsp/…, /cps (data/lifecycle/publication/cps.txt)
 data = "data/lifecycle"
 certificate = "tls/lifecycle.pem"
 key = "tls/lifecycle.key.pem"
 node = "lifecycle-1"
 crl_daily_at = "09:15"          # JST
 crl_validity_hours = 48
+ocsp = {{ validity_hours = 8, cache_minutes = 60, signatures_per_second = 2000, kept_answers = 20000 }}
 issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}
 
 # ---- intake: what front ends, operators and auditors reach ----------------------------------------

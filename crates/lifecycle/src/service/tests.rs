@@ -2,6 +2,7 @@
 //! once over real sockets with mutual TLS.
 
 mod feeds;
+mod ocsp;
 mod publishing;
 mod renewals;
 mod rpcs;
@@ -44,6 +45,7 @@ struct World {
     store: EngineStore,
     files: PublicationFiles,
     handlers: Handlers<EngineStore>,
+    answerer: Arc<Answerer<EngineStore>>,
     tasks: JoinSet<Result<(), LifecycleError>>,
     trigger: ShutdownTrigger,
     dir: TempDir,
@@ -83,6 +85,7 @@ impl World {
         while let Some(ended) = timeout(PATIENCE, self.tasks.join_next()).await.unwrap() {
             ended.unwrap().unwrap();
         }
+        self.answerer.close_journal().await.unwrap();
         self.store.close().await;
         Left {
             clock: self.clock,
@@ -150,6 +153,13 @@ impl World {
         list
     }
 
+    /// What relying parties reach.
+    fn public(&self) -> axum::Router {
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let public = Public::new(self.files.clone(), Arc::clone(&self.answerer), clock);
+        http::router(public)
+    }
+
     /// Has the feed tell of certificates and waits until they are here.
     async fn register(&self, items: Vec<crate::ports::FeedItem>) {
         let last = items.iter().map(|item| item.index).max().unwrap();
@@ -195,6 +205,9 @@ impl Left {
         let settings = settings(self.dir.path());
         let (store, files) = open(&settings).await.unwrap();
         let (trigger, shutdown) = shutdown::channel();
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let answerer = Answerer::new(store.clone(), clock, settings.ocsp);
+        let answerer = Arc::new(answerer);
         let running = Running {
             settings,
             store: store.clone(),
@@ -202,17 +215,17 @@ impl Left {
             issuer: self.issuer.clone(),
             clock: Arc::new(self.clock.clone()),
             randomness: Arc::new(SeededRandom::new(1)),
+            answerer: Arc::clone(&answerer),
         };
-        let (handlers, follower, publisher) = running.assemble(&shutdown);
         let mut tasks = JoinSet::new();
-        tasks.spawn(follower);
-        tasks.spawn(publisher);
+        let handlers = running.start(&mut tasks, &shutdown);
         World {
             clock: self.clock,
             issuer: self.issuer,
             store,
             files,
             handlers,
+            answerer,
             tasks,
             trigger,
             dir: self.dir,

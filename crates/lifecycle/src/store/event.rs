@@ -4,6 +4,7 @@
 //! The bodies carry everything that the inventory needs, so that it can be rebuilt from the log
 //! alone. Their form is final; a changed body gets a new version.
 
+mod ocsp;
 mod renewal;
 
 use lgpki_domain::{
@@ -16,6 +17,7 @@ use lgpki_ledger::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::ocsp::OcspSigned;
 pub use renewal::{RenewalClosed, RenewalOpened};
 
 use crate::ports::{AbandonedSerial, IssuedCertificate, Publication};
@@ -36,6 +38,8 @@ events! {
         RenewalOpened(RenewalOpened),
         /// A renewal was closed.
         RenewalClosed(RenewalClosed),
+        /// OCSP answers were signed.
+        OcspSigned(OcspSigned),
     }
 }
 

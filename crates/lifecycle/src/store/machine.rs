@@ -11,13 +11,13 @@ use lgpki_ledger::{EntryError, EntryRef, Recorded, Stamp};
 use lgpki_store::{Decision, Machine, Span, StoreError, Tables, View};
 
 use super::{
-    event::{CertificateRevoked, CrlPublished, LifecycleEvent},
+    event::{CertificateRevoked, CrlPublished, LifecycleEvent, OcspSigned},
     inventory::Inventory,
     record::{Held, Marks, Revoked},
     renewal::{self, RENEWALS},
 };
 use crate::ports::{
-    FeedEvent, FeedItem, Followed, Publication, Recording, RenewalClosing, RenewalEnd,
+    FeedEvent, FeedItem, Followed, OcspBatch, Publication, Recording, RenewalClosing, RenewalEnd,
     RenewalOpening, RenewalOrder, Revocation, RevocationOrder, RevocationOutcome, is_over,
 };
 
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     CloseRenewal(RenewalEnd, Timestamp),
     /// Record a publication.
     Publish(Publication, Timestamp),
+    /// Record OCSP answers that were signed.
+    RecordOcsp(Vec<OcspBatch>, Timestamp),
 }
 
 /// What the machine answers.
@@ -58,6 +60,8 @@ pub(crate) enum Outcome {
     RenewalClosed(RenewalClosing),
     /// What became of the publication.
     Recorded(Recording),
+    /// The OCSP answers are recorded.
+    OcspRecorded,
     /// An entry would have been too large.
     Unrecordable(EntryError),
 }
@@ -232,6 +236,7 @@ impl Machine for LifecycleMachine {
                 renewal::close(&self.inventory, view, &end, stamp)
             }
             Command::Publish(publication, at) => self.publish(publication, at),
+            Command::RecordOcsp(batches, at) => record_ocsp(batches, at),
         }
     }
 
@@ -306,6 +311,8 @@ impl Machine for LifecycleMachine {
                 tables.put(CRLS, body.series().to_string().as_bytes(), bytes);
                 self.inventory.published(body.clone());
             }
+            // Nothing follows from answers given.
+            LifecycleEvent::OcspSigned(_) => {}
         }
     }
 
@@ -331,6 +338,14 @@ impl Machine for LifecycleMachine {
 /// A generation as the index keeps it; the feed brings none that does not fit.
 fn short(generation: u32) -> u16 {
     u16::try_from(generation).unwrap_or(u16::MAX)
+}
+
+fn record_ocsp(batches: Vec<OcspBatch>, at: Timestamp) -> Decided {
+    let events = batches
+        .into_iter()
+        .map(|batch| (Stamp::new(at, ACTOR), OcspSigned::from(batch).into()))
+        .collect();
+    Decision::record_all(events, Outcome::OcspRecorded)
 }
 
 fn revoked(

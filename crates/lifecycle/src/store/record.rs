@@ -9,6 +9,7 @@ use lgpki_domain::{
     ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlScope, CrlSeries,
     RevocationReason, Timestamp,
 };
+use lgpki_x509::ocsp::Status;
 
 pub(crate) use self::marks::{Marks, key_bits, words};
 use crate::ports::Revocation;
@@ -52,6 +53,20 @@ pub(crate) struct Revoked {
 const NONE: u8 = u8::MAX;
 
 impl Held {
+    /// What OCSP says of it at the place of a CA's key: what is not that key's is unknown there.
+    pub(crate) fn ocsp_status(&self, ca_key: AuthorityKey) -> Status {
+        if ca_key != AuthorityKey::new(self.authority, self.generation.into()) {
+            return Status::Unknown;
+        }
+        match self.revoked {
+            None => Status::Good,
+            Some(Revoked { revocation, .. }) => Status::Revoked {
+                at: revocation.at,
+                reason: revocation.reason,
+            },
+        }
+    }
+
     /// The record's bytes.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(120);

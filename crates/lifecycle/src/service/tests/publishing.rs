@@ -286,7 +286,7 @@ async fn fetch(world: &World, method: Method, path: &str, known: Option<&str>) -
     if let Some(known) = known {
         request = request.header(header::IF_NONE_MATCH, known);
     }
-    let router = crate::http::router(world.files.clone());
+    let router = world.public();
     router
         .oneshot(request.body(Body::empty()).unwrap())
         .await

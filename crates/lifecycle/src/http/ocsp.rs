@@ -1,0 +1,115 @@
+//! OCSP over HTTP (RFC 6960 appendix A): POST with the request as body, GET with it in the path,
+//! and the fields that let caches keep what is good for everybody (RFC 5019 §6).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use headers::{CacheControl, Date, Expires, HeaderMapExt as _};
+use lgpki_domain::{Authority, AuthorityKey, Timestamp};
+use lgpki_x509::{
+    issuer::ocsp_path,
+    ocsp::{Failure, LONGEST_REQUEST, REQUEST_TYPE, RESPONSE_TYPE},
+};
+use tokio::time::timeout;
+
+use super::{
+    Public,
+    conditional::{Resource, system},
+    nothing_here,
+};
+use crate::{ocsp::Reply, ports::LifecycleStore};
+
+/// How long a client may take to send a request's body.
+const BODY: Duration = Duration::from_secs(10);
+
+/// Answers POST.
+pub(super) async fn post<S: LifecycleStore>(
+    State(public): State<Arc<Public<S>>>,
+    Path(place): Path<String>,
+    asked: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(name) = ca_key(&place) else {
+        return nothing_here().await;
+    };
+    let named = asked.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if named.is_some_and(|named| !named.eq_ignore_ascii_case(REQUEST_TYPE.as_bytes())) {
+        let text = format!("send the request as {REQUEST_TYPE}\n");
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
+    }
+    let reply = match timeout(BODY, to_bytes(body, LONGEST_REQUEST)).await {
+        Ok(Ok(request)) => public.answerer.answer(name, &request).await,
+        Ok(Err(_)) => Failure::MalformedRequest.into(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
+    respond(reply, &HeaderMap::new(), public.clock.now())
+}
+
+/// Answers GET and HEAD.
+pub(super) async fn get<S: LifecycleStore>(
+    State(public): State<Arc<Public<S>>>,
+    Path((place, request)): Path<(String, String)>,
+    method: Method,
+    asked: HeaderMap,
+) -> Response {
+    let Some(name) = ca_key(&place) else {
+        return nothing_here().await;
+    };
+    tracing::trace!(%method, "an OCSP request in a path");
+    let reply = match BASE64_STANDARD.decode(request.as_bytes()) {
+        Ok(request) => public.answerer.answer(name, &request).await,
+        Err(_) => Failure::MalformedRequest.into(),
+    };
+    respond(reply, &asked, public.clock.now())
+}
+
+/// The CA key that the last part of a responder's address names; one spelling only.
+fn ca_key(place: &str) -> Option<AuthorityKey> {
+    let (authority, generation) = place.rsplit_once('-')?;
+    let name = AuthorityKey::new(Authority::parse(authority)?, generation.parse().ok()?);
+    (ocsp_path(name.authority, name.generation) == place).then_some(name)
+}
+
+fn respond(reply: Reply, asked: &HeaderMap, now: Timestamp) -> Response {
+    let mut response = match reply.caching {
+        None => {
+            let mut response = reply.body.into_response();
+            response
+                .headers_mut()
+                .typed_insert(CacheControl::new().with_no_store());
+            response
+        }
+        Some(caching) => {
+            let resource = Resource {
+                bytes: reply.body,
+                digest: caching.digest,
+                since: Some(caching.this_update),
+            };
+            let mut response = resource.answer(asked);
+            let headers = response.headers_mut();
+            let age = u64::try_from(caching.max_age).unwrap_or_default();
+            let control = CacheControl::new()
+                .with_max_age(Duration::from_secs(age))
+                .with_public()
+                .with_no_transform()
+                .with_must_revalidate();
+            headers.typed_insert(control);
+            headers.typed_insert(Expires::from(system(caching.next_update)));
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(RESPONSE_TYPE),
+    );
+    // By the clock of the answer itself.
+    headers.typed_insert(Date::from(system(now)));
+    response
+}

@@ -86,6 +86,18 @@ impl Validity {
         self.last_day.last_second()
     }
 
+    /// The last day on which a subscriber's certificate still ends within this period, a CA's; none
+    /// if there is no such day.
+    #[must_use]
+    pub fn last_issuing_day(self) -> Option<JstDate> {
+        let ends_within = |day: &JstDate| Self::for_subscriber(*day).last_day <= self.last_day;
+        // Months are clamped at their ends, so the day sought lies a few days around this one.
+        let about = self.last_day.plus_months(-12 * SUBSCRIBER_YEARS);
+        let days = (-3..=3).rev().map(|days| about.plus_days(days));
+        let mut days = days.filter(ends_within);
+        days.next().filter(|day| *day >= self.first_day)
+    }
+
     /// Whether `at` lies within the period, the whole last second included.
     #[must_use]
     pub fn contains(self, at: Timestamp) -> bool {
@@ -128,6 +140,27 @@ mod tests {
         assert_eq!(on("2018-02-01").unwrap().last_day(), day("2018-02-03"));
         assert_eq!(on("2018-02-04"), None);
         assert_eq!(on("2008-02-03"), None);
+    }
+
+    #[test]
+    fn a_ca_issues_for_seven_years() {
+        for (first, last) in [
+            ("2008-02-04", "2015-02-04"),
+            ("2008-02-29", "2015-02-28"),
+            ("2008-03-01", "2015-03-01"),
+            ("2013-03-01", "2020-03-01"),
+        ] {
+            let ca = Validity::for_ca(first.parse().unwrap());
+            let day = ca.last_issuing_day().unwrap();
+            assert_eq!(day.to_string(), last, "{first}");
+            let next = Validity::for_subscriber(day.plus_days(1));
+            assert!(Validity::for_subscriber(day).last_day() <= ca.last_day());
+            assert!(next.last_day() > ca.last_day());
+        }
+        let short = Validity::for_subscriber("2008-02-04".parse().unwrap());
+        let shorter = Validity::try_new(short.first_day(), short.last_day().plus_days(-1));
+        assert_eq!(short.last_issuing_day(), Some(short.first_day()));
+        assert_eq!(shorter.unwrap().last_issuing_day(), None);
     }
 
     #[test]

@@ -5,16 +5,18 @@
 //! durable intent makes it redeemable, and the answer holds the index of the record.
 
 mod authority;
+mod ca_certificate;
 mod crl;
 mod feed;
 mod issue;
 mod order;
 mod responder;
+mod rollover;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -23,10 +25,12 @@ use lgpki_domain::{ApplicationId, Authority, AuthorityKey, Clock, Randomness};
 use lgpki_ledger::Stamp;
 use tokio::sync::watch;
 
+pub use ca_certificate::Cross;
 pub(crate) use crl::{CrlOrder, LONGEST_CRL};
 pub use issue::Answer;
 pub use order::{Order, Wanted};
 pub(crate) use responder::ResponderOrder;
+pub use rollover::{RollOver, RolledOver};
 
 use crate::{
     cores::Cores,
@@ -54,6 +58,8 @@ pub(crate) struct App<S> {
     ports: Ports,
     vault: Vault,
     cas: RwLock<BTreeMap<AuthorityKey, Arc<Ca>>>,
+    /// Generations that are not yet linked with the one before, and so do not issue.
+    unlinked: RwLock<BTreeSet<AuthorityKey>>,
     epoch: Epoch,
     cores: Cores,
     /// Held shared by whatever must not be left half done; taken whole to drain.
@@ -75,6 +81,7 @@ impl<S: IssuerStore> App<S> {
     ) -> Result<(Arc<Self>, Opened), IssuerError> {
         let cores = Cores::new(cores);
         let records = store.authorities().await?;
+        let unlinked = rollover::unlinked(&store, &records).await?;
         let (vault, cas) = cores
             .run(move || {
                 let cas = records
@@ -93,6 +100,7 @@ impl<S: IssuerStore> App<S> {
             ports,
             vault,
             cas: RwLock::new(cas),
+            unlinked: RwLock::new(unlinked.into_iter().collect()),
             epoch: opened.epoch,
             cores,
             work: Arc::default(),

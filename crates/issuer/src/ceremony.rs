@@ -24,6 +24,10 @@ use crate::{
 
 /// Who acts, as the log names it.
 const ACTOR: &str = "init";
+/// Who acts where a CA certificate is made later.
+const CEREMONY: &str = "ceremony";
+
+pub use crate::app::{Cross, RollOver, RolledOver};
 
 /// A ceremony in progress; holds the issuer's directory until it is closed.
 #[derive(Debug)]
@@ -80,7 +84,19 @@ impl Ceremony {
             .await
     }
 
-    /// The CAs that exist.
+    /// Makes the next generation of a CA's key, whose certificate and whose links with the one before
+    /// stand when this returns; held again after a crash, it finishes what was begun.
+    pub async fn roll_over(&self, wanted: RollOver) -> Result<RolledOver, IssuerError> {
+        self.app.roll_over(wanted, CEREMONY).await
+    }
+
+    /// Certifies another operator's CA; the same content again is answered with the same
+    /// certificate. Tells the generation of the key that signed, too.
+    pub async fn certify(&self, cross: &Cross) -> Result<(u32, Certificate), IssuerError> {
+        self.app.certify(cross, CEREMONY).await
+    }
+
+    /// The CAs that exist, every generation of their keys.
     pub async fn authorities(&self) -> Result<Vec<AuthorityRecord>, IssuerError> {
         self.app.authorities().await
     }

@@ -1,11 +1,15 @@
 //! What can go wrong in the issuer, apart from the faults of an order.
 
+mod rollover;
+
 use std::path::PathBuf;
 
 use lgpki_domain::{Authority, ErrorClass, random::RandomnessFailed};
 use lgpki_keys::KeyError;
 use lgpki_ledger::{EntryError, LogError};
 use lgpki_x509::{error::X509Error, lint::LintRefused};
+
+pub use rollover::RollOverRefused;
 
 use crate::ports::Epoch;
 
@@ -182,6 +186,9 @@ pub enum IssuerError {
     /// A certificate was not issued, and will not be under this request.
     #[error("the certificate was given up; ask for it anew, with another request and key")]
     GivenUp,
+    /// A CA's key is not rolled over.
+    #[error(transparent)]
+    RollOver(#[from] RollOverRefused),
     /// A CRL to sign breaks a rule.
     #[error(transparent)]
     Crl(#[from] CrlRefused),
@@ -256,9 +263,10 @@ impl IssuerError {
             | Self::WorkerLost
             | Self::KeyDirectory { .. } => ErrorClass::Internal,
             Self::KeyMissing { .. } | Self::KeyDoesNotFit { .. } => ErrorClass::Corrupt,
-            Self::NoAuthorities | Self::NoAuthority(_) | Self::OtherKeyWaiting { .. } => {
-                ErrorClass::WrongState
-            }
+            Self::NoAuthorities
+            | Self::NoAuthority(_)
+            | Self::OtherKeyWaiting { .. }
+            | Self::RollOver(_) => ErrorClass::WrongState,
             Self::AuthorityExists(_) => ErrorClass::AlreadyExists,
             Self::NotForCa(_) | Self::TooMany { .. } | Self::Refused(_) => ErrorClass::InvalidInput,
             Self::ShuttingDown | Self::NotIssued => ErrorClass::Unavailable,
@@ -283,6 +291,7 @@ impl IssuerError {
             Self::AuthorityExists(_) => "AUTHORITY_EXISTS",
             Self::NotForCa(_) => "KEY_ALGORITHM",
             Self::OtherKeyWaiting { .. } => "KEY_FILE_WAITING",
+            Self::RollOver(e) => e.reason(),
             Self::Crl(e) => e.reason(),
             Self::Server(_)
             | Self::Task(_)

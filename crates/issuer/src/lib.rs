@@ -62,6 +62,7 @@ pub async fn run(
         store.close().await;
         return Err(IssuerError::NoAuthorities);
     }
+    app.tell_issuing_ends();
     let readiness = deps.server.readiness();
     let api = IssuerApi::new(Arc::clone(&app), shutdown.clone());
     let routes = Routes::new(IssuerServiceServer::new(api));

@@ -163,6 +163,12 @@ impl IssuerMachine {
         ApplicationRecord::from_bytes(&bytes)
     }
 
+    /// Whether a key was intended for a subscriber.
+    pub(crate) fn key_is_a_subscribers(view: &View<'_>, key: Digest) -> bool {
+        view.get(table::KEY, &key.0)
+            .is_some_and(|owner| !owner.is_empty())
+    }
+
     /// Whether a key was intended for anything but this application; a CA's own key stands in the
     /// table without one.
     pub(crate) fn key_is_taken(view: &View<'_>, key: Digest, by: ApplicationId) -> bool {

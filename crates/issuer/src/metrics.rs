@@ -1,6 +1,6 @@
 //! What the issuer counts. Labels come from closed sets; no serial number or application is one.
 
-use lgpki_domain::Authority;
+use lgpki_domain::{Authority, Timestamp};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tokio::time::Instant;
 
@@ -11,6 +11,7 @@ const STAGE: &str = "lgpki_issuer_batch_stage_seconds";
 const CRLS: &str = "lgpki_issuer_crls_total";
 const CRL_ENTRIES: &str = "lgpki_issuer_crl_entries";
 const SHOWN: &str = "lgpki_issuer_feed_shown_entries";
+const ISSUING_ENDS: &str = "lgpki_issuer_issuing_ends_seconds";
 const EPOCH: &str = "lgpki_issuer_epoch";
 
 /// Describes the metrics to whoever scrapes them.
@@ -20,6 +21,10 @@ pub(crate) fn describe() {
     describe_counter!(CRLS, "CRLs signed, by CA");
     describe_gauge!(CRL_ENTRIES, "Certificates on the CRL signed last, by CA");
     describe_gauge!(SHOWN, "Entries of the log that the feed has shown");
+    describe_gauge!(
+        ISSUING_ENDS,
+        "When the last day ends on which a CA can issue with the keys that it has, by CA"
+    );
     describe_gauge!(EPOCH, "The epoch of this process");
 }
 
@@ -68,6 +73,15 @@ pub(crate) fn shown(next: u64) {
         reason = "a log has fewer than 2^52 entries"
     )]
     gauge!(SHOWN).set(next as f64);
+}
+
+/// The last second in which a CA can issue with the keys that it has.
+pub(crate) fn issuing_ends(authority: Authority, at: Timestamp) {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds of this era are below 2^52"
+    )]
+    gauge!(ISSUING_ENDS, "authority" => authority.name()).set(at.as_seconds() as f64);
 }
 
 /// An epoch was opened.

@@ -12,3 +12,7 @@ pub mod tool;
 pub use clock::ManualClock;
 pub use disk::{Fault, FaultyDisk, Persisted};
 pub use random::SeededRandom;
+
+/// The self-signed certificate of another operator's CA, PEM: `C=JP, O=Japanese Government,
+/// OU=BridgeCA`, P-256, valid for a hundred years; nobody has its key any more.
+pub const BRIDGE_CA: &[u8] = include_bytes!("../data/bridge.pem");

@@ -68,6 +68,17 @@ impl Addresses {
         self.crl_of(CrlScope::CaCertificates, false)
     }
 
+    /// The bases below which a key's addresses lie, if they are of the form that
+    /// [`at`](Self::at) gives.
+    #[must_use]
+    pub fn bases(&self, authority: Authority, generation: u32) -> Option<Vec<String>> {
+        let end = format!("/crl/{}", crl_file(authority, generation));
+        let bases = self.crl.iter();
+        bases
+            .map(|address| address.strip_suffix(&end).map(str::to_owned))
+            .collect()
+    }
+
     fn check(&self) -> Result<(), X509Error> {
         let all = || {
             self.crl
@@ -373,6 +384,12 @@ mod tests {
             ]
         );
         assert_eq!(addresses.cps, "http://a.lg.jp/cps");
+        let bases = ["http://a.lg.jp".to_owned(), "http://b.lg.jp".to_owned()];
+        assert_eq!(
+            addresses.bases(Authority::Organization, 2),
+            Some(bases.to_vec())
+        );
+        assert_eq!(addresses.bases(Authority::Organization, 1), None);
         assert!(addresses.check().is_ok());
     }
 

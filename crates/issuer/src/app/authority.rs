@@ -1,4 +1,4 @@
-//! Creating a CA: key, lint, intent, signature, record.
+//! Creating a CA, or a new generation of its key: key, lint, intent, signature, record.
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +22,18 @@ use crate::{
 /// The generation of a CA's first key.
 const FIRST_GENERATION: u32 = 1;
 
+/// A CA key to be made.
+#[derive(Debug)]
+pub(super) struct NewKey {
+    pub(super) authority: Authority,
+    pub(super) generation: u32,
+    pub(super) algorithm: KeyAlgorithm,
+    /// The first day of its certificate.
+    pub(super) day: JstDate,
+    pub(super) addresses: Addresses,
+    pub(super) crl_options: CrlOptions,
+}
+
 impl<S: IssuerStore> App<S> {
     /// Creates a CA whose certificate is valid from `day`. The key is on disk before the record; an
     /// unfinished ceremony's key is used.
@@ -33,13 +45,38 @@ impl<S: IssuerStore> App<S> {
         bases: &[String],
         actor: &str,
     ) -> Result<AuthorityRecord, IssuerError> {
-        if !KeyAlgorithm::FOR_CA.contains(&algorithm) {
-            return Err(IssuerError::NotForCa(algorithm));
-        }
         if self.ca(authority).is_some() {
             return Err(IssuerError::AuthorityExists(authority));
         }
-        let key = self.vault.prepare(authority, FIRST_GENERATION, algorithm)?;
+        let key = NewKey {
+            authority,
+            generation: FIRST_GENERATION,
+            algorithm,
+            day,
+            addresses: Addresses::at(bases, authority, FIRST_GENERATION),
+            crl_options: CrlOptions::default(),
+        };
+        self.make_key(key, actor).await
+    }
+
+    /// Makes a CA key and its self-signed certificate.
+    pub(super) async fn make_key(
+        &self,
+        new: NewKey,
+        actor: &str,
+    ) -> Result<AuthorityRecord, IssuerError> {
+        let NewKey {
+            authority,
+            generation,
+            algorithm,
+            day,
+            addresses,
+            crl_options,
+        } = new;
+        if !KeyAlgorithm::FOR_CA.contains(&algorithm) {
+            return Err(IssuerError::NotForCa(algorithm));
+        }
+        let key = self.vault.prepare(authority, generation, algorithm)?;
         let public_key =
             SubjectPublicKey::parse("key", key.public_key().der()).map_err(IssuerError::Refused)?;
         let serial = Serial::draw(self.ports.randomness.as_ref())?;
@@ -53,7 +90,7 @@ impl<S: IssuerStore> App<S> {
         let linted = lint::lint_authority(&blueprint, tbs)?;
         let intend = IntendAuthority {
             authority,
-            generation: FIRST_GENERATION,
+            generation,
             key_digest: public_key.digest(),
             serial,
             tbs: linted.tbs().to_vec(),
@@ -66,12 +103,12 @@ impl<S: IssuerStore> App<S> {
             .map_err(|source| IssuerError::Key { authority, source })?;
         let record = AuthorityRecord {
             authority,
-            generation: FIRST_GENERATION,
+            generation,
             algorithm,
             key_digest: public_key.digest(),
             certificate: linted.into_certificate(&signature),
-            addresses: Addresses::at(bases, authority, FIRST_GENERATION),
-            crl_options: CrlOptions::default(),
+            addresses,
+            crl_options,
             crl_numbers: BTreeMap::new(),
         };
         // Judged before it is recorded: a CA that could not be opened again must not come to be.

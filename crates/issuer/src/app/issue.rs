@@ -155,7 +155,7 @@ impl<S: IssuerStore> App<S> {
         let mut wishes = Vec::with_capacity(orders.len());
         for order in orders {
             let ca = match &order.wanted {
-                Ok(wanted) => wanted.kind.authority().and_then(|a| self.ca(a)),
+                Ok(wanted) => wanted.kind.authority().and_then(|a| self.issuing(a, today)),
                 Err(_) => None,
             };
             heads.push((
@@ -293,7 +293,7 @@ fn sign(durable: Durable) -> Option<NewCertificate> {
         intent,
         authority: draft.ca.issuer.authority(),
         generation: draft.ca.issuer.generation(),
-        scope: draft.ca.issuer.crl_options().scope_of(draft.serial),
+        scope: draft.scope(),
         branch: draft.branch,
         kind: draft.kind,
         subject: draft.subject,

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use lgpki_domain::{
-    ApplicationId, BodyCode, CertificateKind, Digest, Fault, Faults, JstDate, OfficerRole,
-    Randomness, Serial, Subject, Validity,
+    ApplicationId, BodyCode, CertificateKind, CrlScope, Digest, Fault, Faults, JstDate,
+    OfficerRole, Randomness, Serial, Subject, Validity,
     name::{ACCOUNT_SUFFIX, ACCOUNT_SUFFIX_JA},
     random::RandomnessFailed,
 };
@@ -62,13 +62,22 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// Which CRL would list it.
+    pub(super) fn scope(&self) -> CrlScope {
+        if self.kind.is_ca() {
+            CrlScope::CaCertificates
+        } else {
+            self.ca.issuer.crl_options().scope_of(self.serial)
+        }
+    }
+
     pub(super) fn proposal(&self) -> Proposal {
         Proposal {
             authority: self.ca.issuer.authority(),
             generation: self.ca.issuer.generation(),
             branch: self.branch,
             kind: self.kind,
-            scope: self.ca.issuer.crl_options().scope_of(self.serial),
+            scope: self.scope(),
             key_digest: self.key_digest,
             serial: self.serial,
             validity: self.validity,
@@ -121,7 +130,7 @@ pub(super) fn draft(
     if validity.first_day() < of_ca.first_day() || validity.last_day() > of_ca.last_day() {
         let message = format!(
             "a certificate valid from {} to {} would outlive or predate its CA, which is valid from \
-             {} to {}",
+             {} to {}; apply again once the operator has rolled the CA's key over",
             validity.first_day(),
             validity.last_day(),
             of_ca.first_day(),

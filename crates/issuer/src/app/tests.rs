@@ -4,8 +4,10 @@ mod bad;
 mod ceremony;
 mod crash;
 mod crl;
+mod cross;
 mod feed;
 mod responder;
+mod rollover;
 mod support;
 
 use lgpki_domain::{Authority, CertificateKind, JstDate, KeyAlgorithm, OfficerRole, Validity};

@@ -130,7 +130,13 @@ impl IssuerMachine {
             not_after: e.not_after,
             index,
         };
-        tables.put(table::KEY, &e.key_digest.0, e.application.to_bytes());
+        // A CA's key must never be certified as a subscriber's; no application owns it.
+        let owner = if e.kind.is_ca() {
+            Vec::new()
+        } else {
+            e.application.to_bytes().to_vec()
+        };
+        tables.put(table::KEY, &e.key_digest.0, owner);
         self.open.insert(tables, e.application, open);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The epoch was compared before; here it only enters the entries.
 
-use lgpki_domain::{AuthorityKey, Faults};
+use lgpki_domain::{AuthorityKey, CertificateKind, Faults};
 use lgpki_ledger::Stamp;
 use lgpki_store::{Decision, View};
 
@@ -66,7 +66,11 @@ impl IssuerMachine {
             Ok(proposal) => proposal,
             Err(faults) => return refused(faults),
         };
-        if Self::key_is_taken(view, proposal.key_digest, intend.application) {
+        if proposal.kind.is_ca() {
+            if let Some(faults) = self.ca_key_refused(view, &proposal) {
+                return refused(faults);
+            }
+        } else if Self::key_is_taken(view, proposal.key_digest, intend.application) {
             return refused(one_fault(
                 "order.subject_public_key_info",
                 "KEY_CERTIFIED_BEFORE",
@@ -104,6 +108,24 @@ impl IssuerMachine {
         let index = view.next_index();
         let outcome = Outcome::Intent(IntentStep::Intended { index });
         Decision::record(intend.stamp, intended, outcome)
+    }
+
+    /// Why a CA certificate may not be made for this key: a link is for a key of the same CA, a cross
+    /// certificate for one that neither a CA here nor a subscriber has.
+    fn ca_key_refused(&self, view: &View<'_>, proposal: &Proposal) -> Option<Faults> {
+        let mut own = self.authorities.iter();
+        let own = own.find(|(_, state)| state.created.key_digest == proposal.key_digest);
+        let is_link = proposal.kind == CertificateKind::Link;
+        match own {
+            Some((key, _)) if is_link && key.authority == proposal.authority => None,
+            None if !is_link && !Self::key_is_a_subscribers(view, proposal.key_digest) => None,
+            _ => Some(one_fault(
+                "certificate",
+                "KEY_CERTIFIED_BEFORE",
+                "this key is a CA's own or was certified for a subscriber before; it cannot be \
+                 another CA's",
+            )),
+        }
     }
 
     /// What the order gets because of what happened before, if that settles it.

@@ -1,0 +1,245 @@
+//! A new generation of a CA's key, and the links between it and the one before (RFC 4210 §4.4).
+//!
+//! The order is key file, CA certificate, old with new, new with old; each is durable before the next
+//! is begun. A generation issues only once its day has come and both links stand, so that whoever
+//! trusts only the older certificate can follow to everything that is issued. Cut off anywhere, a
+//! rollover is held again and goes on where it was.
+
+use std::sync::{Arc, PoisonError};
+
+use lgpki_domain::{Authority, AuthorityKey, JstDate, KeyAlgorithm};
+use lgpki_x509::Addresses;
+
+use super::{App, authority::NewKey, ca_certificate::Named};
+use crate::{
+    error::{IssuerError, RollOverRefused},
+    metrics,
+    ports::{AuthorityRecord, Certificate, Issuance, IssuerStore},
+    vault::Ca,
+};
+
+/// Months that must lie between two generations unless the number of the new one is said.
+const USUAL_MONTHS: i32 = 12;
+/// Months before the last day on which a CA can issue from which on the log warns.
+const WARNING_MONTHS: i32 = 12;
+
+/// What is wanted of a rollover.
+#[derive(Clone, Copy, Debug)]
+pub struct RollOver {
+    /// The CA.
+    pub authority: Authority,
+    /// The number of the new generation; none means the next, or the one left unfinished.
+    pub generation: Option<u32>,
+    /// The new key's algorithm; none means that of the generation before.
+    pub algorithm: Option<KeyAlgorithm>,
+    /// The first day of the new CA certificate, from which the new key issues.
+    pub day: JstDate,
+}
+
+/// Two generations of a CA's key, linked.
+#[derive(Clone, Debug)]
+pub struct RolledOver {
+    /// The new generation.
+    pub record: AuthorityRecord,
+    /// The older key, certified with the newer.
+    pub old_with_new: Certificate,
+    /// The newer key, certified with the older.
+    pub new_with_old: Certificate,
+}
+
+impl<S: IssuerStore> App<S> {
+    /// The key that issues on `day`: the newest whose day has come and which is linked with the one
+    /// before; where no day has come yet, the first.
+    pub(super) fn issuing(&self, authority: Authority, day: JstDate) -> Option<Arc<Ca>> {
+        let unlinked = self.unlinked.read().unwrap_or_else(PoisonError::into_inner);
+        let cas = self.cas.read().unwrap_or_else(PoisonError::into_inner);
+        let all = || cas.iter().filter(|(key, _)| key.authority == authority);
+        let come = all()
+            .filter(|(key, ca)| ca.issuer.validity().first_day() <= day && !unlinked.contains(key));
+        let mut come = come;
+        let issuing = come.next_back().or_else(|| all().next());
+        issuing.map(|(_, ca)| Arc::clone(ca))
+    }
+
+    /// Makes the next generation of a CA's key and links it, or finishes the newest one.
+    pub(crate) async fn roll_over(
+        &self,
+        wanted: RollOver,
+        actor: &str,
+    ) -> Result<RolledOver, IssuerError> {
+        let authority = wanted.authority;
+        let newest = self
+            .ca(authority)
+            .ok_or(IssuerError::NoAuthority(authority))?;
+        let newest = newest.issuer.generation();
+        let unfinished = self.is_unlinked(AuthorityKey::new(authority, newest));
+        let generation = match wanted.generation {
+            Some(number) => number,
+            None if unfinished => newest,
+            None => {
+                self.usually_due(authority, newest, wanted.day)?;
+                newest + 1
+            }
+        };
+        if generation == newest + 1 && !unfinished {
+            self.next_key(wanted, generation, actor).await?;
+        } else if generation != newest || newest == 1 {
+            return Err(RollOverRefused::OtherGeneration {
+                authority,
+                wanted: generation,
+                possible: if unfinished { newest } else { newest + 1 },
+            }
+            .into());
+        }
+        let new = AuthorityKey::new(authority, generation);
+        let old = AuthorityKey::new(authority, generation - 1);
+        let missing = || IssuerError::NoAuthority(authority);
+        let (old, new_ca) = (
+            self.ca_key(old).ok_or_else(missing)?,
+            self.ca_key(new).ok_or_else(missing)?,
+        );
+        let old_with_new = self.link(&new_ca, &old, actor).await?;
+        let new_with_old = self.link(&old, &new_ca, actor).await?;
+        self.set_linked(new, true);
+        let records = self.store.authorities().await?;
+        let record = records.into_iter().find(|record| record.key() == new);
+        Ok(RolledOver {
+            record: record.ok_or_else(missing)?,
+            old_with_new,
+            new_with_old,
+        })
+    }
+
+    /// Refuses a second rollover within a year, which is more likely given twice than meant twice.
+    fn usually_due(
+        &self,
+        authority: Authority,
+        newest: u32,
+        day: JstDate,
+    ) -> Result<(), IssuerError> {
+        let Some(ca) = self.ca(authority).filter(|_| newest > 1) else {
+            return Ok(());
+        };
+        let begins = ca.issuer.validity().first_day();
+        if day >= begins.plus_months(USUAL_MONTHS) {
+            return Ok(());
+        }
+        Err(RollOverRefused::Lately {
+            authority,
+            newest,
+            begins,
+        }
+        .into())
+    }
+
+    async fn next_key(
+        &self,
+        wanted: RollOver,
+        generation: u32,
+        actor: &str,
+    ) -> Result<(), IssuerError> {
+        let authority = wanted.authority;
+        let newest = AuthorityKey::new(authority, generation - 1);
+        let records = self.store.authorities().await?;
+        let before = records
+            .into_iter()
+            .find(|record| record.key() == newest)
+            .ok_or(IssuerError::NoAuthority(authority))?;
+        let ca = self
+            .ca_key(newest)
+            .ok_or(IssuerError::NoAuthority(authority))?;
+        let period = ca.issuer.validity();
+        if wanted.day <= period.first_day() || wanted.day > period.last_day() {
+            return Err(RollOverRefused::Day {
+                authority,
+                day: wanted.day,
+                after: period.first_day(),
+                until: period.last_day(),
+            }
+            .into());
+        }
+        let bases = before
+            .addresses
+            .bases(authority, before.generation)
+            .ok_or(RollOverRefused::Addresses(authority))?;
+        let key = NewKey {
+            authority,
+            generation,
+            algorithm: wanted.algorithm.unwrap_or(before.algorithm),
+            day: wanted.day,
+            addresses: Addresses::at(&bases, authority, generation),
+            crl_options: before.crl_options,
+        };
+        // Before the key is known: one whose links are missing issues nothing.
+        self.set_linked(AuthorityKey::new(authority, generation), false);
+        self.make_key(key, actor).await.map(|_| ())
+    }
+
+    fn set_linked(&self, key: AuthorityKey, linked: bool) {
+        let mut unlinked = self
+            .unlinked
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if linked {
+            unlinked.remove(&key);
+        } else {
+            unlinked.insert(key);
+        }
+    }
+
+    /// Tells until when each CA can issue with the keys that it has, as a metric and, within a year
+    /// of that day, in the log.
+    pub(crate) fn tell_issuing_ends(&self) {
+        let today = self.ports.clock.now().jst_date();
+        let cas = self.cas.read().unwrap_or_else(PoisonError::into_inner);
+        for authority in Authority::ALL {
+            let own = cas
+                .iter()
+                .filter(|(key, _)| key.authority == authority && !self.is_unlinked(**key));
+            let Some(last) = own
+                .filter_map(|(_, ca)| ca.issuer.validity().last_issuing_day())
+                .max()
+            else {
+                continue;
+            };
+            metrics::issuing_ends(authority, last.last_second());
+            if last < today.plus_months(WARNING_MONTHS) {
+                tracing::warn!(
+                    %authority,
+                    last_day = %last,
+                    "a CA's key soon issues no more; roll it over with `lgpki ceremony rollover`"
+                );
+            }
+        }
+    }
+
+    fn is_unlinked(&self, key: AuthorityKey) -> bool {
+        let unlinked = self.unlinked.read().unwrap_or_else(PoisonError::into_inner);
+        unlinked.contains(&key)
+    }
+}
+
+/// The generations of which a link with the one before is missing.
+pub(super) async fn unlinked<S: IssuerStore>(
+    store: &S,
+    records: &[AuthorityRecord],
+) -> Result<Vec<AuthorityKey>, IssuerError> {
+    let mut unlinked = Vec::new();
+    for record in records.iter().filter(|record| record.generation > 1) {
+        let (authority, new, old) = (record.authority, record.generation, record.generation - 1);
+        let links = vec![
+            Named::link(authority, old, new).application,
+            Named::link(authority, new, old).application,
+        ];
+        let found = store.issuances(links).await?;
+        if !found.iter().all(|link| matches!(link, Issuance::Issued(_))) {
+            tracing::warn!(
+                key = %record.key(),
+                "a CA key is not linked with the one before and does not issue; hold the rollover \
+                 ceremony again"
+            );
+            unlinked.push(record.key());
+        }
+    }
+    Ok(unlinked)
+}

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, with examples. It decides nothing.
 
+mod ceremony;
 mod cirs;
 mod inventory;
 mod kit;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 
+pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
 pub(crate) use inventory::{Apart, CertificateArgs, ForecastArgs, ListArgs, Span};
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
@@ -160,6 +162,22 @@ pub(crate) enum CeremonyCommand {
         after_help = "Example:\n  lgpki ceremony login --config ca/lgpki.toml --passphrase-file pw --branch 02001 --branch 02002"
     )]
     Login(LoginArgs),
+    /// Make the next generation of a CA's key, linked with the one before; stop the issuer first.
+    #[command(
+        after_help = "Examples:\n  lgpki ceremony rollover --config ca/lgpki.toml --passphrase-file pw --authority organization\n  \
+                      lgpki ceremony rollover --config ca/lgpki.toml --authority organization --from 2015-02-01 --key rsa-3072\n\n\
+                      A CA certificate is valid for ten years and issues for seven. Cut off, the command is given again \
+                      and goes on where it was."
+    )]
+    Rollover(RolloverArgs),
+    /// Certify another operator's CA (相互認証証明書), within constraints; stop the issuer first.
+    #[command(
+        after_help = "Example:\n  lgpki ceremony cross --config ca/lgpki.toml --passphrase-file pw --authority organization \\\n    \
+                      --certificate bridge.pem --key-digest 2c6f…  --name-en 'GPKI Bridge CA' --name-ja 政府認証基盤ブリッジ認証局 \\\n    \
+                      --permit 'dn:C=JP,O=Japanese Government' --permit dns:go.jp --exclude dns:lg.jp \\\n    \
+                      --policy 2.999.392.1.1 --map 2.999.392.1.1=2.999.7.1 --inhibit-any 0"
+    )]
+    Cross(Box<CrossArgs>),
 }
 
 /// First logins for more offices.

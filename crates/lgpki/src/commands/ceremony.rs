@@ -4,7 +4,13 @@
 //! other: intent, lint, signature, record; lifecycle learns of it from the feed when the issuer runs
 //! again.
 
-use std::sync::Arc;
+mod cross;
+mod rollover;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use lgpki_issuer::{Ceremony, IssuerError, Ports, Settings, error::StoreError as IssuerStoreError};
 use lgpki_ledger::LogError;
@@ -19,7 +25,7 @@ use super::{
     serve::ca_passphrase,
 };
 use crate::{
-    cli::{CeremonyCommand, LoginArgs},
+    cli::{CeremonyCommand, LoginArgs, PassphraseArgs},
     config::Config,
     error::CommandError,
     output::Output,
@@ -27,25 +33,31 @@ use crate::{
 
 /// Runs one act.
 pub(crate) async fn run(command: CeremonyCommand, output: Output) -> Result<(), CommandError> {
-    let CeremonyCommand::Login(args) = command;
-    login(args, output).await
+    match command {
+        CeremonyCommand::Login(args) => login(args, output).await,
+        CeremonyCommand::Rollover(args) => rollover::run(args, output).await,
+        CeremonyCommand::Cross(args) => cross::run(*args, output).await,
+    }
 }
 
-async fn login(args: LoginArgs, output: Output) -> Result<(), CommandError> {
-    let config = Config::load(&args.config)?;
+/// A ceremony that is being held, and what it was opened with.
+struct Held {
+    config: Config,
+    /// The directory of the configuration, in which `ca/` and `offices/` lie.
+    dir: PathBuf,
+    ceremony: Ceremony,
+    randomness: Arc<SystemRandomness>,
+}
+
+/// Opens the issuer's directory with the CA keys.
+async fn hold(path: &Path, passphrase: &PassphraseArgs) -> Result<Held, CommandError> {
+    let config = Config::load(path)?;
     let issuer = config
         .issuer
         .as_ref()
         .ok_or_else(|| CommandError::new("the configuration has no section [issuer]"))?;
-    let wanted = offices::wanted(Offices {
-        operators: &args.operators,
-        auditors: &args.auditors,
-        branches: &args.branches,
-    })?;
-    let dir = std::path::absolute(&args.config).unwrap_or_else(|_| args.config.clone());
-    let dir = dir.parent().unwrap_or(&dir).to_owned();
-    offices::none_exists(&dir, &wanted)?;
-    let passphrase = ca_passphrase(&args.passphrase, &config)?;
+    let dir = directory(path);
+    let passphrase = ca_passphrase(passphrase, &config)?;
     let settings = Settings::try_new(&issuer.shared.node, &issuer.shared.data, &issuer.settings)
         .map_err(|e| CommandError::from_error("settings", &e))?;
     let randomness = Arc::new(SystemRandomness::new());
@@ -65,11 +77,41 @@ async fn login(args: LoginArgs, output: Output) -> Result<(), CommandError> {
                 _ => error,
             }
         })?;
+    Ok(Held {
+        config,
+        dir,
+        ceremony,
+        randomness,
+    })
+}
+
+/// Ends a ceremony and releases the directory.
+async fn end(ceremony: Ceremony) -> Result<(), CommandError> {
+    let closed = ceremony.close().await;
+    closed.map_err(|e| CommandError::from_error("the ceremony cannot end", &e))
+}
+
+/// The directory of a file.
+fn directory(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.parent().unwrap_or(&path).to_owned()
+}
+
+async fn login(args: LoginArgs, output: Output) -> Result<(), CommandError> {
+    let wanted = offices::wanted(Offices {
+        operators: &args.operators,
+        auditors: &args.auditors,
+        branches: &args.branches,
+    })?;
+    offices::none_exists(&directory(&args.config), &wanted)?;
+    let Held {
+        config,
+        dir,
+        ceremony,
+        randomness,
+    } = hold(&args.config, &args.passphrase).await?;
     let outcome = offices::issue(&ceremony, wanted).await;
-    ceremony
-        .close()
-        .await
-        .map_err(|e| CommandError::from_error("the ceremony cannot end", &e))?;
+    end(ceremony).await?;
     let cards = outcome?;
     let port = config
         .intake

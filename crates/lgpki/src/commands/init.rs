@@ -242,7 +242,7 @@ async fn directory(dir: &Path) -> Result<(), CommandError> {
 }
 
 /// A certificate as PEM text.
-fn to_pem(der: &[u8]) -> Result<String, CommandError> {
+pub(crate) fn to_pem(der: &[u8]) -> Result<String, CommandError> {
     pem::encode(pem::Label::Certificate, der)
         .map_err(|e| CommandError::from_error("a certificate cannot be written as PEM", &e))
 }

@@ -11,6 +11,7 @@ use lgpki_issuer::{Ceremony, ceremony::Login};
 use lgpki_keys::{Passphrase, Signer, SoftwareKey};
 use lgpki_kit::{Pin, Provision};
 use lgpki_runtime::clock::SystemClock;
+use lgpki_x509::{Certificate, pem};
 
 use super::{SERVER_NAME, ca_file, files, to_pem};
 use crate::{
@@ -205,11 +206,13 @@ pub(crate) fn hand_out(
     cards: &[Card],
     randomness: &dyn Randomness,
 ) -> Result<(), CommandError> {
-    let ca = std::fs::read_to_string(ca_file(handout.dir, Authority::Organization))
-        .map_err(|e| CommandError::file("read", handout.dir, &e))?;
+    let path = ca_file(handout.dir, Authority::Organization);
+    let text = std::fs::read(&path).map_err(|e| CommandError::file("read", &path, &e))?;
+    let cas = pem::decode_all(pem::Label::Certificate, &text)
+        .map_err(|e| CommandError::from_error(&path.display().to_string(), &e))?;
     for card in cards {
         let dir = handout.dir.join("offices").join(&card.name);
-        let chain = to_pem(&card.certificate)? + &ca;
+        let chain = to_pem(&card.certificate)? + &to_pem(certifier(&cas, &card.certificate)?)?;
         files::public(&dir.join("login.pem"), chain.as_bytes())?;
         let pin = draw_pin(&dir, randomness)?;
         let office = match handout.form {
@@ -225,6 +228,19 @@ pub(crate) fn hand_out(
         files::public(&dir.join(FILE), text.as_bytes())?;
     }
     Ok(())
+}
+
+/// Which of a CA's certificates, one per generation of its key, a login was issued under.
+fn certifier<'a>(cas: &'a [Vec<u8>], login: &[u8]) -> Result<&'a [u8], CommandError> {
+    let signed = Certificate::parse(login)
+        .map_err(|e| CommandError::from_error("a login certificate", &e))?;
+    let signs = |ca: &Certificate| ca.public_key().is_some_and(|key| signed.is_signed_by(key));
+    cas.iter()
+        .map(Vec::as_slice)
+        .find(|ca| Certificate::parse(ca).is_ok_and(|ca| signs(&ca)))
+        .ok_or_else(|| {
+            CommandError::new("no certificate of the Organization CA has signed the login")
+        })
 }
 
 fn office() -> OfficeFile {

@@ -1,0 +1,135 @@
+//! `lgpki ceremony rollover`: a new key generation of a CA, linked with the one before.
+//!
+//! The certificates are written beside the first one for people and services to read; the file that
+//! intake trusts for logins then holds all generations, for older logins stay good.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use lgpki_domain::{Authority, Clock};
+use lgpki_issuer::ceremony::{RollOver, RolledOver};
+use lgpki_runtime::clock::SystemClock;
+use lgpki_x509::{issuer::link_file, pem};
+
+use super::{Held, hold};
+use crate::{
+    cli::RolloverArgs,
+    commands::init::{ca_file, to_pem},
+    error::CommandError,
+    output::{Output, sheet},
+};
+
+/// Makes, or finishes, a generation.
+pub(super) async fn run(args: RolloverArgs, output: Output) -> Result<(), CommandError> {
+    let authority = args.authority.0;
+    let wanted = RollOver {
+        authority,
+        generation: args.generation,
+        algorithm: args.key.map(|key| key.0),
+        day: args.from.unwrap_or_else(|| SystemClock.now().jst_date()),
+    };
+    let Held {
+        config,
+        dir,
+        ceremony,
+        ..
+    } = hold(&args.config, &args.passphrase).await?;
+    let outcome = ceremony.roll_over(wanted).await;
+    super::end(ceremony).await?;
+    let rolled = outcome.map_err(|e| {
+        CommandError::from_error("the key is not rolled over", &e)
+            .hint("what was begun is kept: give the command again to finish it")
+    })?;
+    let made = write(&dir, authority, &rolled)?;
+    let mut trusted = vec![ca_file(&dir, authority)];
+    if let (Authority::Organization, Some(intake)) = (authority, &config.intake) {
+        let path = intake.own.organization_ca.clone();
+        if path != trusted[0] {
+            trusted.push(path);
+        }
+    }
+    for path in &trusted {
+        trust(path, &rolled.record.certificate)?;
+    }
+    let shown = |paths: &[PathBuf]| -> Vec<String> {
+        paths.iter().map(|p| p.display().to_string()).collect()
+    };
+    let json = serde_json::json!({
+        "authority": authority.name(), "generation": rolled.record.generation,
+        "key_digest": rolled.record.key_digest.to_string(), "certificates": shown(&made),
+        "trust_anchors": shown(&trusted),
+    });
+    output.result(&json, || {
+        sheet(&[
+            ("CA", authority.to_string()),
+            ("generation", rolled.record.generation.to_string()),
+            ("key", format!("SHA-256 {}", rolled.record.key_digest)),
+            ("made", shown(&made).join("\n")),
+            ("trust anchors", shown(&trusted).join("\n")),
+        ])
+    });
+    output.say(
+        "next: start the issuer again. An intake on another machine needs the file of trust anchors \
+         too, before the first day of the new key, and reads it when it starts.",
+    );
+    Ok(())
+}
+
+/// Writes the new CA certificate and both links, PEM.
+fn write(
+    dir: &Path,
+    authority: Authority,
+    rolled: &RolledOver,
+) -> Result<Vec<PathBuf>, CommandError> {
+    let new = rolled.record.generation;
+    let old = new - 1;
+    let files = [
+        (format!("{authority}-{new}.cer"), &rolled.record.certificate),
+        (link_file(authority, old, new), &rolled.old_with_new.der),
+        (link_file(authority, new, old), &rolled.new_with_old.der),
+    ];
+    let mut made = Vec::new();
+    for (name, der) in files {
+        let path = dir.join("ca").join(name).with_extension("pem");
+        replace(&path, &to_pem(der)?)?;
+        made.push(path);
+    }
+    Ok(made)
+}
+
+/// Adds a certificate to a file of trust anchors, unless it stands there.
+fn trust(path: &Path, der: &[u8]) -> Result<(), CommandError> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(CommandError::file("read", path, &e)),
+    };
+    let mut all = if text.is_empty() {
+        Vec::new()
+    } else {
+        pem::decode_all(pem::Label::Certificate, &text)
+            .map_err(|e| CommandError::from_error(&path.display().to_string(), &e))?
+    };
+    if all.iter().any(|one| one == der) {
+        return Ok(());
+    }
+    all.push(der.to_vec());
+    let blocks = all
+        .iter()
+        .map(|der| to_pem(der))
+        .collect::<Result<Vec<_>, _>>()?;
+    replace(path, &blocks.concat())
+}
+
+/// Writes a file beside its place and renames it, so that whoever reads it finds a whole one.
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), CommandError> {
+    let failed = |e: &io::Error| CommandError::file("write", path, e);
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(|e| failed(&e))?;
+    }
+    let new = path.with_extension("new");
+    fs::write(&new, text).map_err(|e| failed(&e))?;
+    fs::rename(&new, path).map_err(|e| failed(&e))
+}

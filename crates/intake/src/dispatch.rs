@@ -2,8 +2,10 @@
 //!
 //! Claims are durable before an order leaves. An order is named by its application for ever, so it
 //! may be sent again after any failure: what exists is answered again, never made twice. A batch that
-//! could not be sent is given back and claimed anew, so that an urgent revocation overtakes it.
-//! Renewals are opened and closed likewise, from the store's outbox. Nothing is ever given up here; only the issuer's or lifecycle's own word settles an application.
+//! could not be sent is given back and claimed anew. Revocations have a queue and a task of their own,
+//! so that an issuer that hangs never delays one. Renewals are opened and closed likewise, from the
+//! store's outbox. Nothing is ever given up here; only the issuer's or lifecycle's own word settles an
+//! application.
 
 mod issue;
 mod order;
@@ -27,7 +29,7 @@ use crate::{
     config::Dispatch,
     error::StoreError,
     peers::Peers,
-    ports::{Claimed, Content, IntakeStore},
+    ports::{Claimed, IntakeStore, Lane},
 };
 
 /// The wait after a first failure.
@@ -52,7 +54,7 @@ pub struct Dispatcher<S> {
 #[derive(Debug)]
 struct Shared<S> {
     parts: Dispatcher<S>,
-    /// Wakes the loop when claims were given back.
+    /// Wakes the loop of the certificates when claims were given back.
     given_back: Notify,
     /// Failures to reach the issuer since the last success.
     failures: AtomicU32,
@@ -61,41 +63,30 @@ struct Shared<S> {
 impl<S: IntakeStore> Dispatcher<S> {
     /// Dispatches for ever; ends only if the store fails.
     pub async fn run(self) -> Result<(), StoreError> {
-        let parallel = self.settings.parallel;
+        let (parallel, batch) = (self.settings.parallel, self.settings.batch);
         let shared = Arc::new(Shared {
             parts: self,
             given_back: Notify::new(),
             failures: AtomicU32::new(0),
         });
-        let (revocations, orders) = mpsc::unbounded_channel();
         let (failed, mut failures) = mpsc::channel(1);
         let permits = Arc::new(Semaphore::new(parallel));
         // Dropped with this future, and all its tasks with it.
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(revoke::run(shared.clone(), orders, failed.clone()));
+        tasks.spawn(revoke::run(shared.clone(), failed.clone()));
         tasks.spawn(renewals::run(shared.clone(), failed.clone()));
         loop {
             let Ok(permit) = permits.clone().acquire_owned().await else {
                 return Ok(());
             };
             let claimed = tokio::select! {
-                claimed = shared.claim() => claimed?,
+                claimed = shared.claim(Lane::Certificates, batch) => claimed?,
                 Some(failure) = failures.recv() => return Err(failure),
             };
-            let (issue, revoke): (Vec<_>, Vec<_>) = claimed
-                .into_iter()
-                .partition(|claimed| matches!(claimed.application.content, Content::Issue(_)));
-            for claimed in revoke {
-                // The receiver lives as long as this function.
-                let _ = revocations.send(claimed);
-            }
             while tasks.try_join_next().is_some() {}
-            if issue.is_empty() {
-                continue;
-            }
             let (shared, failed) = (shared.clone(), failed.clone());
             tasks.spawn(async move {
-                if let Err(error) = issue::batch(&shared, issue).await {
+                if let Err(error) = issue::batch(&shared, claimed).await {
                     let _ = failed.try_send(error);
                 }
                 drop(permit);
@@ -105,27 +96,22 @@ impl<S: IntakeStore> Dispatcher<S> {
 }
 
 impl<S: IntakeStore> Shared<S> {
-    /// Waits until something can be claimed.
-    async fn claim(&self) -> Result<Vec<Claimed>, StoreError> {
-        let Dispatcher {
-            store,
-            clock,
-            settings,
-            ..
-        } = &self.parts;
+    /// Waits until something of a queue can be claimed.
+    async fn claim(&self, lane: Lane, most: usize) -> Result<Vec<Claimed>, StoreError> {
+        let Dispatcher { store, clock, .. } = &self.parts;
         let mut changes = store.changes();
         loop {
             changes.mark_unchanged();
-            let claimed = store.claim(settings.batch, clock.now()).await?;
+            let claimed = store.claim(lane, most, clock.now()).await?;
             if !claimed.is_empty() {
                 return Ok(claimed);
             }
             tokio::select! {
                 woken = changes.changed() => if woken.is_err() {
                     // The store has gone; asking it again says why.
-                    store.claim(1, clock.now()).await?;
+                    store.claim(lane, 1, clock.now()).await?;
                 },
-                () = self.given_back.notified() => {}
+                () = self.given_back.notified(), if lane == Lane::Certificates => {}
             }
         }
     }

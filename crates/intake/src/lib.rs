@@ -7,6 +7,7 @@ pub mod error;
 pub mod grpc;
 pub mod logins;
 pub mod metrics;
+mod names;
 pub mod peers;
 pub mod ports;
 mod renewal_fields;

@@ -1,5 +1,6 @@
 //! What intake counts. Labels come from closed sets; no serial number and no body is ever one.
 
+use lgpki_proto::ServiceName;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::{
@@ -15,6 +16,7 @@ const STANDING: &str = "lgpki_intake_applications";
 const KNOWN: &str = "lgpki_intake_certificates";
 const POSITION: &str = "lgpki_intake_issuance_position";
 const READY: &str = "lgpki_intake_standings_ready";
+const AWAY: &str = "lgpki_intake_peer_away";
 
 /// Says what each metric means.
 pub fn describe() {
@@ -25,6 +27,7 @@ pub fn describe() {
     describe_gauge!(KNOWN, "Certificates known from lifecycle's standings");
     describe_gauge!(POSITION, "Position of the inventory in the issuer's log");
     describe_gauge!(READY, "1 once the standings have caught up");
+    describe_gauge!(AWAY, "1 while a service that intake calls does not answer");
 }
 
 /// Counts a batch of applications.
@@ -65,6 +68,11 @@ pub(crate) fn dispatched(settlements: &[Settlement], later: usize) {
         let later = u64::try_from(later).unwrap_or(u64::MAX);
         counter!(DISPATCHED, "outcome" => "later").increment(later);
     }
+}
+
+/// Shows whether a service that intake calls is away.
+pub(crate) fn peer_away(peer: ServiceName, away: bool) {
+    gauge!(AWAY, "peer" => peer.name()).set(if away { 1.0 } else { 0.0 });
 }
 
 /// Shows where applications and standings stand.

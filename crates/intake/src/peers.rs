@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lgpki_domain::{Authority, CertificateKind};
 use lgpki_proto::{
-    RemoteError, convert,
+    RemoteError, ServiceName, convert,
     v1::{
         self, certificate_service_client::CertificateServiceClient,
         issuer_service_client::IssuerServiceClient,
@@ -18,6 +18,8 @@ use tonic::{Request, transport::Channel};
 
 /// How long a call that answers once may take.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// How long a service may take to say that it is there.
+const PROBE: Duration = Duration::from_secs(5);
 /// A batch of certificates with their DER is larger than gRPC's customary 4 MiB at its limit.
 const LARGEST_ANSWER: usize = 16 << 20;
 
@@ -46,6 +48,18 @@ impl Peers {
             lifecycle,
             authorities: Arc::default(),
         }
+    }
+
+    /// Which of the two do not answer now.
+    pub async fn away(&self) -> [(ServiceName, bool); 2] {
+        let (issuer, lifecycle) = tokio::join!(
+            client::is_serving(&self.issuer, PROBE),
+            client::is_serving(&self.lifecycle, PROBE),
+        );
+        [
+            (ServiceName::Issuer, !issuer),
+            (ServiceName::Lifecycle, !lifecycle),
+        ]
     }
 
     /// The issuer.

@@ -4,6 +4,7 @@
 //! after the sync. It decides what only it can decide without a race (request ids, keys, subjects,
 //! states); everything that can be judged from the request alone was judged before.
 
+mod dispatch;
 mod door;
 mod renewal;
 
@@ -19,6 +20,7 @@ use lgpki_domain::{
 
 use crate::error::StoreError;
 
+pub use dispatch::{Claimed, Lane, Settled, Settlement};
 pub use door::{DoorQuery, DoorView};
 pub use renewal::{RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep};
 
@@ -184,52 +186,6 @@ pub enum ActRefused {
     WrongState(#[from] lgpki_domain::application::WrongState),
 }
 
-/// A claimed application, as it goes to the issuer or lifecycle.
-#[derive(Clone, Debug)]
-pub struct Claimed {
-    /// The application, with its content; the CSR is left out, the public key is there.
-    pub application: Application,
-    /// The attempt, from 1.
-    pub attempt: u32,
-}
-
-/// What the issuer or lifecycle answered.
-#[derive(Clone, Debug)]
-pub struct Settlement {
-    /// The application.
-    pub id: ApplicationId,
-    /// The answer.
-    pub outcome: Settled,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// The answer to a claimed application.
-#[derive(Clone, Debug)]
-pub enum Settled {
-    /// The certificate exists.
-    Issued {
-        /// Its serial number.
-        serial: Serial,
-        /// DER.
-        certificate: Vec<u8>,
-        /// Index in the issuer's log.
-        issuer_index: u64,
-    },
-    /// The revocation is durable.
-    Completed,
-    /// The attempt was closed without a certificate; it is queued again with the next one.
-    Abandoned {
-        /// The attempt.
-        attempt: u32,
-    },
-    /// It can never be carried out.
-    Failed {
-        /// Why, and what to do next.
-        reason: String,
-    },
-}
-
 /// An issued certificate as intake keeps it.
 #[derive(Clone, Debug)]
 pub struct StoredCertificate {
@@ -245,6 +201,15 @@ pub struct StoredCertificate {
     pub certificate: Vec<u8>,
     /// Index in the issuer's log; it may be handed out once lifecycle has passed it.
     pub issuer_index: u64,
+}
+
+/// What an entry of the log says of a commitment to a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commitment {
+    /// An application stands upon it.
+    Made(String),
+    /// Its name is erased.
+    Erased(String),
 }
 
 /// Which applications to list.
@@ -299,12 +264,12 @@ pub trait IntakeStore: Send + Sync + 'static {
         batch: Vec<Command>,
     ) -> impl Future<Output = Result<Vec<Result<Application, ActRefused>>, StoreError>> + Send;
 
-    /// Claims up to `most` queued applications in the queue's order (revocations for key compromise
-    /// first, then by time of queuing); durable before the answer. What was claimed before and is in
-    /// nobody's hands, after a restart or [`release`](Self::release), is handed out again first; where
-    /// that alone makes up `most`, up to as many queued revocations and abolitions come in addition.
+    /// Claims up to `most` applications of one queue in its order (revocations for key compromise first,
+    /// then by time of queuing); durable before the answer. What was claimed before and is in nobody's
+    /// hands, after a restart or [`release`](Self::release), is handed out again first.
     fn claim(
         &self,
+        lane: Lane,
         most: usize,
         at: Timestamp,
     ) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
@@ -368,6 +333,23 @@ pub trait IntakeStore: Send + Sync + 'static {
         refusals: Vec<(String, &'static str, u64)>,
         at: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes that the name behind an application's commitment is erased.
+    fn note_name_erased(
+        &self,
+        id: ApplicationId,
+        commitment: String,
+        caller: Caller,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What the log's entries from `from` on say of commitments to names, in order, and where to go on;
+    /// nothing more at the end. About `most` entries are looked at.
+    fn commitments(
+        &self,
+        from: u64,
+        most: usize,
+    ) -> impl Future<Output = Result<(Vec<Commitment>, Option<u64>), StoreError>> + Send;
 
     /// Looks up what the door needs, in the order asked for.
     fn door(

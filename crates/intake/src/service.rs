@@ -23,6 +23,7 @@ use crate::{
     grpc::Handlers,
     logins::Logins,
     metrics,
+    names::Sweep,
     peers::Peers,
     ports::IntakeStore,
     standings::{Progress, Standings, follow},
@@ -203,6 +204,18 @@ impl<S: IntakeStore> Running<S> {
             self.clock.clone(),
         );
         tasks.spawn("intake.gauges", until(own, gauges));
+        let peers = worker::watch_peers(self.peers.clone(), readiness.clone(), self.clock.clone());
+        tasks.spawn("intake.peers", until(own, peers));
+        // Made before the first application of this run can keep a name.
+        let sweep = Sweep::new(self.store.clone(), self.openings.clone());
+        tasks.spawn("intake.names", {
+            let own = own.clone();
+            async move {
+                until(&own, async { sweep.run().await.map(|_| ()) }).await?;
+                own.requested().await;
+                Ok::<(), StoreError>(())
+            }
+        });
         let mut progress = self.standings.watch();
         let own = own.clone();
         tasks.spawn("intake.readiness", async move {

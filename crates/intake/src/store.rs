@@ -52,9 +52,9 @@ use self::{
 use crate::{
     error::StoreError,
     ports::{
-        Acceptance, ActRefused, Application, Claimed, Command as PortCommand, DirectoryChange,
-        DoorQuery, DoorView, Filter, IntakeStore, NewApplication, RenewalAnswered, RenewalDue,
-        Settlement, StoredCertificate,
+        Acceptance, ActRefused, Application, Claimed, Command as PortCommand, Commitment,
+        DirectoryChange, DoorQuery, DoorView, Filter, IntakeStore, Lane, NewApplication,
+        RenewalAnswered, RenewalDue, Settlement, StoredCertificate,
     },
 };
 
@@ -145,8 +145,13 @@ impl IntakeStore for EngineStore {
     }
 
     #[tracing::instrument(level = "debug", skip_all)]
-    async fn claim(&self, most: usize, at: Timestamp) -> Result<Vec<Claimed>, StoreError> {
-        self.claim_next(most, at).await
+    async fn claim(
+        &self,
+        lane: Lane,
+        most: usize,
+        at: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        self.claim_next(lane, most, at).await
     }
 
     async fn release(&self, ids: Vec<ApplicationId>) -> Result<(), StoreError> {
@@ -243,6 +248,33 @@ impl IntakeStore for EngineStore {
             Outcome::Noted => Ok(()),
             other => Err(unexpected(other)),
         }
+    }
+
+    async fn note_name_erased(
+        &self,
+        id: ApplicationId,
+        commitment: String,
+        caller: Caller,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let stamp = Stamp::new(at, caller.to_string());
+        let command = Command::NoteNameErased {
+            id,
+            commitment,
+            stamp,
+        };
+        match self.one(command).await? {
+            Outcome::Noted => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn commitments(
+        &self,
+        from: u64,
+        most: usize,
+    ) -> Result<(Vec<Commitment>, Option<u64>), StoreError> {
+        self.archive.commitments(from, most).await
     }
 
     #[tracing::instrument(level = "debug", skip_all, fields(count = queries.len()))]

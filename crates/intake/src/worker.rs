@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use lgpki_domain::{Caller, Clock, Role, Timestamp};
+use lgpki_runtime::Readiness;
 
 use crate::{
     error::StoreError,
     logins::Logins,
     metrics,
+    peers::Peers,
     ports::{Act, Command, IntakeStore},
     standings::Standings,
 };
@@ -20,6 +22,8 @@ const REFUSALS_SECONDS: i64 = 10;
 const GAUGES_SECONDS: i64 = 10;
 /// Applications settled at a time.
 const STEP: usize = 500;
+/// Seconds between two looks whether the issuer and lifecycle are there.
+const PEERS_SECONDS: i64 = 10;
 const DAY_SECONDS: i64 = 86_400;
 
 /// Counts certificates as delivered that were issued `days` ago and never confirmed.
@@ -90,6 +94,23 @@ pub(crate) async fn flush_refused<S: IntakeStore>(
         return Ok(());
     }
     store.note_refused_logins(refused, now).await
+}
+
+/// Shows, in readiness and metrics, while the issuer or lifecycle does not answer. Applications are taken
+/// all the same; they wait.
+pub async fn watch_peers(
+    peers: Peers,
+    readiness: Readiness,
+    clock: Arc<dyn Clock>,
+) -> Result<(), StoreError> {
+    loop {
+        for (peer, away) in peers.away().await {
+            readiness.set_away(peer, away);
+            metrics::peer_away(peer, away);
+        }
+        let now = clock.now();
+        clock.sleep_until(now.plus_seconds(PEERS_SECONDS)).await;
+    }
 }
 
 /// Keeps the gauges current.

@@ -21,16 +21,25 @@ pub enum EntryError {
         size: usize,
     },
     /// The entry's JSON could not be made or read.
-    #[error("an entry is not of the expected form")]
+    #[error(
+        "an entry is not of the form that this program writes: it was written by another version of this \
+         program, which can still read it, or is damaged"
+    )]
     Form(#[from] serde_json::Error),
     /// The bytes are JSON, but not in canonical form.
     #[error("an entry is not canonical JSON: {0}")]
     NotCanonical(String),
     /// A kind this program does not know.
-    #[error("the log holds an entry of the unknown kind {0:?}; a newer program wrote it")]
+    #[error(
+        "the log holds an entry of the unknown kind {0:?}: it was written by another version of this \
+         program; start that one, or a newer one"
+    )]
     UnknownKind(String),
     /// A version of a kind that this program does not know.
-    #[error("the log holds {kind} in version {version}; a newer program wrote it")]
+    #[error(
+        "the log holds {kind} in version {version}: it was written by another version of this program; \
+         start that one, or a newer one"
+    )]
     UnknownVersion {
         /// The entry's kind.
         kind: &'static str,

@@ -142,7 +142,8 @@ fn what_a_newer_program_wrote_is_refused_with_its_name() {
     let error = read(entry("service.started", 3, "{}")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the log holds service.started in version 3; a newer program wrote it"
+        "the log holds service.started in version 3: it was written by another version of this program; \
+         start that one, or a newer one"
     );
     assert!(matches!(
         read(entry("service.started", 2, r#"{"x":1}"#)),

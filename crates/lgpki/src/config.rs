@@ -140,10 +140,19 @@ impl Config {
         })?;
         let absolute = fs::canonicalize(path).map_err(|e| CommandError::file("find", path, &e))?;
         let base = absolute.parent().unwrap_or(Path::new("/"));
-        Self::parse(&text, base).map_err(|why| {
+        let read = Self::parse(&text, base).and_then(Self::with_settings);
+        read.map_err(|why| {
             CommandError::new(format!("{} is wrong: {why}", path.display()))
                 .hint("correct the key named; `lgpki serve --check` reads it without starting")
         })
+    }
+
+    /// Looks at intake's settings at once, so that what cannot work is told with the file's name.
+    fn with_settings(self) -> Result<Self, String> {
+        if let Some(intake) = &self.intake {
+            lgpki_intake::Settings::try_from(intake.settings.clone()).map_err(|e| e.to_string())?;
+        }
+        Ok(self)
     }
 
     fn parse(text: &str, base: &Path) -> Result<Self, String> {
@@ -245,9 +254,14 @@ fn section<O: DeserializeOwned, S: DeserializeOwned>(
 }
 
 fn typed<T: DeserializeOwned>(section: &str, value: Value) -> Result<T, String> {
-    value
-        .try_into()
-        .map_err(|e: toml::de::Error| format!("[{section}]: {}", e.message()))
+    serde_path_to_error::deserialize(value).map_err(|e| {
+        let (key, why) = (e.path().to_string(), e.inner().message());
+        if key == "." {
+            format!("[{section}]: {why}")
+        } else {
+            format!("[{section}] {key}: {why}")
+        }
+    })
 }
 
 #[cfg(test)]

@@ -189,10 +189,16 @@ fn message_of(remote: &RemoteError) -> String {
 
 impl From<tonic::Status> for CommandError {
     fn from(status: tonic::Status) -> Self {
-        let remote = RemoteError::from(&status);
+        Self::from(RemoteError::from(&status))
+    }
+}
+
+impl From<RemoteError> for CommandError {
+    fn from(remote: RemoteError) -> Self {
         Self {
-            remote: Some(Box::new(remote.clone())),
-            ..Self::new(message_of(&remote))
+            message: message_of(&remote),
+            remote: Some(Box::new(remote)),
+            ..Self::new("")
         }
     }
 }

@@ -141,6 +141,8 @@ fn every_error_is_json_where_json_is_asked_for_and_names_what_is_wrong() {
         let text = json["error"].as_str().unwrap();
         assert!(text.contains(named), "{arguments:?}: {text}");
     }
+    let left = dir.join("new");
+    assert!(!left.exists(), "a refusal leaves no directory behind");
 }
 
 #[test]

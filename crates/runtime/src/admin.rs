@@ -1,8 +1,8 @@
 //! The administration port: metrics and health over plain HTTP, for loopback or a closed network.
 //!
 //! `/metrics` in Prometheus' text format, `/livez` as long as the process runs, `/readyz` with the
-//! readiness of each service: 200 when all are ready, 503 otherwise. It tells no secret and takes no
-//! command.
+//! readiness of each service: 200 when all are ready, 503 otherwise; one that works on without another
+//! that it calls says so and stays ready. It tells no secret and takes no command.
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -112,7 +112,11 @@ async fn ready(State(admin): State<Admin>) -> Response {
         all &= ready;
         let word = if ready { "ready" } else { "not ready" };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{} {word}", service.service());
+        let _ = write!(text, "{} {word}", service.service());
+        for peer in service.away() {
+            let _ = write!(text, ", degraded: {peer} does not answer");
+        }
+        text.push('\n');
     }
     let code = if all {
         StatusCode::OK

@@ -12,6 +12,9 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use crate::{
     config::Target,
@@ -72,6 +75,15 @@ async fn open(
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     tls.connect(name, stream).await
+}
+
+/// Whether a service answers within `time` that it serves. One without a health service answers too.
+pub async fn is_serving(channel: &Channel, time: Duration) -> bool {
+    let asked = within(time, HealthCheckRequest::default());
+    match HealthClient::new(channel.clone()).check(asked).await {
+        Ok(answer) => answer.into_inner().status() == ServingStatus::Serving,
+        Err(status) => status.code() == tonic::Code::Unimplemented,
+    }
 }
 
 /// A request that must be answered within `time`; the server is told, and the client gives up.

@@ -3,9 +3,10 @@
 //! A service says so once its state is replayed and what it needs is there; gRPC health and
 //! `/readyz` repeat it. It begins as not ready.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use lgpki_proto::ServiceName;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// A service's readiness; clones share it.
@@ -13,6 +14,8 @@ use tokio::sync::watch;
 pub struct Readiness {
     service: ServiceName,
     ready: Arc<watch::Sender<bool>>,
+    /// The services that it calls and that do not answer now.
+    away: Arc<Mutex<BTreeSet<ServiceName>>>,
 }
 
 impl Readiness {
@@ -22,6 +25,7 @@ impl Readiness {
         Self {
             service,
             ready: Arc::new(watch::Sender::new(false)),
+            away: Arc::default(),
         }
     }
 
@@ -37,6 +41,32 @@ impl Readiness {
         if changed {
             tracing::info!(service = self.service.name(), ready, "readiness changed");
         }
+    }
+
+    /// Notes whether a service that this one calls answers. One that is ready stays so without it: what
+    /// it takes in waits.
+    pub fn set_away(&self, peer: ServiceName, away: bool) {
+        let mut peers = self.away.lock();
+        let changed = if away {
+            peers.insert(peer)
+        } else {
+            peers.remove(&peer)
+        };
+        if changed {
+            let (service, peer) = (self.service.name(), peer.name());
+            tracing::info!(
+                service,
+                peer,
+                away,
+                "a service that is called went or came back"
+            );
+        }
+    }
+
+    /// The services that this one calls and that do not answer now.
+    #[must_use]
+    pub fn away(&self) -> Vec<ServiceName> {
+        self.away.lock().iter().copied().collect()
     }
 
     /// Whether the service can do its work.

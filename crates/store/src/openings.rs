@@ -171,6 +171,12 @@ impl OpeningStore {
         self.inner.lock().known.get(commitment).cloned()
     }
 
+    /// The commitments of all openings that are kept.
+    #[must_use]
+    pub fn commitments(&self) -> Vec<String> {
+        self.inner.lock().known.keys().cloned().collect()
+    }
+
     /// How many openings are kept.
     #[must_use]
     pub fn count(&self) -> usize {

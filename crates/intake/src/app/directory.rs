@@ -1,5 +1,7 @@
 //! The directories: bodies and branches, organizations and accounts.
 
+use std::{convert::Infallible, fmt, str::FromStr};
+
 use lgpki_domain::{
     BodyCode, Caller, Faults,
     directory::{Account, Body, Organization},
@@ -10,6 +12,85 @@ use crate::ports::{DirectoryChange, IntakeStore};
 
 /// The longest reason for a deactivation, in characters.
 const LONGEST_REASON: usize = 200;
+
+/// The place of an entry in a body's listing: units before roles, each by their English names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryName {
+    /// A unit.
+    Organization(String),
+    /// A role, by its unit and its own name.
+    Account(String, String),
+}
+
+impl EntryName {
+    fn of_organization(unit: &Organization) -> Self {
+        Self::Organization(unit.names.en().to_owned())
+    }
+
+    fn of_account(role: &Account) -> Self {
+        Self::Account(role.unit_en.clone(), role.names.en().to_owned())
+    }
+}
+
+/// As a page token; names hold no line breaks.
+impl fmt::Display for EntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization(en) => f.write_str(en),
+            Self::Account(unit, en) => write!(f, "{unit}\n{en}"),
+        }
+    }
+}
+
+impl FromStr for EntryName {
+    type Err = Infallible;
+
+    fn from_str(token: &str) -> Result<Self, Infallible> {
+        Ok(match token.split_once('\n') {
+            None => Self::Organization(token.to_owned()),
+            Some((unit, en)) => Self::Account(unit.to_owned(), en.to_owned()),
+        })
+    }
+}
+
+/// A page of a body's entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries {
+    /// Units.
+    pub organizations: Vec<Organization>,
+    /// Roles.
+    pub accounts: Vec<Account>,
+    /// The last one of this page; none at the end.
+    pub next: Option<EntryName>,
+}
+
+impl Entries {
+    fn page(
+        mut organizations: Vec<Organization>,
+        mut accounts: Vec<Account>,
+        after: Option<&EntryName>,
+        most: usize,
+    ) -> Self {
+        let wanted = |name: EntryName| after.is_none_or(|after| name > *after);
+        organizations.retain(|unit| wanted(EntryName::of_organization(unit)));
+        accounts.retain(|role| wanted(EntryName::of_account(role)));
+        organizations.sort_by_cached_key(EntryName::of_organization);
+        accounts.sort_by_cached_key(EntryName::of_account);
+        let all = organizations.len() + accounts.len();
+        organizations.truncate(most);
+        accounts.truncate(most - organizations.len());
+        let last = match (accounts.last(), organizations.last()) {
+            (Some(role), _) => Some(EntryName::of_account(role)),
+            (None, Some(unit)) => Some(EntryName::of_organization(unit)),
+            (None, None) => None,
+        };
+        Self {
+            next: last.filter(|_| all > most),
+            organizations,
+            accounts,
+        }
+    }
+}
 
 impl<S: IntakeStore> App<S> {
     /// Bodies by code.
@@ -22,12 +103,14 @@ impl<S: IntakeStore> App<S> {
         Ok(self.parts.store.bodies(prefecture, after, most).await?)
     }
 
-    /// A body's organizations and accounts.
+    /// A page of a body's organizations and accounts, after `after`.
     pub async fn entries(
         &self,
         caller: &Caller,
         body: BodyCode,
-    ) -> Result<(Vec<Organization>, Vec<Account>), AppError> {
+        after: Option<&EntryName>,
+        most: usize,
+    ) -> Result<Entries, AppError> {
         own_body(caller, body)?;
         if self.parts.store.body(body).await?.is_none() {
             return Err(AppError::NotFound {
@@ -35,7 +118,8 @@ impl<S: IntakeStore> App<S> {
                 message: format!("there is no body {body} in the body name list"),
             });
         }
-        Ok(self.parts.store.entries(body).await?)
+        let (organizations, accounts) = self.parts.store.entries(body).await?;
+        Ok(Entries::page(organizations, accounts, after, most))
     }
 
     /// Changes a body's directories, all or none.

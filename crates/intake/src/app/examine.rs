@@ -87,6 +87,11 @@ impl<S: IntakeStore> App<S> {
         if self.parts.openings.get(&commitment).is_none() {
             return Ok(false);
         }
+        // The entry first: one that is left without its erasure is made good at the next start.
+        let store = &self.parts.store;
+        store
+            .note_name_erased(id, commitment.clone(), caller.clone(), self.now())
+            .await?;
         let names = self.parts.openings.clone();
         blocking(move || names.erase(&[commitment]))
             .await?

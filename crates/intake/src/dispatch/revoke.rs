@@ -1,51 +1,47 @@
-//! Revocations and abolitions, one batch at a time, until lifecycle has answered each.
+//! Revocations and abolitions, one batch at a time, until lifecycle has answered each. They are claimed
+//! here, apart from what goes to the issuer, and wait for nothing that it does.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use lgpki_domain::ErrorClass;
 use lgpki_proto::{RemoteError, v1};
 use tokio::sync::mpsc;
 
-use super::{Shared, order};
+use super::{Dispatcher, Shared, order};
 use crate::{
     error::StoreError,
     metrics,
     peers::within_deadline,
-    ports::{Claimed, IntakeStore},
+    ports::{Claimed, IntakeStore, Lane},
 };
 
 /// The most orders of one call.
 const MOST: usize = 500;
 
-/// Sends what arrives, in order; what fails is sent again, for a revocation may not be put off by
+/// Revokes for ever; tells the dispatcher if the store fails.
+pub(super) async fn run<S: IntakeStore>(shared: Arc<Shared<S>>, failed: mpsc::Sender<StoreError>) {
+    let Err(error) = revoke(&shared).await;
+    let _ = failed.try_send(error);
+}
+
+/// Sends what is queued, in order; what fails is sent again, for a revocation may not be put off by
 /// anything but lifecycle itself.
-pub(super) async fn run<S: IntakeStore>(
-    shared: Arc<Shared<S>>,
-    mut orders: mpsc::UnboundedReceiver<Claimed>,
-    failed: mpsc::Sender<StoreError>,
-) {
+async fn revoke<S: IntakeStore>(shared: &Shared<S>) -> Result<Infallible, StoreError> {
     let mut waiting: Vec<Claimed> = Vec::new();
     let mut failures = 0;
     loop {
-        if waiting.is_empty() && orders.recv_many(&mut waiting, MOST).await == 0 {
-            return;
+        if waiting.is_empty() {
+            waiting = shared.claim(Lane::Revocations, MOST).await?;
+        } else if waiting.len() < MOST {
+            // What has arrived meanwhile goes along with what is sent again.
+            let Dispatcher { store, clock, .. } = &shared.parts;
+            let room = MOST - waiting.len();
+            let more = store.claim(Lane::Revocations, room, clock.now()).await?;
+            waiting.extend(more);
         }
-        // What has arrived meanwhile goes along with what is sent again.
-        while waiting.len() < MOST {
-            match orders.try_recv() {
-                Ok(claimed) => waiting.push(claimed),
-                Err(_) => break,
-            }
-        }
-        match send(&shared, &waiting).await {
+        match send(shared, &waiting).await {
             Ok(results) => {
-                match settle(&shared, &mut waiting, results).await {
-                    Ok(()) => {}
-                    Err(error) => {
-                        let _ = failed.try_send(error);
-                        return;
-                    }
-                }
+                settle(shared, &mut waiting, results).await?;
                 if waiting.is_empty() {
                     failures = 0;
                     continue;
@@ -53,10 +49,7 @@ pub(super) async fn run<S: IntakeStore>(
             }
             Err(error) if error.class() == ErrorClass::InvalidInput => {
                 tracing::error!(%error, orders = waiting.len(), "lifecycle cannot read revocations");
-                if let Err(error) = one_by_one(&shared, &mut waiting, &error).await {
-                    let _ = failed.try_send(error);
-                    return;
-                }
+                one_by_one(shared, &mut waiting, &error).await?;
                 if waiting.is_empty() {
                     failures = 0;
                     continue;
@@ -94,13 +87,13 @@ async fn one_by_one<S: IntakeStore>(
             Ok(results) => settle(shared, &mut one, results).await?,
             Err(error) if error.class() == ErrorClass::InvalidInput => {
                 let at = shared.parts.clock.now();
-                let fail = |claimed: Claimed| {
+                let fail = |claimed: &Claimed| {
                     order::failed(claimed.application.id, &error.to_string(), at)
                 };
-                let failed: Vec<_> = one.drain(..).map(fail).collect();
+                let failed: Vec<_> = one.iter().map(fail).collect();
                 metrics::dispatched(&failed, 0);
                 let unfit = shared.parts.store.settle(failed).await?;
-                shared.put_back(unfit).await?;
+                one.retain(|claimed| unfit.contains(&claimed.application.id));
             }
             Err(error) => tracing::info!(%error, "a revocation waits"),
         }

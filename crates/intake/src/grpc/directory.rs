@@ -44,12 +44,22 @@ impl<S: IntakeStore> DirectoryService for Handlers<S> {
         request: Request<v1::ListEntriesRequest>,
     ) -> Result<Response<v1::ListEntriesResponse>, Status> {
         let rpc = Rpc::of(&request)?;
-        let body = body(&rpc, &request.get_ref().body)?;
-        let entries = self.app.entries(rpc.caller(), body).await;
-        let (organizations, accounts) = entries.map_err(|error| rpc.refuse(error))?;
+        let request = request.into_inner();
+        let body = body(&rpc, &request.body)?;
+        let mut faults = Faults::new();
+        let after = convert::optional_text(&mut faults, "page_token", &request.page_token);
+        checked(&rpc, faults)?;
+        let most = page_size(request.page_size);
+        let entries = self.app.entries(rpc.caller(), body, after.as_ref(), most);
+        let entries = entries.await.map_err(|error| rpc.refuse(error))?;
         Ok(Response::new(v1::ListEntriesResponse {
-            organizations: organizations.iter().map(encode::organization).collect(),
-            accounts: accounts.iter().map(encode::account).collect(),
+            organizations: entries
+                .organizations
+                .iter()
+                .map(encode::organization)
+                .collect(),
+            accounts: entries.accounts.iter().map(encode::account).collect(),
+            next_page_token: convert::text_or_empty(entries.next),
         }))
     }
 

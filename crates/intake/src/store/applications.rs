@@ -15,6 +15,8 @@ use lgpki_domain::{
 };
 use lgpki_store::{Span, StoreError, Tables, View};
 
+use crate::ports::Lane;
+
 pub(crate) use self::apply::At;
 use super::{
     command::{Held, Snapshot},
@@ -31,8 +33,8 @@ const APPLICATIONS: &[u8] = b"applications";
 #[derive(Debug, Default)]
 pub(crate) struct Applications {
     live: BTreeMap<ApplicationId, Live>,
-    queue: BTreeSet<Turn>,
-    issuing: BTreeSet<Turn>,
+    queue: Lanes,
+    issuing: Lanes,
     /// Issued and not handed over, by time of issue.
     issued: BTreeSet<(Timestamp, ApplicationId)>,
     /// The newest live application for a subject and kind.
@@ -69,6 +71,29 @@ impl Turn {
             waits: !record.urgent,
             changed: record.changed,
             id,
+        }
+    }
+}
+
+/// The two queues' turns.
+#[derive(Debug, Default)]
+struct Lanes {
+    certificates: BTreeSet<Turn>,
+    revocations: BTreeSet<Turn>,
+}
+
+impl Lanes {
+    const fn of(&self, lane: Lane) -> &BTreeSet<Turn> {
+        match lane {
+            Lane::Certificates => &self.certificates,
+            Lane::Revocations => &self.revocations,
+        }
+    }
+
+    const fn for_record(&mut self, record: &Record) -> &mut BTreeSet<Turn> {
+        match Lane::of(record.sort) {
+            Lane::Certificates => &mut self.certificates,
+            Lane::Revocations => &mut self.revocations,
         }
     }
 }
@@ -209,9 +234,15 @@ impl Applications {
             .filter_map(|(_, id)| Some((*id, &self.live.get(id)?.record)))
     }
 
-    /// Claimed applications in order.
-    pub(crate) fn issuing(&self) -> impl Iterator<Item = (ApplicationId, &Record)> {
+    /// Whether any application of the queue waits to be claimed.
+    pub(crate) fn is_queued(&self, lane: Lane) -> bool {
+        !self.queue.of(lane).is_empty()
+    }
+
+    /// Claimed applications of a queue in order.
+    pub(crate) fn issuing(&self, lane: Lane) -> impl Iterator<Item = (ApplicationId, &Record)> {
         self.issuing
+            .of(lane)
             .iter()
             .filter_map(|turn| Some((turn.id, &self.live.get(&turn.id)?.record)))
     }
@@ -247,10 +278,10 @@ impl Applications {
     fn enter(&mut self, id: ApplicationId, record: &Record) {
         match &record.state {
             State::Queued { .. } => {
-                self.queue.insert(Turn::of(id, record));
+                self.queue.for_record(record).insert(Turn::of(id, record));
             }
             State::Issuing { .. } => {
-                self.issuing.insert(Turn::of(id, record));
+                self.issuing.for_record(record).insert(Turn::of(id, record));
             }
             State::Issued { at, .. } => {
                 self.issued.insert((*at, id));
@@ -287,10 +318,12 @@ impl Applications {
     fn leave(&mut self, id: ApplicationId, record: &Record) {
         match &record.state {
             State::Queued { .. } => {
-                self.queue.remove(&Turn::of(id, record));
+                self.queue.for_record(record).remove(&Turn::of(id, record));
             }
             State::Issuing { .. } => {
-                self.issuing.remove(&Turn::of(id, record));
+                self.issuing
+                    .for_record(record)
+                    .remove(&Turn::of(id, record));
             }
             State::Issued { at, .. } => {
                 self.issued.remove(&(*at, id));

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    ports::{Application, StoredCertificate},
+    ports::{Application, Commitment, StoredCertificate},
 };
 
 /// Reads entries of intake's log.
@@ -85,6 +85,25 @@ impl Archive {
             }))
         })
         .await
+    }
+
+    /// What about `most` entries from `from` on say of commitments to names, and where to go on.
+    pub(super) async fn commitments(
+        &self,
+        from: u64,
+        most: usize,
+    ) -> Result<(Vec<Commitment>, Option<u64>), StoreError> {
+        let entries = self.entries(from, most).await?;
+        let next = entries.last().map(|last| last.index + 1);
+        let of = |recorded: Recorded<IntakeEvent>| match recorded.event {
+            IntakeEvent::Received(event) => {
+                let made = event.0.examination.examiner.clone();
+                made.map(Commitment::Made)
+            }
+            IntakeEvent::NameErased(event) => Some(Commitment::Erased(event.commitment)),
+            _ => None,
+        };
+        Ok((entries.into_iter().filter_map(of).collect(), next))
     }
 
     /// At most `most` entries from `from` on.

@@ -11,39 +11,38 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    ports::{Claimed, Settlement},
+    ports::{Claimed, Lane, Settlement},
 };
 
 impl EngineStore {
     pub(super) async fn claim_next(
         &self,
+        lane: Lane,
         most: usize,
         at: Timestamp,
     ) -> Result<Vec<Claimed>, StoreError> {
         let _alone = self.claiming.lock().await;
         let leases = &self.leases;
-        let mut found = self
+        let (mut found, queued) = self
             .read(|machine, view| {
                 let all = &machine.applications;
                 let free = all
-                    .issuing()
+                    .issuing(lane)
                     .filter(|(id, record)| leases.is_free(*id, record));
-                free.take(most)
+                let free = free
+                    .take(most)
                     .filter_map(|(id, _)| all.find(view, id).transpose())
-                    .collect::<Result<Vec<_>, _>>()
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok((free, all.is_queued(lane)))
             })
             .await?;
-        // While the issuer is away, what was given back fills every claim; revocations do not need
-        // the issuer and must not wait for it.
-        let rest = most.saturating_sub(found.len());
-        let claim = Command::Claim {
-            most: if rest == 0 { most } else { rest },
-            revocations_only: rest == 0,
-            at,
-        };
-        match self.one(claim).await? {
-            Outcome::Claimed(new) => found.extend(new),
-            other => return Err(unexpected(other)),
+        let most = most.saturating_sub(found.len());
+        // The writer is not asked for nothing: both queues are looked at after every change.
+        if queued && most > 0 {
+            match self.one(Command::Claim { lane, most, at }).await? {
+                Outcome::Claimed(new) => found.extend(new),
+                other => return Err(unexpected(other)),
+            }
         }
         let handed: Vec<_> = found.iter().filter_map(claimed).collect();
         let applications = self.archive.applications(found, Extent::WithKey).await?;

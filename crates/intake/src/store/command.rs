@@ -14,7 +14,7 @@ use super::{
     event::{IssuedBody, ReceivedBody, Refusals},
     record::Record,
 };
-use crate::ports::{ActRefused, DirectoryChange, RenewalAnswered, Settled};
+use crate::ports::{ActRefused, DirectoryChange, Lane, RenewalAnswered, Settled};
 
 /// A command.
 #[derive(Debug)]
@@ -24,9 +24,8 @@ pub(crate) enum Command {
     /// Confirmations of delivery that came together, from one caller.
     Deliver(Deliver),
     Claim {
+        lane: Lane,
         most: usize,
-        /// Only what ends certificates, whatever waits before it.
-        revocations_only: bool,
         at: Timestamp,
     },
     Settle(Settle),
@@ -48,6 +47,11 @@ pub(crate) enum Command {
     NoteRenewals {
         answers: Vec<RenewalAnswered>,
         at: Timestamp,
+    },
+    NoteNameErased {
+        id: ApplicationId,
+        commitment: String,
+        stamp: Stamp,
     },
     NoteRefusedLogins {
         refusals: Vec<Refusals>,

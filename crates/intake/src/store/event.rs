@@ -12,8 +12,8 @@ use lgpki_ledger::{EntryRef, Stamp};
 pub(crate) use self::{
     application::{
         Abandoned, Approved, Attempt, Claimed, Completed, Content, Counted, Delivered, Examination,
-        Failed, Issue, Issued, IssuedBody, Received, ReceivedBody, Rejected, RenewalsClosed,
-        RenewalsOpened, Revoke, Withdrawn,
+        Failed, Issue, Issued, IssuedBody, NameErased, Received, ReceivedBody, Rejected,
+        RenewalsClosed, RenewalsOpened, Revoke, Withdrawn,
     },
     directory::{
         AccountRecord, BodiesImported, BodyRecord, BranchDeactivated, Change, DirectoryChanged,
@@ -50,6 +50,8 @@ lgpki_ledger::events! {
         Abandoned(Abandoned),
         /// It can never be carried out.
         Failed(Failed),
+        /// The name behind a commitment is erased.
+        NameErased(NameErased),
         /// Certificates were handed over.
         Delivered(Delivered),
         /// Lifecycle opened renewals; their examination goes on.

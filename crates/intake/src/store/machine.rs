@@ -7,7 +7,7 @@ use super::{
     applications::{Applications, At},
     command::{Command, Outcome},
     directory::{Directories, chunks},
-    event::{INTAKE, IntakeEvent, LoginRefused, issuer_index},
+    event::{INTAKE, IntakeEvent, LoginRefused, NameErased, issuer_index},
     step::Step,
     tables,
 };
@@ -35,13 +35,8 @@ impl Machine for IntakeMachine {
             }
             Command::Act(act) => self.applications.decide_act(view, act),
             Command::Deliver(deliver) => self.applications.decide_deliver(view, deliver),
-            Command::Claim {
-                most,
-                revocations_only,
-                at,
-            } => {
-                let all = &self.applications;
-                all.decide_claim(view, most, revocations_only, at)
+            Command::Claim { lane, most, at } => {
+                self.applications.decide_claim(view, lane, most, at)
             }
             Command::Settle(settle) => self.applications.decide_settle(view, settle),
             Command::ChangeDirectory {
@@ -59,6 +54,17 @@ impl Machine for IntakeMachine {
             } => self.directories.decide_deactivation(body, reason, stamp),
             Command::NoteRenewals { answers, at } => {
                 self.applications.decide_renewals(view, answers, at)
+            }
+            Command::NoteNameErased {
+                id,
+                commitment,
+                stamp,
+            } => {
+                let erased = NameErased {
+                    application: id,
+                    commitment,
+                };
+                Decision::record(stamp, IntakeEvent::from(erased), Outcome::Noted)
             }
             Command::NoteRefusedLogins { refusals, at } => {
                 let events = chunks(refusals, LoginRefused::MOST)
@@ -130,8 +136,8 @@ impl Machine for IntakeMachine {
             IntakeEvent::BranchDeactivated(event) => {
                 self.directories.apply_deactivation(tables, event, at.time);
             }
-            // Kept for the auditor only.
-            IntakeEvent::LoginRefused(_) => {}
+            // Kept for the auditor, and for the sweep of names at the next start.
+            IntakeEvent::LoginRefused(_) | IntakeEvent::NameErased(_) => {}
         }
     }
 

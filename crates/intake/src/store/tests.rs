@@ -45,7 +45,7 @@ on_every_engine! {
     two_operators_must_approve_where_two_are_needed,
     another_branchs_application_does_not_exist,
     urgent_revocations_are_claimed_first_and_the_rest_in_order,
-    revocations_are_claimed_though_what_was_given_back_fills_the_claim,
+    neither_queue_waits_for_what_the_other_gave_back,
     what_was_claimed_is_handed_out_again_only_after_its_release,
     an_issued_certificate_is_kept_and_delivered_once,
     an_abandoned_attempt_is_followed_by_the_next,

@@ -333,6 +333,10 @@ async fn an_examiners_name_is_seen_by_the_own_branch_until_it_is_erased() {
     }
     let seen = branch.applications().get_application(get).await;
     assert_eq!(name(seen.unwrap()), "");
+    let log = scene.log_text();
+    let entries: Vec<_> = log.lines().filter(|l| l.contains("name-erased")).collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert!(entries[0].contains(&id) && entries[0].contains("\"actor\":\"operator/-/"));
     // A repetition with the name is still the same application, and brings no name back.
     assert!(branch.submit(sent).await.unwrap().repeated);
 }

@@ -124,6 +124,36 @@ async fn a_revocation_waits_for_lifecycle() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_hangs_delays_no_revocation() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let duty = application(CertificateKind::OfficialDuty, 0);
+    let id = branch.submitted(duty).await;
+    let serial = scene.reaches(&id, ApplicationState::Issued).await.serial;
+    scene.learns_of(std::slice::from_ref(&serial)).await;
+    let silence = [Instead::Silence, Instead::Silence];
+    scene.world.known().instead.extend(silence);
+    // One batch after the other, until no more may be under way.
+    for n in 1..=2 {
+        let before = scene.world.known().orders.len();
+        let duty = application(CertificateKind::OfficialDuty, n);
+        branch.submitted(duty).await;
+        while scene.world.known().orders.len() == before {
+            tokio::task::yield_now().await;
+        }
+    }
+    let waiting = application(CertificateKind::OfficialDuty, 3);
+    let waiting = branch.submitted(waiting).await;
+    let lost = Content::Revoke(v1::RevokeContent {
+        serial,
+        reason: v1::RevocationReason::KeyCompromise.into(),
+    });
+    let lost = branch.submitted(request("revoke-1", lost)).await;
+    scene.reaches(&lost, ApplicationState::Completed).await;
+    scene.reaches(&waiting, ApplicationState::Queued).await;
+}
+
+#[tokio::test]
 async fn a_revocation_that_cannot_be_read_does_not_hold_up_others() {
     let scene = Scene::new().await;
     let branch = scene.branch();

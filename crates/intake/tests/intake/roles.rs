@@ -65,6 +65,7 @@ async fn an_officer_acts_for_the_own_branch_only() {
     let lgwan = scene.officer(OfficerRole::LgwanOfficer, hakodate(), 31);
     let entries = v1::ListEntriesRequest {
         body: sapporo().to_string(),
+        ..Default::default()
     };
     let refused = lgwan.directory().list_entries(entries).await.unwrap_err();
     assert_eq!(RemoteError::from(refused).reason, "BODY_NOT_YOURS");
@@ -342,14 +343,33 @@ async fn directories_are_changed_all_or_none() {
     assert_eq!(refused.faults[0].field, "changes[1].register_account.names");
     let changed = directory.change_entries(request(vec![unit, account])).await;
     assert_eq!(changed.unwrap().into_inner().changed, 2);
-    let entries = v1::ListEntriesRequest {
-        body: sapporo().to_string(),
-    };
-    let entries = directory.list_entries(entries).await.unwrap().into_inner();
-    assert_eq!(
-        (entries.organizations.len(), entries.accounts.len()),
-        (2, 2)
-    );
+    for page_size in [0, 1, 2, 3] {
+        let (mut found, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let entries = v1::ListEntriesRequest {
+                body: sapporo().to_string(),
+                page_size,
+                page_token,
+            };
+            let page = directory.list_entries(entries).await.unwrap().into_inner();
+            page_token = page.next_page_token;
+            let units = page.organizations.into_iter().filter_map(|o| o.names);
+            let roles = page.accounts.into_iter().filter_map(|a| a.names);
+            let page: Vec<_> = units.chain(roles).map(|names| names.en).collect();
+            assert!(page_size == 0 || page.len() <= page_size as usize);
+            found.extend(page);
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        let all = [
+            "General Affairs",
+            "Harbour Office",
+            "archivist-lgacc",
+            "pilot-lgacc",
+        ];
+        assert_eq!(found, all, "in pages of {page_size}");
+    }
     let bodies = directory
         .list_bodies(v1::ListBodiesRequest {
             prefecture: 1,

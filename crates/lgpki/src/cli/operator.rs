@@ -31,7 +31,7 @@ pub(crate) enum OperatorCommand {
         /// Their numbers.
         #[arg(required_unless_present = "all")]
         ids: Vec<ApplicationId>,
-        /// Everything that waits now; what this operator approved before is named as refused.
+        /// Everything that waits now; what this operator approved before is passed over.
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },

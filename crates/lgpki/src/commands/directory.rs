@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
 use lgpki_domain::BodyCode;
-use lgpki_proto::v1::{
-    self, directory_change::Change, directory_service_client::DirectoryServiceClient,
+use lgpki_proto::{
+    RemoteError,
+    v1::{self, directory_change::Change, directory_service_client::DirectoryServiceClient},
 };
 use tonic::transport::Channel;
 
@@ -20,6 +21,9 @@ use crate::{
 };
 
 type Client = DirectoryServiceClient<Channel>;
+
+/// Changes of one call.
+const CHUNK: usize = 1_000;
 
 /// Runs one command about the directories.
 pub(crate) async fn run(
@@ -166,10 +170,21 @@ fn show_bodies(bodies: &[v1::Body], output: Output) {
 }
 
 async fn show(client: &mut Client, body: BodyCode, output: Output) -> Result<(), CommandError> {
-    let request = v1::ListEntriesRequest {
-        body: body.to_string(),
-    };
-    let answer = client.list_entries(request).await?.into_inner();
+    let mut answer = v1::ListEntriesResponse::default();
+    loop {
+        let request = v1::ListEntriesRequest {
+            body: body.to_string(),
+            page_size: 1_000,
+            page_token: std::mem::take(&mut answer.next_page_token),
+        };
+        let page = client.list_entries(request).await?.into_inner();
+        answer.organizations.extend(page.organizations);
+        answer.accounts.extend(page.accounts);
+        answer.next_page_token = page.next_page_token;
+        if answer.next_page_token.is_empty() {
+            break;
+        }
+    }
     let units = answer
         .organizations
         .iter()
@@ -213,7 +228,7 @@ async fn change(
     changes: Vec<Change>,
     output: Output,
 ) -> Result<(), CommandError> {
-    let count = send(client, &body.to_string(), changes).await?;
+    let count = send(client, &body.to_string(), &changes).await?;
     output.result(&serde_json::json!({ "changed": count }), || match count {
         0 => String::from("nothing changed; it stands so already"),
         count => format!("{count} changed"),
@@ -221,9 +236,9 @@ async fn change(
     Ok(())
 }
 
-async fn send(client: &mut Client, body: &str, changes: Vec<Change>) -> Result<u32, CommandError> {
+async fn send(client: &mut Client, body: &str, changes: &[Change]) -> Result<u32, tonic::Status> {
     let mut count = 0;
-    for chunk in changes.chunks(1000) {
+    for chunk in changes.chunks(CHUNK) {
         let request = v1::ChangeEntriesRequest {
             body: body.to_owned(),
             changes: chunk
@@ -254,12 +269,15 @@ async fn import(client: &mut Client, file: &Path, output: Output) -> Result<(), 
     let bar = output.progress(bodies.len() as u64, "importing");
     let mut changed = 0;
     for (body, changes) in bodies {
-        let sent = send(client, &body.to_string(), changes).await;
-        changed += sent.map_err(|error| {
-            error
-                .during(&format!("body {body}"))
-                .hint("correct it and import again: what is registered already changes nothing")
-        })?;
+        for part in changes.chunks(CHUNK) {
+            let (lines, part): (Vec<usize>, Vec<Change>) = part.iter().cloned().unzip();
+            let sent = send(client, &body.to_string(), &part).await;
+            changed += sent.map_err(|status| {
+                CommandError::from(at_lines(&status, &lines))
+                    .during(&format!("{}, body {body}", file.display()))
+                    .hint("correct it and import again: what is registered already changes nothing")
+            })?;
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -269,9 +287,25 @@ async fn import(client: &mut Client, file: &Path, output: Output) -> Result<(), 
     Ok(())
 }
 
-/// The changes of each body that an import file asks for.
-fn parse_import(text: &str) -> Result<BTreeMap<BodyCode, Vec<Change>>, String> {
-    let mut bodies: BTreeMap<BodyCode, Vec<Change>> = BTreeMap::new();
+/// A refusal whose faults name the lines of the file that the changes came from.
+fn at_lines(status: &tonic::Status, lines: &[usize]) -> RemoteError {
+    let mut refused = RemoteError::from(status);
+    for fault in &mut refused.faults {
+        let place = fault.field.strip_prefix("changes[");
+        let Some((index, field)) = place.and_then(|place| place.split_once(']')) else {
+            continue;
+        };
+        let line = index.parse().ok().and_then(|index: usize| lines.get(index));
+        if let Some(line) = line {
+            fault.field = format!("line {line}{}", field.replacen('.', ": ", 1));
+        }
+    }
+    refused
+}
+
+/// The changes of each body that an import file asks for, each with the number of its line.
+fn parse_import(text: &str) -> Result<BTreeMap<BodyCode, Vec<(usize, Change)>>, String> {
+    let mut bodies: BTreeMap<BodyCode, Vec<(usize, Change)>> = BTreeMap::new();
     for (line, number) in text.lines().zip(1..) {
         let line = line.trim_start_matches('\u{feff}').trim();
         if line.is_empty() || line.starts_with('#') {
@@ -307,10 +341,11 @@ fn parse_import(text: &str) -> Result<BTreeMap<BodyCode, Vec<Change>>, String> {
         };
         let code = body.parse().map_err(|e| format!("line {number}: {e}"))?;
         let changes = bodies.entry(code).or_default();
-        changes.push(Change::RegisterOrganization(v1::Organization {
+        let unit = v1::Organization {
             names: names(unit_en, unit_ja),
-        }));
-        changes.extend(account.map(Change::RegisterAccount));
+        };
+        changes.push((number, Change::RegisterOrganization(unit)));
+        changes.extend(account.map(|account| (number, Change::RegisterAccount(account))));
     }
     Ok(bodies)
 }
@@ -325,6 +360,28 @@ mod tests {
                     01001,General Affairs,総務部,chief-lgacc,主任（利用者）\n13001,Planning,企画室\n";
         let bodies = parse_import(text).unwrap();
         assert_eq!(bodies.values().map(Vec::len).collect::<Vec<_>>(), [3, 1]);
+    }
+
+    #[test]
+    fn a_fault_names_the_line_it_comes_from() {
+        let text = "# units\n01001,General Affairs,総務部\n\n01001,Harbour,港湾局,pilot,水先案内\n";
+        let bodies = parse_import(text).unwrap();
+        let lines: Vec<_> = bodies.values().flatten().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2, 4, 4]);
+        let mut faults = lgpki_domain::Faults::new();
+        faults.push(
+            "changes[2].register_account.names",
+            "ACCOUNT_SUFFIX_MISSING",
+            "x",
+        );
+        faults.push("body", "BODY_UNKNOWN", "y");
+        let status = lgpki_proto::Failure::from(faults).into_status();
+        let fields: Vec<_> = at_lines(&status, &lines)
+            .faults
+            .into_iter()
+            .map(|fault| fault.field)
+            .collect();
+        assert_eq!(fields, ["line 4: register_account.names", "body"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(crate) mod offices;
 mod services;
 
 use std::{
+    net::Ipv6Addr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -124,13 +125,13 @@ pub(crate) async fn make(
     step: impl Fn(),
 ) -> Result<Made, CommandError> {
     let dir = args.dir.as_path();
-    files::empty_directory(dir)?;
     let numbers = |count: u8| (1..=count).collect::<Vec<_>>();
     let wanted = offices::wanted(Offices {
         operators: &numbers(args.operators),
         auditors: &numbers(args.auditors),
         branches: &args.branches,
     })?;
+    files::empty_directory(dir)?;
     let randomness = Arc::new(SystemRandomness::new());
     services::make(dir, &args.hosts, &passphrase, randomness.as_ref())?;
     step();
@@ -159,7 +160,7 @@ pub(crate) async fn make(
     step();
     let handout = Handout {
         dir,
-        server: &format!("{SERVER_NAME}:{}", args.first_port),
+        server: &server_address(args),
         form: args.login_form,
     };
     offices::hand_out(handout, &cards, randomness.as_ref())?;
@@ -185,6 +186,16 @@ pub(crate) async fn make(
         offices: cards.into_iter().map(|card| card.name).collect(),
         publication_url: url,
     })
+}
+
+/// Where the offices find intake: at the first host given.
+fn server_address(args: &InitArgs) -> String {
+    let host = args.hosts.first().map_or(SERVER_NAME, String::as_str);
+    if host.parse::<Ipv6Addr>().is_ok() {
+        format!("[{host}]:{}", args.first_port)
+    } else {
+        format!("{host}:{}", args.first_port)
+    }
 }
 
 fn publication_url(args: &InitArgs) -> String {

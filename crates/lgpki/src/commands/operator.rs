@@ -59,7 +59,7 @@ async fn carry_out(
             } else {
                 texts(&ids)
             };
-            approve(&mut desk, &ids, output).await
+            approve(&mut desk, &ids, all, output).await
         }
         OperatorCommand::Reject { ids, reason } => {
             reject(&mut desk, &texts(&ids), &reason, output).await
@@ -213,6 +213,7 @@ async fn waiting(
 async fn approve(
     desk: &mut ExaminationServiceClient<Channel>,
     ids: &[String],
+    all: bool,
     output: Output,
 ) -> Result<(), CommandError> {
     let bar = output.progress(ids.len() as u64, "approving");
@@ -230,6 +231,21 @@ async fn approve(
         bar.inc(chunk.len() as u64);
     }
     bar.finish_and_clear();
+    if all {
+        // Between the listing and the approval somebody else may have settled some; and of those that
+        // need two persons, this operator may have been the first.
+        let before = outcomes.len();
+        outcomes.retain(|outcome| !is_in_another_state(outcome));
+        let passed_over = before - outcomes.len();
+        if before == 0 {
+            output.say("nothing waits for examination");
+        } else if passed_over > 0 {
+            output.say(format!(
+                "{passed_over} passed over: approved by this operator before and waiting for another \
+                 one, or settled meanwhile"
+            ));
+        }
+    }
     let next =
         "approved; what still stands as examining waits for another operator, the rest is queued";
     report(outcomes, next, output)
@@ -251,6 +267,11 @@ async fn reject(
         outcomes.extend(answer.into_inner().outcomes);
     }
     report(outcomes, "rejected; the branch reads the reason", output)
+}
+
+/// Whether an approval was refused for nothing but where the application stands.
+fn is_in_another_state(outcome: &v1::ExaminationOutcome) -> bool {
+    matches!(&outcome.outcome, Some(Outcome::Refused(why)) if why.reason == "APPLICATION_WRONG_STATE")
 }
 
 /// Shows what became of each application and says `next`; an error if something was not done.

@@ -47,6 +47,22 @@ fn an_unknown_key_or_section_is_refused_by_name() {
 }
 
 #[test]
+fn a_setting_of_the_wrong_form_is_refused_by_its_whole_key() {
+    let text = template().replacen("[intake.examination]", "[intake.examination]\ncross = 1", 1);
+    let why = Config::parse(&text, Path::new("/")).unwrap_err();
+    assert!(why.starts_with("[intake] examination.cross: "), "{why}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lgpki.toml");
+    let text = text.replacen("cross = 1", "cross = { mode = \"manual\" }", 1);
+    std::fs::write(&file, text).unwrap();
+    let why = Config::load(&file).unwrap_err().to_string();
+    assert!(
+        why.contains("lgpki.toml is wrong: intake.examination.cross: "),
+        "{why}"
+    );
+}
+
+#[test]
 fn a_service_may_be_left_out() {
     let text = template();
     let (head, _) = text.split_once("# ---- lifecycle").unwrap();

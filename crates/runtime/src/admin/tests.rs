@@ -35,6 +35,16 @@ async fn readiness_is_told_per_service_and_as_a_whole() {
     assert_eq!(text, "issuer ready\nintake not ready\n");
     intake.set_ready(true);
     assert_eq!(fetch(&admin, "/readyz").await.0, StatusCode::OK);
+    intake.set_away(ServiceName::Issuer, true);
+    let (code, text) = fetch(&admin, "/readyz").await;
+    assert_eq!(code, StatusCode::OK, "what it takes in waits");
+    assert_eq!(
+        text,
+        "issuer ready\nintake ready, degraded: issuer does not answer\n"
+    );
+    intake.set_away(ServiceName::Issuer, false);
+    let (_, text) = fetch(&admin, "/readyz").await;
+    assert_eq!(text, "issuer ready\nintake ready\n");
     assert_eq!(fetch(&admin, "/livez").await.0, StatusCode::OK);
     assert_eq!(fetch(&admin, "/metrics").await.0, StatusCode::NOT_FOUND);
     assert_eq!(fetch(&admin, "/keys").await.0, StatusCode::NOT_FOUND);

@@ -9,7 +9,7 @@ use lgpki_store::{Decision, View};
 
 use super::{Applications, Corrupt};
 use crate::{
-    ports::ActRefused,
+    ports::{ActRefused, Lane},
     store::{
         command::{Act, ActStep, Deliver, Outcome, Snapshot},
         directory::chunks,
@@ -116,21 +116,19 @@ impl Applications {
         Decision::record_all(events, Outcome::Delivered(outcomes))
     }
 
-    /// Claims the first of the queue, or the first that end a certificate.
+    /// Claims the first of a queue.
     pub(crate) fn decide_claim(
         &self,
         view: &View<'_>,
+        lane: Lane,
         most: usize,
-        revocations_only: bool,
         at: Timestamp,
     ) -> Decided {
         let mut claimed = Vec::new();
         let mut attempts = Vec::new();
-        let waiting = self.queue.iter();
+        let waiting = self.queue.of(lane).iter();
         let waiting = waiting.filter_map(|turn| Some((turn, self.live.get(&turn.id)?)));
-        let wanted =
-            waiting.filter(|(_, live)| !revocations_only || !live.record.sort.yields_certificate());
-        for (turn, live) in wanted.take(most) {
+        for (turn, live) in waiting.take(most) {
             let mut found = live.snapshot(turn.id);
             // What is queued can be claimed.
             let Ok(state) = advance(found.record.state.clone(), at, Step::Claim) else {

@@ -207,6 +207,14 @@ about_one! {
 }
 
 about_one! {
+    /// `examiner.name-erased`: the opening of the commitment is erased right after this is durable, or
+    /// at the next start.
+    NameErased, "examiner.name-erased" {
+        pub(crate) commitment: String,
+    }
+}
+
+about_one! {
     /// `application.completed`.
     Completed, "application.completed" {}
 }

@@ -22,7 +22,7 @@ pub(super) use self::{
         an_abandoned_attempt_is_followed_by_the_next,
         an_answer_of_no_use_leaves_the_order_to_be_made_again,
         an_issued_certificate_is_kept_and_delivered_once, answers_that_do_not_fit_change_nothing,
-        revocations_are_claimed_though_what_was_given_back_fills_the_claim,
+        neither_queue_waits_for_what_the_other_gave_back,
         unconfirmed_certificates_are_found_by_age,
         urgent_revocations_are_claimed_first_and_the_rest_in_order,
         what_was_claimed_is_handed_out_again_only_after_its_release,

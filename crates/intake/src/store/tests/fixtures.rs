@@ -10,7 +10,7 @@ use lgpki_domain::{
 
 use crate::ports::{
     Acceptance, Act, ActRefused, Application, Claimed, Command, Content, Filter, IntakeStore,
-    IssueContent, NewApplication, RenewalAnswer, RenewalAnswered, Settled, Settlement,
+    IssueContent, Lane, NewApplication, RenewalAnswer, RenewalAnswered, Settled, Settlement,
 };
 
 /// 2008-02-04T09:00:00+09:00 and `n` seconds.
@@ -236,7 +236,17 @@ pub(super) async fn act(
 }
 
 pub(super) async fn claim(store: &impl IntakeStore, most: usize) -> Vec<Claimed> {
-    store.claim(most, at(6000)).await.unwrap()
+    store
+        .claim(Lane::Certificates, most, at(6000))
+        .await
+        .unwrap()
+}
+
+pub(super) async fn claim_revocations(store: &impl IntakeStore, most: usize) -> Vec<Claimed> {
+    store
+        .claim(Lane::Revocations, most, at(6000))
+        .await
+        .unwrap()
 }
 
 pub(super) fn numbers(claimed: &[Claimed]) -> Vec<ApplicationId> {

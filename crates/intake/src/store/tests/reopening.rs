@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    ports::{Acceptance, Act, Filter, IntakeStore, RenewalAnswer, RenewalAnswered, Settlement},
+    ports::{
+        Acceptance, Act, Filter, IntakeStore, Lane, RenewalAnswer, RenewalAnswered, Settlement,
+    },
     store::EngineStore,
 };
 
@@ -191,7 +193,7 @@ async fn path(store: &EngineStore) -> Result<Vec<&'static str>, (Vec<&'static st
         let accepted = store.accept(vec![new]).await;
         accepted.map_err(|e| failed(&answered, e))?;
         answered.push("queued");
-        let claimed = store.claim(9, at(6000)).await;
+        let claimed = store.claim(Lane::Certificates, 9, at(6000)).await;
         let claimed = claimed.map_err(|e| failed(&answered, e))?;
         answered.push("issuing");
         let settlements = claimed.iter().map(|one| Settlement {

@@ -9,8 +9,8 @@ use super::fixtures::{
 use crate::{
     error::StoreError,
     ports::{
-        Act, Application, Content, DirectoryChange, Filter, IntakeStore, NewApplication, Settled,
-        Settlement,
+        Act, Application, Content, DirectoryChange, Filter, IntakeStore, Lane, NewApplication,
+        Settled, Settlement,
     },
 };
 
@@ -106,6 +106,8 @@ fn application(random: &SeededRandom, n: u16) -> NewApplication {
         4 => manual(n, 2),
         5 => revoke(n, small, RevocationReason::Superseded),
         6 => NewApplication {
+            // The same request id may come again from a branch, as another application.
+            id: id(20_000 + n),
             branch: None,
             ..revoke(n, small, RevocationReason::KeyCompromise)
         },
@@ -171,7 +173,11 @@ pub(super) async fn live(
                 let most = usize::try_from(random.below(6)).unwrap();
                 let mut settlements = Vec::new();
                 let mut released = Vec::new();
-                for one in store.claim(most, now).await? {
+                let lane = match random.below(3) {
+                    0 => Lane::Revocations,
+                    _ => Lane::Certificates,
+                };
+                for one in store.claim(lane, most, now).await? {
                     let id = one.application.id;
                     match random.below(6) {
                         0 => released.push(id),

@@ -3,8 +3,8 @@
 use lgpki_domain::{RevocationReason, application::State};
 
 use super::super::fixtures::{
-    accept, act, at, begin, claim, command, id, issue, issued, numbers, refused, revoke, serial,
-    settle, state, with,
+    accept, act, at, begin, claim, claim_revocations, command, id, issue, issued, numbers, refused,
+    revoke, serial, settle, state, with,
 };
 use crate::ports::{Act, Content, IntakeStore, NewApplication, Settled, Settlement};
 
@@ -20,19 +20,23 @@ pub(crate) async fn urgent_revocations_are_claimed_first_and_the_rest_in_order(
         revoke(7, 2, RevocationReason::KeyCompromise),
     ];
     store.accept(batch).await.unwrap();
-    let first = claim(store, 2).await;
-    assert_eq!(numbers(&first), [id(7), id(5)]);
-    assert!(first.iter().all(|one| one.attempt == 1));
-    let Content::Issue(content) = &first[1].application.content else {
+    let first = claim(store, 1).await;
+    assert_eq!(numbers(&first), [id(5)]);
+    let urgent = claim_revocations(store, 1).await;
+    assert_eq!(numbers(&urgent), [id(7)]);
+    assert!(first.iter().chain(&urgent).all(|one| one.attempt == 1));
+    let Content::Issue(content) = &first[0].application.content else {
         panic!("another content")
     };
     assert_eq!((content.csr.len(), content.public_key.len()), (0, 294));
-    let Content::Revoke { serial: of, .. } = &first[0].application.content else {
+    let Content::Revoke { serial: of, .. } = &urgent[0].application.content else {
         panic!("another content")
     };
     assert_eq!(*of, serial(2));
-    assert_eq!(numbers(&claim(store, 9).await), [id(2), id(1)]);
+    assert_eq!(numbers(&claim(store, 9).await), [id(1)]);
+    assert_eq!(numbers(&claim_revocations(store, 9).await), [id(2)]);
     assert!(claim(store, 9).await.is_empty());
+    assert!(claim_revocations(store, 9).await.is_empty());
     assert_eq!(state(store, id(1)).await, "issuing");
 }
 
@@ -56,9 +60,7 @@ pub(crate) async fn what_was_claimed_is_handed_out_again_only_after_its_release(
     assert!(claim(store, 9).await.is_empty());
 }
 
-pub(crate) async fn revocations_are_claimed_though_what_was_given_back_fills_the_claim(
-    store: &impl IntakeStore,
-) {
+pub(crate) async fn neither_queue_waits_for_what_the_other_gave_back(store: &impl IntakeStore) {
     begin(store).await;
     store.accept((1..=3).map(issue).collect()).await.unwrap();
     claim(store, 2).await;
@@ -68,8 +70,12 @@ pub(crate) async fn revocations_are_claimed_though_what_was_given_back_fills_the
         revoke(5, 2, RevocationReason::KeyCompromise),
     ];
     store.accept(batch).await.unwrap();
+    let revocations = claim_revocations(store, 2).await;
+    assert_eq!(numbers(&revocations), [id(5), id(4)]);
+    store.release(vec![id(5)]).await.unwrap();
     let again = claim(store, 2).await;
-    assert_eq!(numbers(&again), [id(1), id(2), id(5), id(4)]);
+    assert_eq!(numbers(&again), [id(1), id(2)]);
+    assert_eq!(numbers(&claim_revocations(store, 2).await), [id(5)]);
     assert_eq!(state(store, id(3)).await, "queued");
     assert_eq!(numbers(&claim(store, 2).await), [id(3)]);
 }
@@ -153,12 +159,12 @@ pub(crate) async fn a_revocation_is_completed_and_blocks_a_second_one_until_then
     let urgent = revoke(2, 1, RevocationReason::KeyCompromise);
     let expected = [("revoke.serial".to_owned(), "REVOCATION_IS_OPEN")];
     assert_eq!(refused(store, urgent.clone()).await, expected);
-    claim(store, 9).await;
+    claim_revocations(store, 9).await;
     settle(store, id(1), Settled::Completed).await;
     settle(store, id(1), Settled::Completed).await;
     assert_eq!(state(store, id(1)).await, "completed");
     accept(store, urgent).await;
-    claim(store, 9).await;
+    claim_revocations(store, 9).await;
     let reason = "CERTIFICATE_REVOKED_BEFORE ".repeat(200);
     settle(
         store,
@@ -218,11 +224,12 @@ pub(crate) async fn answers_that_do_not_fit_change_nothing(store: &impl IntakeSt
     settle(store, id(1), issued(1)).await;
     settle(store, id(9), issued(1)).await;
     claim(store, 9).await;
+    claim_revocations(store, 9).await;
     let claimed = entries();
     assert_eq!(
         claimed,
-        before + 1,
-        "one entry for the whole claim, none for the answers"
+        before + 2,
+        "one entry for each claim, none for the answers"
     );
     settle(store, id(1), Settled::Completed).await;
     settle(store, id(2), issued(2)).await;
@@ -244,6 +251,7 @@ pub(crate) async fn an_answer_of_no_use_leaves_the_order_to_be_made_again(
         .await
         .unwrap();
     claim(store, 9).await;
+    claim_revocations(store, 9).await;
     let answer = |n, outcome| Settlement {
         id: id(n),
         outcome,

@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use tonic_prost_build as build;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "application",
     "certificate",
     "common",
@@ -13,6 +13,7 @@ const FILES: [&str; 7] = [
     "examination",
     "issuer",
     "lifecycle",
+    "notice",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -10,6 +10,7 @@ mod directory;
 mod encode;
 mod examination;
 mod feed;
+mod notice;
 mod submit;
 mod watch;
 
@@ -23,6 +24,7 @@ use lgpki_proto::{
         certificate_service_server::CertificateServiceServer,
         directory_service_server::DirectoryServiceServer,
         examination_service_server::ExaminationServiceServer,
+        notice_service_server::NoticeServiceServer,
     },
 };
 use lgpki_runtime::{rpc::Rpc, shutdown::Shutdown};
@@ -62,6 +64,7 @@ impl<S: IntakeStore> Handlers<S> {
         Routes::new(ApplicationServiceServer::new(self.clone()))
             .add_service(ExaminationServiceServer::new(self.clone()))
             .add_service(DirectoryServiceServer::new(self.clone()))
+            .add_service(NoticeServiceServer::new(self.clone()))
             .add_service(CertificateServiceServer::new(self))
     }
 }

@@ -8,6 +8,7 @@ pub mod grpc;
 pub mod logins;
 pub mod metrics;
 mod names;
+pub mod notices;
 pub mod peers;
 pub mod ports;
 mod renewal_fields;

@@ -9,12 +9,15 @@ use lgpki_proto::{
         self, certificate_service_client::CertificateServiceClient,
         issuer_service_client::IssuerServiceClient,
         lifecycle_service_client::LifecycleServiceClient,
+        notice_service_client::NoticeServiceClient,
     },
 };
 use lgpki_runtime::client;
 use lgpki_x509::certificate::Certificate;
 use tokio::sync::RwLock;
 use tonic::{Request, transport::Channel};
+
+use crate::notices::Bells;
 
 /// How long a call that answers once may take.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -29,6 +32,7 @@ pub struct Peers {
     issuer: Channel,
     lifecycle: Channel,
     authorities: Arc<RwLock<Vec<CaCertificate>>>,
+    bells: Arc<Bells>,
 }
 
 /// A CA certificate, for the chain.
@@ -47,6 +51,7 @@ impl Peers {
             issuer,
             lifecycle,
             authorities: Arc::default(),
+            bells: Arc::default(),
         }
     }
 
@@ -80,6 +85,18 @@ impl Peers {
     pub fn certificates(&self) -> CertificateServiceClient<Channel> {
         CertificateServiceClient::new(self.lifecycle.clone())
             .max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// Lifecycle's notices.
+    #[must_use]
+    pub fn notices(&self) -> NoticeServiceClient<Channel> {
+        NoticeServiceClient::new(self.lifecycle.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// What rings when there are new notices.
+    #[must_use]
+    pub fn bells(&self) -> &Bells {
+        &self.bells
     }
 
     /// The CA certificate that issued `certificate`, which is of `kind`.

@@ -24,6 +24,7 @@ use crate::{
     logins::Logins,
     metrics,
     names::Sweep,
+    notices,
     peers::Peers,
     ports::IntakeStore,
     standings::{Progress, Standings, follow},
@@ -186,6 +187,14 @@ impl<S: IntakeStore> Running<S> {
             "intake.standings",
             until(own, async {
                 following.await;
+                Ok::<(), StoreError>(())
+            }),
+        );
+        let ringing = notices::ring(self.peers.clone(), self.random.clone());
+        tasks.spawn(
+            "intake.notices",
+            until(own, async {
+                ringing.await;
                 Ok::<(), StoreError>(())
             }),
         );

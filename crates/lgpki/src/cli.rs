@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
-pub(crate) use inventory::{Apart, CertificateArgs, ForecastArgs, ListArgs, Span};
+pub(crate) use inventory::{Apart, CertificateArgs, ForecastArgs, ListArgs, NoticesArgs, Span};
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand};
 

@@ -9,6 +9,7 @@ mod forecast;
 mod init;
 mod inventory;
 mod kit;
+mod notices;
 mod operator;
 mod serve;
 mod submit;

@@ -1,5 +1,6 @@
 //! What lifecycle is asked to do, free of transport.
 
+mod notices;
 mod renewals;
 
 use std::{sync::Arc, time::Duration};
@@ -34,6 +35,8 @@ pub(crate) struct App<S> {
     pub(crate) position: watch::Receiver<u64>,
     pub(crate) demands: mpsc::Sender<Demand>,
     pub(crate) bell: Arc<Notify>,
+    /// How many days before the day of expiry a certificate expires soon.
+    pub(crate) notice_days: i32,
 }
 
 impl<S: LifecycleStore> App<S> {

@@ -16,6 +16,10 @@ const DAY: i64 = 24;
 /// The longest time for which a CRL may stand, in hours: relying parties keep it that long.
 const LONGEST: i64 = 240;
 
+/// The earliest that a certificate may count as expiring soon, in days: within every window of six
+/// months.
+const MOST_NOTICE: i32 = 180;
+
 /// Section `[lifecycle]`, as far as lifecycle itself reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,6 +33,8 @@ pub struct LifecycleConfig {
     pub crl_validity_hours: i64,
     /// The OCSP responder.
     pub ocsp: OcspConfig,
+    /// How many days before the day of expiry branches are told that a certificate expires soon.
+    pub notice_days: i32,
 }
 
 impl Default for LifecycleConfig {
@@ -38,6 +44,7 @@ impl Default for LifecycleConfig {
             crl_daily_at: "09:15".to_owned(),
             crl_validity_hours: 48,
             ocsp: OcspConfig::default(),
+            notice_days: 30,
         }
     }
 }
@@ -53,6 +60,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// How OCSP is answered.
     pub ocsp: OcspSettings,
+    /// How many days before the day of expiry a certificate expires soon.
+    pub notice_days: i32,
 }
 
 /// When CRLs are due and how long they stand.
@@ -118,11 +127,19 @@ impl Settings {
                 config.crl_daily_at
             ))
         })?;
+        if !(1..=MOST_NOTICE).contains(&config.notice_days) {
+            return Err(LifecycleError::Settings(format!(
+                "notice_days: {} is not between 1 and {MOST_NOTICE}; earlier a renewal cannot be applied \
+                 for, and the window's own notice comes six months before",
+                config.notice_days
+            )));
+        }
         Ok(Self {
             data,
             node: node.to_owned(),
             schedule: Schedule::try_new(hour, minute, config.crl_validity_hours)?,
             ocsp: OcspSettings::try_new(&config.ocsp)?,
+            notice_days: config.notice_days,
         })
     }
 }
@@ -159,6 +176,10 @@ mod tests {
             },
             LifecycleConfig {
                 crl_daily_at: "0915".to_owned(),
+                ..base.clone()
+            },
+            LifecycleConfig {
+                notice_days: 181,
                 ..base.clone()
             },
             LifecycleConfig {

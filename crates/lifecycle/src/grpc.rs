@@ -4,13 +4,14 @@ mod certificates;
 mod encode;
 mod filter;
 mod histogram;
+mod notices;
 mod renewals;
 mod revocations;
 mod standings;
 
 use lgpki_proto::v1::{
     certificate_service_server::CertificateServiceServer,
-    lifecycle_service_server::LifecycleServiceServer,
+    lifecycle_service_server::LifecycleServiceServer, notice_service_server::NoticeServiceServer,
 };
 use lgpki_runtime::shutdown::Shutdown;
 use tonic::service::Routes;
@@ -25,9 +26,10 @@ pub(crate) struct Handlers<S> {
 }
 
 impl<S: LifecycleStore> Handlers<S> {
-    /// Both services.
+    /// All three services.
     pub(crate) fn routes(self) -> Routes {
         Routes::new(LifecycleServiceServer::new(self.clone()))
+            .add_service(NoticeServiceServer::new(self.clone()))
             .add_service(CertificateServiceServer::new(self))
     }
 }

@@ -202,6 +202,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
                 position: positions,
                 demands,
                 bell,
+                notice_days: self.settings.notice_days,
             },
             shutdown: shutdown.clone(),
         };

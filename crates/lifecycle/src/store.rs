@@ -30,9 +30,9 @@ use crate::{
     error::StoreError,
     ports::{
         Certificate, Counts, Cursor, FeedItem, Filter, Followed, Histogram, HistogramQuery,
-        LifecycleStore, OcspBatch, Publication, PublicationStanding, Recording, RenewalClosing,
-        RenewalEnd, RenewalOpening, RenewalOrder, RevocationOrder, RevocationOutcome, Snapshot,
-        Standings,
+        LifecycleStore, NoticeQuery, Notices, OcspBatch, Publication, PublicationStanding,
+        Recording, RenewalClosing, RenewalEnd, RenewalOpening, RenewalOrder, RevocationOrder,
+        RevocationOutcome, Snapshot, Standings,
     },
 };
 
@@ -45,25 +45,29 @@ const LOOK_BYTES: usize = 2 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct EngineStore {
     engine: Engine<LifecycleMachine>,
+    notable: watch::Receiver<u64>,
 }
 
 impl EngineStore {
     /// Opens the data directory, or begins it. Blocks while it recovers.
     pub fn open(dir: &Path, options: Options) -> Result<(Self, OpenReport), StoreError> {
-        let (engine, report) = Engine::open_embedded(dir, LifecycleMachine::default(), options)?;
-        Ok((Self { engine }, report))
+        let (machine, notable) = machine();
+        let (engine, report) = Engine::open_embedded(dir, machine, options)?;
+        Ok((Self { engine, notable }, report))
     }
 
     /// Runs on a log alone, without an index on disk.
     pub fn open_unindexed(dir: &Path, options: Options) -> Result<(Self, OpenReport), StoreError> {
-        let (engine, report) = Engine::open_unindexed(dir, LifecycleMachine::default(), options)?;
-        Ok((Self { engine }, report))
+        let (machine, notable) = machine();
+        let (engine, report) = Engine::open_unindexed(dir, machine, options)?;
+        Ok((Self { engine, notable }, report))
     }
 
     /// Runs in memory; nothing survives.
     pub fn in_memory(node: &str) -> Result<Self, StoreError> {
-        let engine = Engine::open_memory(LifecycleMachine::default(), node)?;
-        Ok(Self { engine })
+        let (machine, notable) = machine();
+        let engine = Engine::open_memory(machine, node)?;
+        Ok(Self { engine, notable })
     }
 
     /// How many certificates there are.
@@ -152,6 +156,13 @@ type Found = (Held, Option<ApplicationId>);
 fn find(machine: &LifecycleMachine, serial: Serial) -> Option<Found> {
     let held = machine.inventory.held(serial)?;
     Some((*held, machine.inventory.renewal_of(serial)))
+}
+
+/// A new machine, and what tells of notable entries.
+fn machine() -> (LifecycleMachine, watch::Receiver<u64>) {
+    let machine = LifecycleMachine::default();
+    let notable = machine.notable.subscribe();
+    (machine, notable)
 }
 
 /// Reads the certificate behind a record of the index.
@@ -261,6 +272,14 @@ impl LifecycleStore for EngineStore {
             .engine
             .read(|machine, _| machine.inventory.histogram(&query));
         Ok(histogram.await?)
+    }
+
+    async fn notices(&self, query: NoticeQuery) -> Result<Notices, StoreError> {
+        self.look_for_notices(query).await
+    }
+
+    fn notable(&self) -> watch::Receiver<u64> {
+        self.notable.clone()
     }
 
     async fn publication(&self, series: CrlSeries) -> Result<PublicationStanding, StoreError> {

@@ -132,6 +132,14 @@ pub const TABLE: &[Access] = rows! {
         "GetExpiryHistogram" + renewal => OFFICERS,
         "ListAuthorities" + renewal => OFFICERS,
     }
+    Intake "NoticeService" {
+        "ListNotices" + renewal => OFFICERS,
+        "WatchNotices" stream + renewal => OFFICERS,
+    }
+    Lifecycle "NoticeService" {
+        "ListNotices" => &[Role::Intake],
+        "WatchNotices" stream => &[Role::Intake],
+    }
     Lifecycle "CertificateService" {
         "GetCertificate" => &[Role::Intake],
         "ListCertificates" => &[Role::Intake],

@@ -105,10 +105,11 @@ pub(super) fn confine(rpc: &Rpc, branch: &mut String) -> Result<(), Status> {
 }
 
 /// The message alone: lifecycle's transport metadata is no answer of ours.
-fn fresh<T>(answer: Response<T>) -> Response<T> {
+pub(super) fn fresh<T>(answer: Response<T>) -> Response<T> {
     Response::new(answer.into_inner())
 }
 
-fn relayed(rpc: &Rpc, status: &Status) -> Status {
+/// Lifecycle's refusal as ours.
+pub(super) fn relayed(rpc: &Rpc, status: &Status) -> Status {
     rpc.refuse(AppError::from(RemoteError::from(status)))
 }

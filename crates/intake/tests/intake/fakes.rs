@@ -16,6 +16,7 @@ use lgpki_proto::v1::{
     issuance_result::Outcome,
     issuer_service_server::{IssuerService, IssuerServiceServer},
     lifecycle_service_server::{LifecycleService, LifecycleServiceServer},
+    notice_service_server::NoticeServiceServer,
 };
 use tokio::{net::TcpListener, sync::watch};
 use tokio_stream::{
@@ -29,7 +30,7 @@ use tonic::{
 
 use crate::pki::{Pki, serial};
 
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// The officers' login certificates, all issued before the test begins; no other is registered.
 const LOGINS: [u8; 10] = [10, 20, 21, 120, 30, 31, 40, 41, 42, 43];
@@ -60,6 +61,7 @@ pub(crate) struct Known {
     pub(crate) issued_on: Option<&'static str>,
     /// Certificates to be read back, by serial number.
     pub(crate) ders: HashMap<String, Vec<u8>>,
+    pub(crate) notices: Vec<v1::Notice>,
     /// From where the standings were asked for.
     pub(crate) followed_from: Vec<u64>,
     next: u128,
@@ -88,7 +90,7 @@ pub(crate) enum Instead {
 pub(crate) struct World {
     known: Arc<Mutex<Known>>,
     /// Whether lifecycle says that it has told all; rises with each change of the standings.
-    told: watch::Sender<(bool, u64)>,
+    pub(crate) told: watch::Sender<(bool, u64)>,
 }
 
 impl World {
@@ -127,6 +129,7 @@ impl World {
         let server = Server::builder()
             .add_service(IssuerServiceServer::new(self.clone()))
             .add_service(LifecycleServiceServer::new(self.clone()))
+            .add_service(NoticeServiceServer::new(self.clone()))
             .add_service(CertificateServiceServer::new(self.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);

@@ -11,6 +11,7 @@
 mod door;
 mod fakes;
 mod flow;
+mod notices;
 mod outage;
 mod pki;
 mod renewals;

@@ -19,7 +19,8 @@ use lgpki_proto::{
         self, application_service_client::ApplicationServiceClient,
         certificate_service_client::CertificateServiceClient,
         directory_service_client::DirectoryServiceClient,
-        examination_service_client::ExaminationServiceClient, submit_application_request::Content,
+        examination_service_client::ExaminationServiceClient,
+        notice_service_client::NoticeServiceClient, submit_application_request::Content,
     },
 };
 use lgpki_runtime::{
@@ -196,6 +197,10 @@ impl Officer {
 
     pub(crate) fn certificates(&self) -> CertificateServiceClient<Channel> {
         CertificateServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn notices(&self) -> NoticeServiceClient<Channel> {
+        NoticeServiceClient::new(self.0.clone())
     }
 
     /// Submits one application.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use lgpki_domain::{ApplicationId, JstDate, RequestId, Serial};
 
-use super::{BodyOffice, Kind, ListArgs, Medium, Reason};
+use super::{BodyOffice, Kind, ListArgs, Medium, NoticesArgs, Reason};
 
 /// What a registration branch does.
 #[derive(Debug, Subcommand)]
@@ -96,6 +96,13 @@ pub(crate) enum CirsCommand {
                             lgpki cirs certificates --unit 総務部 --name 市長\n  lgpki cirs certificates --count"
     )]
     Certificates(Box<ListArgs>),
+    /// Tell what enters the renewal window, expires soon, has expired, was revoked.
+    #[command(
+        after_help = "Examples:\n  lgpki cirs notices --since 2011-01-01\n  lgpki cirs notices --watch\n\n\
+                            enters-window: renewal may be applied for; expires-soon: 30 days are left; expired; revoked.\n\
+                            With --json each notice is one line, with the cursor to go on from after it."
+    )]
+    Notices(NoticesArgs),
 }
 
 /// The branch's own examination.

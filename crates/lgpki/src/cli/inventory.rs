@@ -60,6 +60,20 @@ pub(crate) struct ListArgs {
     pub(crate) most: usize,
 }
 
+/// Which notices.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NoticesArgs {
+    /// Only what happened on this day or later; 90 days ago if not given.
+    #[arg(long, value_name = "DATE", conflicts_with = "cursor")]
+    pub(crate) since: Option<JstDate>,
+    /// Go on from a cursor that an earlier call printed.
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<String>,
+    /// Stay, and tell each notice when its time comes.
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
 /// What a bar of the forecast stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Span {

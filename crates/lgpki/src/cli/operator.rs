@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use lgpki_domain::{ApplicationId, BodyCode, Serial};
 
-use super::{Ca, Examiner, ForecastArgs, ListArgs, Reason};
+use super::{Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason};
 
 /// What the operator does.
 #[derive(Debug, Subcommand)]
@@ -62,6 +62,19 @@ pub(crate) enum OperatorCommand {
         branch: Option<BodyCode>,
         #[command(flatten)]
         list: Box<ListArgs>,
+    },
+    /// Tell what enters the renewal window, expires soon, has expired, was revoked.
+    #[command(
+        after_help = "Examples:\n  lgpki operator notices --since 2011-01-01\n  lgpki operator notices --watch\n\n\
+                            enters-window: renewal may be applied for; expires-soon: 30 days are left; expired; revoked.\n\
+                            With --json each notice is one line, with the cursor to go on from after it."
+    )]
+    Notices {
+        /// Only of this branch.
+        #[arg(long, value_name = "CODE")]
+        branch: Option<BodyCode>,
+        #[command(flatten)]
+        which: NoticesArgs,
     },
     /// Show when certificates expire: in the terminal, as SVG, as CSV.
     #[command(

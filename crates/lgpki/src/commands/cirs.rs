@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 
 use super::{
     application::{ApplicationView, application_sheet, applications_table, standing, state},
-    inventory, submit,
+    inventory, notices, submit,
 };
 use crate::{
     cli::{CirsCommand, OfficeArgs},
@@ -97,6 +97,7 @@ async fn carry_out(
         CirsCommand::Certificates(list) => {
             inventory::certificates(office, None, *list, output).await
         }
+        CirsCommand::Notices(which) => notices::run(office, None, which, output).await,
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    cirs, directory, forecast, inventory, submit,
+    cirs, directory, forecast, inventory, notices, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -75,6 +75,9 @@ async fn carry_out(
         OperatorCommand::Certificates { branch, list } => {
             let branch = branch.map(|b| b.to_string());
             inventory::certificates(office, branch, *list, output).await
+        }
+        OperatorCommand::Notices { branch, which } => {
+            notices::run(office, branch.map(|b| b.to_string()), which, output).await
         }
         OperatorCommand::Forecast(args) => forecast::run(office, *args, output).await,
         OperatorCommand::Certificate { serial } => {

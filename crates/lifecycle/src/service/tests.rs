@@ -2,6 +2,7 @@
 //! once over real sockets with mutual TLS.
 
 mod feeds;
+mod notices;
 mod ocsp;
 mod publishing;
 mod renewals;

@@ -5,6 +5,7 @@
 //! restored by one walk over them. Nothing here decides or records; the machine does.
 
 mod calendar;
+mod notices;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -31,6 +32,9 @@ pub(crate) struct Inventory {
     /// Bits of the key and serial number.
     by_key: BTreeSet<(u32, [u8; 16])>,
     calendar: Calendar,
+    /// The entries that brought notices, of all branches and of each.
+    acts: BTreeSet<(u64, [u8; 16])>,
+    acts_by_branch: BTreeSet<(BodyCode, u64, [u8; 16])>,
     books: BTreeMap<CrlSeries, Book>,
     position: u64,
 }
@@ -98,6 +102,7 @@ impl Inventory {
                 self.by_branch.insert((branch, place));
             }
         }
+        self.note(serial, &held);
         if let Some(revoked) = held.revoked {
             if let Some(command) = revoked.command {
                 self.by_command.insert(command, serial);

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use lgpki_domain::{ApplicationId, Fault, RevocationReason, Serial, Timestamp};
 use lgpki_ledger::{EntryError, EntryRef, Recorded, Stamp};
 use lgpki_store::{Decision, Machine, Span, StoreError, Tables, View};
+use tokio::sync::watch;
 
 use super::{
     event::{CertificateRevoked, CrlPublished, LifecycleEvent, OcspSigned},
@@ -70,6 +71,8 @@ pub(crate) enum Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct LifecycleMachine {
     pub(crate) inventory: Inventory,
+    /// The entry that last brought a notice.
+    pub(crate) notable: watch::Sender<u64>,
 }
 
 type Decided = Decision<LifecycleEvent, Outcome>;
@@ -212,6 +215,9 @@ impl LifecycleMachine {
     fn put(&mut self, tables: &mut Tables<'_>, serial: Serial, held: Held) {
         tables.put(CERTIFICATES, serial.as_bytes(), held.to_bytes());
         self.inventory.put(serial, held);
+        if let Some(index) = held.notable() {
+            self.notable.send_replace(index);
+        }
     }
 }
 
@@ -221,7 +227,7 @@ impl Machine for LifecycleMachine {
     type Event = LifecycleEvent;
 
     const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS];
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decided {
         match command {
@@ -262,7 +268,7 @@ impl Machine for LifecycleMachine {
                     not_after: body.not_after,
                     index,
                     issuer_index,
-                    marks: Marks::of(body),
+                    marks: Marks::of(body, recorded.stamp.time),
                     revoked: None,
                 };
                 self.put(tables, body.serial, held);

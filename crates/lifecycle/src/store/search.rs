@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    ports::{Certificate, Counts, Cursor, Filter},
+    ports::{Certificate, Counts, Cursor, Filter, Notice, NoticeQuery, Notices},
 };
 
 /// Certificates that are read from the log together while counting.
@@ -47,6 +47,30 @@ impl EngineStore {
             serial: last.issued.serial,
         });
         Ok((page, next))
+    }
+
+    /// Notices with their certificates.
+    pub(super) async fn look_for_notices(&self, query: NoticeQuery) -> Result<Notices, StoreError> {
+        let told = self
+            .engine
+            .read(|machine, view| machine.inventory.notices(&query, view.next_index()));
+        let told = told.await?;
+        let found = told.found.iter().map(|(_, _, found, _)| *found).collect();
+        let certificates = self.read_found(found).await?;
+        let notices = told.found.into_iter().zip(certificates);
+        Ok(Notices {
+            notices: notices
+                .map(|((kind, at, _, cursor), certificate)| Notice {
+                    kind,
+                    at,
+                    certificate,
+                    cursor,
+                })
+                .collect(),
+            cursor: told.cursor,
+            caught_up: told.caught_up,
+            next_at: told.next_at,
+        })
     }
 
     async fn read_found(&self, found: Vec<Candidate>) -> Result<Vec<Certificate>, StoreError> {

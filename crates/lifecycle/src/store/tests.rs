@@ -64,6 +64,10 @@ on_every_engine! {
     counters_agree_with_what_is_held_after_any_history;
     a_histogram_puts_each_day_into_its_bucket;
     a_histogram_too_large_is_not_made;
+    notices_come_at_their_times_and_for_the_own_branch;
+    every_notice_is_told_exactly_once_whatever_happens_between_pages;
+    a_certificate_that_arrives_late_is_told_of_at_once;
+    what_is_wanted_since_a_day_leaves_out_what_was_before;
 }
 
 fn embedded(dir: &Path) -> EngineStore {

@@ -140,7 +140,7 @@ impl Inventory {
             let Some(serial) = Serial::from_bytes(&bytes) else {
                 continue;
             };
-            let found = self.found(serial).filter(|found| query.fits(found));
+            let found = self.candidate(serial).filter(|found| query.fits(found));
             stretch.found.extend(found);
             if stretch.found.len() == most || passed == STRETCH {
                 stretch.reached = Some(Cursor { not_after, serial });
@@ -150,7 +150,7 @@ impl Inventory {
         stretch
     }
 
-    fn found(&self, serial: Serial) -> Option<Candidate> {
+    pub(super) fn candidate(&self, serial: Serial) -> Option<Candidate> {
         let held = *self.held.get(&serial)?;
         Some(Candidate {
             held,
@@ -237,7 +237,7 @@ impl Inventory {
         let renewing = self.renewals.keys().map(|serial| *serial.as_bytes());
         let apart: BTreeSet<_> = ended.chain(renewing).collect();
         for bytes in apart {
-            let found = Serial::from_bytes(&bytes).and_then(|serial| self.found(serial));
+            let found = Serial::from_bytes(&bytes).and_then(|serial| self.candidate(serial));
             let Some(Candidate { held, renewal }) = found else {
                 continue;
             };

@@ -4,11 +4,11 @@
 //! The bits only narrow a search; whether a key or a text is the one wanted is settled by the entry
 //! in the log. So a million names cost twelve megabytes instead of hundreds.
 
-use lgpki_domain::Digest;
+use lgpki_domain::{Digest, Timestamp};
 use lgpki_x509::key::sha256;
 
 use crate::{
-    ports::{SubjectFilter, subject_texts},
+    ports::{SubjectFilter, subject_texts, window_opens},
     store::event::CertificateRegistered,
 };
 
@@ -21,18 +21,23 @@ pub(crate) struct Marks {
     pub(crate) key: u32,
     /// Bits of each text of its subject.
     pub(crate) words: [u16; 6],
+    /// Whether moments of its notices may have passed when it arrived.
+    pub(crate) late: bool,
 }
 
 /// The bytes of the marks in a record.
-pub(crate) const LENGTH: usize = 20;
+pub(crate) const LENGTH: usize = 21;
 
 impl Marks {
     /// Those of a certificate.
-    pub(crate) fn of(body: &CertificateRegistered) -> Self {
+    /// `arrived` is when it came into the log. A clock that is read before a command is queued and
+    /// another that is read later differ by less than a day.
+    pub(crate) fn of(body: &CertificateRegistered, arrived: Timestamp) -> Self {
         Self {
             issued_on: body.issued_at.jst_day_number(),
             key: key_bits(&body.key_digest),
             words: subject_texts(&body.subject).map(|text| text.map_or(0, word)),
+            late: window_opens(body.not_after) <= arrived.plus_seconds(86_400),
         }
     }
 
@@ -42,6 +47,7 @@ impl Marks {
         for word in self.words {
             out.extend(word.to_be_bytes());
         }
+        out.push(u8::from(self.late));
     }
 
     pub(super) fn read(bytes: [u8; LENGTH]) -> Option<Self> {
@@ -52,10 +58,16 @@ impl Marks {
         for word in &mut words {
             *word = u16::from_be_bytes(super::take(&mut rest)?);
         }
+        let late = match rest {
+            [0] => false,
+            [1] => true,
+            _ => return None,
+        };
         Some(Self {
             issued_on,
             key,
             words,
+            late,
         })
     }
 }
@@ -87,6 +99,7 @@ mod tests {
             issued_on: -3,
             key: 0x0102_0304,
             words: [1, 2, 3, 4, 5, u16::MAX],
+            late: true,
         };
         let mut bytes = Vec::new();
         marks.write(&mut bytes);

@@ -1,5 +1,6 @@
 //! What every implementation of the store must do, whatever it stands on.
 
+mod notices;
 mod renewals;
 mod searching;
 
@@ -16,6 +17,7 @@ use crate::{
     testing::{abandoned_item, at, issued, issued_item, issued_on, item, order, serial, series},
 };
 
+pub(super) use notices::*;
 pub(super) use renewals::*;
 pub(super) use searching::*;
 

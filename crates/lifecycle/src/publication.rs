@@ -13,11 +13,11 @@ use std::{
 };
 
 use axum::body::Bytes;
-use lgpki_domain::{Authority, Digest, Timestamp};
+use lgpki_domain::{Authority, Digest, Serial, Timestamp};
 use lgpki_x509::{
     Certificate,
     crl::RevocationList,
-    issuer::{certificate_file, crl_file},
+    issuer::{certificate_file, crl_file, cross_file, link_file},
     key::sha256,
 };
 
@@ -39,6 +39,10 @@ pub(crate) enum Name {
     Crl(Authority, u32),
     /// The certificate of a CA key.
     Certificate(Authority, u32),
+    /// The key of the first generation, certified with that of the second.
+    Link(Authority, u32, u32),
+    /// A cross certificate, by the generation of the key that signed it.
+    Cross(Authority, u32, Serial),
 }
 
 impl Name {
@@ -50,6 +54,12 @@ impl Name {
             Self::Certificate(authority, generation) => {
                 format!("ca/{}", certificate_file(authority, generation))
             }
+            Self::Link(authority, certified, signs) => {
+                format!("ca/{}", link_file(authority, certified, signs))
+            }
+            Self::Cross(authority, generation, serial) => {
+                format!("ca/{}", cross_file(authority, generation, serial))
+            }
         }
     }
 
@@ -58,13 +68,16 @@ impl Name {
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Crl(..) => "application/pkix-crl",
-            Self::Certificate(..) => "application/pkix-cert",
+            Self::Certificate(..) | Self::Link(..) | Self::Cross(..) => "application/pkix-cert",
         }
     }
 
     /// Reads a [`path`](Self::path) back.
     #[must_use]
     pub(crate) fn parse(path: &str) -> Option<Self> {
+        if let Some(name) = Self::parse_for_ca(path) {
+            return Some(name);
+        }
         let (folder, file) = path.split_once('/')?;
         let (stem, _) = file.split_once('.')?;
         let (authority, generation) = stem.rsplit_once('-')?;
@@ -76,6 +89,22 @@ impl Name {
             _ => return None,
         };
         // One spelling only.
+        (name.path() == path).then_some(name)
+    }
+}
+
+impl Name {
+    /// Reads the path of a link or cross certificate back.
+    fn parse_for_ca(path: &str) -> Option<Self> {
+        let stem = path.strip_prefix("ca/")?.strip_suffix(".cer")?;
+        let (authority, rest) = stem.split_once('-')?;
+        let authority = Authority::parse(authority)?;
+        let name = if let Some((generation, serial)) = rest.split_once("-cross-") {
+            Self::Cross(authority, generation.parse().ok()?, serial.parse().ok()?)
+        } else {
+            let (certified, signs) = rest.split_once("-with-")?;
+            Self::Link(authority, certified.parse().ok()?, signs.parse().ok()?)
+        };
         (name.path() == path).then_some(name)
     }
 }
@@ -97,7 +126,7 @@ impl PublishedFile {
             Name::Crl(..) => RevocationList::parse(&bytes)
                 .ok()
                 .map(|list| list.summary().this_update),
-            Name::Certificate(..) => Certificate::parse(&bytes)
+            Name::Certificate(..) | Name::Link(..) | Name::Cross(..) => Certificate::parse(&bytes)
                 .ok()
                 .map(|certificate| certificate.not_before()),
         };
@@ -203,11 +232,16 @@ mod tests {
         for name in [
             Name::Crl(Authority::Organization, 1),
             Name::Certificate(Authority::Application, 12),
+            Name::Link(Authority::Organization, 1, 2),
+            Name::Cross(Authority::Organization, 1, crate::testing::serial(7)),
         ] {
             assert_eq!(Name::parse(&name.path()), Some(name));
         }
         for path in [
             "crl/organization-01.crl",
+            "ca/organization-1-with-02.cer",
+            "ca/organization-1-cross-12.cer",
+            "crl/organization-1-with-2.cer",
             "crl/organization-1.cer",
             "crl/organization-1.crl.new",
             "ca/../organization-1.cer",

@@ -24,6 +24,7 @@ use crate::{
     publication::PublicationFiles,
     store::EngineStore,
     worker::{
+        ca_certificates::CaCertificates,
         certify::Certifier,
         follow::Follower,
         publish::{Demand, Issuers, Press, Publisher},
@@ -169,6 +170,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
         let (issuers, known) = watch::channel(Issuers::default());
         let (demands, demanded) = mpsc::channel::<Demand>(DEMANDS);
         let bell = Arc::new(Notify::new());
+        let news = Arc::new(Notify::new());
         let certifier = Certifier {
             answerer: Arc::clone(&self.answerer),
             issuer: self.issuer.clone(),
@@ -180,8 +182,18 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             store: self.store.clone(),
             issuer: self.issuer.clone(),
             clock: Arc::clone(&self.clock),
-            randomness: self.randomness,
+            randomness: Arc::clone(&self.randomness),
             position,
+            news: Arc::clone(&news),
+        };
+        let ca_certificates = CaCertificates {
+            store: self.store.clone(),
+            issuer: self.issuer.clone(),
+            files: self.files.clone(),
+            randomness: Arc::clone(&self.randomness),
+            issuers: issuers.clone(),
+            news,
+            bell: Arc::clone(&bell),
         };
         let publisher = Publisher {
             press: Press {
@@ -207,6 +219,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             shutdown: shutdown.clone(),
         };
         tasks.spawn(follower.run(shutdown.clone()));
+        tasks.spawn(ca_certificates.run(shutdown.clone()));
         tasks.spawn(publisher.run(demanded, shutdown.clone()));
         tasks.spawn(certifier.run(shutdown.clone()));
         tasks.spawn(self.answerer.keep_journal(shutdown.clone()));

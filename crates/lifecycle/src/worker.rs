@@ -1,6 +1,7 @@
 //! What lifecycle does by itself: follow the issuer's feed, publish CRLs when they are due,
-//! have OCSP responders certified.
+//! publish CA certificates, have OCSP responders certified.
 
+pub(crate) mod ca_certificates;
 pub(crate) mod certify;
 pub(crate) mod follow;
 pub(crate) mod plan;

@@ -1,6 +1,7 @@
 //! The whole service, its clock moved by hand, against an issuer with real keys: in process, and
 //! once over real sockets with mutual TLS.
 
+mod ca_certificates;
 mod feeds;
 mod notices;
 mod ocsp;

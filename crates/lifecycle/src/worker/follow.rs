@@ -8,14 +8,14 @@ use std::{sync::Arc, time::Duration};
 use lgpki_domain::{Clock, Randomness};
 use lgpki_runtime::{backoff::Backoff, shutdown::Shutdown};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::sleep,
 };
 
 use crate::{
     error::LifecycleError,
     metrics,
-    ports::{FeedBatch, Issuer, LifecycleStore},
+    ports::{FeedBatch, FeedEvent, FeedItem, Issuer, LifecycleStore},
 };
 
 /// Messages of the feed that may wait.
@@ -30,6 +30,8 @@ pub(crate) struct Follower<S, I> {
     pub(crate) randomness: Arc<dyn Randomness>,
     /// Everything of the issuer's log below this index stands in the inventory.
     pub(crate) position: watch::Sender<u64>,
+    /// Rung when a CA certificate entered the inventory.
+    pub(crate) news: Arc<Notify>,
 }
 
 impl<S: LifecycleStore, I: Issuer> Follower<S, I> {
@@ -90,11 +92,15 @@ impl<S: LifecycleStore, I: Issuer> Follower<S, I> {
             }
             let last = items.last().map_or(0, |item| item.index + 1);
             if !items.is_empty() {
+                let of_cas = items.iter().any(is_of_a_ca);
                 let followed = self.store.follow(items, self.clock.now()).await?;
                 for serial in &followed.conflicts {
                     tracing::error!(%serial, "the issuer's feed told of a serial number twice");
                 }
                 metrics::registered(followed.recorded, followed.position);
+                if of_cas {
+                    self.news.notify_one();
+                }
             }
             let reached = next.max(last);
             self.position.send_if_modified(|position| {
@@ -105,4 +111,9 @@ impl<S: LifecycleStore, I: Issuer> Follower<S, I> {
         }
         Ok(())
     }
+}
+
+/// Whether the feed tells of a CA certificate.
+fn is_of_a_ca(item: &FeedItem) -> bool {
+    matches!(&item.event, FeedEvent::Issued(issued) if issued.kind.is_ca())
 }

@@ -5,6 +5,7 @@ mod cirs;
 mod inventory;
 mod kit;
 mod operator;
+mod renew;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
 pub(crate) use inventory::{Apart, CertificateArgs, ForecastArgs, ListArgs, NoticesArgs, Span};
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand};
+pub(crate) use renew::RenewArgs;
 
 use lgpki_domain::{
     Authority, BodyCode, CertificateKind, KeyAlgorithm, KeyMedium, OfficerRole, RevocationReason,

@@ -11,6 +11,7 @@ mod inventory;
 mod kit;
 mod notices;
 mod operator;
+mod renew;
 mod serve;
 mod submit;
 

@@ -57,6 +57,7 @@ pub(crate) struct OfficeFile {
 pub(crate) struct Office {
     channel: Channel,
     subject: Option<Subject>,
+    serial: Option<String>,
     body: Option<BodyCode>,
     server: String,
     dir: PathBuf,
@@ -69,10 +70,12 @@ impl Office {
         let (dir, file) = read(&args.office)?;
         let pin = pin(args, &dir, &file)?;
         let login = unlock(&dir, &file, &pin)?;
-        let subject = login
+        let own = login
             .chain
             .first()
-            .and_then(|der| Certificate::parse(der).ok()?.subject());
+            .and_then(|der| Certificate::parse(der).ok());
+        let subject = own.as_ref().and_then(Certificate::subject);
+        let serial = own.and_then(|own| own.serial()).map(|s| s.to_string());
         let body = login.body;
         let identity = Identity::try_new(login.chain.clone(), login.key.clone())
             .map_err(|e| CommandError::from_error("the login card cannot be used", &e))?;
@@ -89,6 +92,7 @@ impl Office {
         Ok(Self {
             channel,
             subject,
+            serial,
             body,
             server: file.server,
             dir,
@@ -113,6 +117,11 @@ impl Office {
     /// The connection to intake.
     pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
+    }
+
+    /// The serial number of the login certificate.
+    pub(crate) const fn serial(&self) -> Option<&String> {
+        self.serial.as_ref()
     }
 
     /// The code of the office's branch.

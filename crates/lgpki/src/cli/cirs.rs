@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use lgpki_domain::{ApplicationId, JstDate, RequestId, Serial};
+use lgpki_domain::{ApplicationId, BodyCode, JstDate, RequestId, Serial};
 
-use super::{BodyOffice, Kind, ListArgs, Medium, NoticesArgs, Reason};
+use super::{BodyOffice, Kind, ListArgs, Medium, NoticesArgs, Reason, RenewArgs};
 
 /// What a registration branch does.
 #[derive(Debug, Subcommand)]
@@ -85,6 +85,22 @@ pub(crate) enum CirsCommand {
         #[command(flatten)]
         examiner: Examiner,
     },
+    /// List what is due for renewal (更新), under renewal, or due soon.
+    #[command(after_help = "Example:\n  lgpki cirs renewals --days 60")]
+    Renewals {
+        /// Also those whose window opens within this many days.
+        #[arg(long, default_value_t = 30)]
+        days: u16,
+    },
+    /// Apply for the renewal of a certificate with a new key, or of all that are due.
+    #[command(
+        after_help = "Examples:\n  lgpki cirs renew 4d62828befea89b3ab79b7ec4bdbc316 --form mayor.json --examined-by 総務課長\n  \
+                            lgpki cirs renew --all-due --media cards/* --examined-by 総務課長\n  \
+                            lgpki cirs renew --all-due --media cards/* --examined-by 総務課長 --destroy-keys --media-pin-file pin\n\n\
+                            --all-due shows what it would do; with --destroy-keys it formats each medium, makes a new key pair \
+                            and submits. Run again, it goes on where it stopped."
+    )]
+    Renew(Box<RenewArgs>),
     /// Withdraw an application that has not been claimed for issue.
     Withdraw {
         /// Its number.
@@ -129,6 +145,10 @@ pub(crate) struct SubmitArgs {
     /// An application form that `kit request` wrote; may be repeated.
     #[arg(long = "form", value_name = "FILE", conflicts_with_all = ["csr", "kind"])]
     pub(crate) forms: Vec<PathBuf>,
+    /// The branch applied for, where an operator applies for a login certificate of a branch that can
+    /// no longer log in; a branch officer's own, if not given.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) branch: Option<BodyCode>,
     /// A CSR, PEM or DER.
     #[arg(long, value_name = "FILE", required_unless_present = "forms")]
     pub(crate) csr: Option<PathBuf>,

@@ -71,6 +71,11 @@ impl SubjectView {
     }
 }
 
+/// Whom a certificate names, in Japanese, for tables.
+pub(crate) fn subject_name(subject: Option<&v1::Subject>) -> String {
+    SubjectView::name(subject)
+}
+
 /// An application in JSON results; empty values are left out.
 #[derive(Serialize)]
 pub(crate) struct ApplicationView {

@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 
 use super::{
     application::{ApplicationView, application_sheet, applications_table, standing, state},
-    inventory, notices, submit,
+    inventory, notices, renew, submit,
 };
 use crate::{
     cli::{CirsCommand, OfficeArgs},
@@ -89,6 +89,8 @@ async fn carry_out(
             let request = submit::build(office.branch()?, &examiner, Content::Abolish(content))?;
             apply(office, request, "cirs watch", output).await
         }
+        CirsCommand::Renewals { days } => renew::list(office, days, output).await,
+        CirsCommand::Renew(args) => renew::run(office, *args, output).await,
         CirsCommand::Withdraw { id } => {
             let request = v1::WithdrawApplicationRequest { id: id.to_string() };
             let answer = client.withdraw_application(request).await?.into_inner();

@@ -185,7 +185,7 @@ fn with_extension(out: &Path, extension: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn kit(args: &PcArgs) -> Result<Kit, CommandError> {
+pub(crate) fn kit(args: &PcArgs) -> Result<Kit, CommandError> {
     let pc = Pc::detect(args.pc_name.as_deref(), args.os_login.as_deref()).map_err(refused)?;
     Ok(Kit::new(
         &args.pc,
@@ -217,7 +217,7 @@ fn source(args: &PinArgs, question: &str) -> PassphraseSource {
     }
 }
 
-fn pin(source: &PassphraseSource) -> Result<Pin, CommandError> {
+pub(crate) fn pin(source: &PassphraseSource) -> Result<Pin, CommandError> {
     Pin::read(source).map_err(|error| match error {
         // It is the PIN that could not be read; no key was touched.
         KitError::Key(error) => CommandError::from_error("cannot read the PIN", &error),
@@ -243,7 +243,7 @@ fn names(field: &str, en: &str, ja: &str) -> Result<Names, CommandError> {
 
 // By value, because it stands in `map_err`.
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn refused(error: KitError) -> CommandError {
+pub(crate) fn refused(error: KitError) -> CommandError {
     CommandError::from_error("refused", &error)
 }
 

@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path};
 
-use lgpki_domain::{CertificateKind, KeyMedium, RequestId};
+use lgpki_domain::{BodyCode, CertificateKind, KeyMedium, RequestId};
 use lgpki_proto::{
     convert::wire,
     v1::{self, application_service_client::ApplicationServiceClient},
@@ -131,12 +131,10 @@ fn requests(
     office: &Office,
     args: &SubmitArgs,
 ) -> Result<Vec<v1::SubmitApplicationRequest>, CommandError> {
+    let named = (&args.examiner, args.branch);
     if args.forms.is_empty() {
-        return Ok(vec![request(
-            office,
-            &args.examiner,
-            by_hand(office, args)?,
-        )?]);
+        let content = by_hand(office, args)?;
+        return Ok(vec![request(office, named, content)?]);
     }
     if args.forms.len() > 1 && args.examiner.request_id.is_some() {
         return Err(CommandError::new(
@@ -145,12 +143,12 @@ fn requests(
     }
     args.forms
         .iter()
-        .map(|path| request(office, &args.examiner, form(path)?))
+        .map(|path| request(office, named, form(path)?))
         .collect()
 }
 
 /// The application that a form from the standard system asks for.
-fn form(path: &Path) -> Result<v1::IssueContent, CommandError> {
+pub(crate) fn form(path: &Path) -> Result<v1::IssueContent, CommandError> {
     let text = fs::read(path).map_err(|e| CommandError::file("read", path, &e))?;
     ApplicationForm::parse(&text)
         .and_then(|form| form.content())
@@ -189,11 +187,15 @@ fn by_hand(office: &Office, args: &SubmitArgs) -> Result<v1::IssueContent, Comma
 
 fn request(
     office: &Office,
-    examiner: &Examiner,
+    (examiner, branch): (&Examiner, Option<BodyCode>),
     content: v1::IssueContent,
 ) -> Result<v1::SubmitApplicationRequest, CommandError> {
     let content = v1::submit_application_request::Content::Issue(content);
-    build(office.branch()?, examiner, content)
+    let branch = match branch {
+        Some(branch) => branch.to_string(),
+        None => office.branch()?,
+    };
+    build(branch, examiner, content)
 }
 
 /// A request for a branch, with the examination and a request id.

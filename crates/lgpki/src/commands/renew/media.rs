@@ -1,0 +1,338 @@
+//! Renewing everything whose key medium is at hand: format, new key pair, CSR, application.
+//!
+//! Each certificate's application is sent as soon as its new key is made, so that a broken run leaves
+//! at most one medium with a key that was not applied for; run again, that one is submitted as it
+//! is and everything else goes on. Formatting destroys the old key (R4), so nothing is formatted
+//! before the server has said that its certificate is due.
+
+use std::path::{Path, PathBuf};
+
+use lgpki_domain::KeyAlgorithm;
+use lgpki_keys::PassphraseSource;
+use lgpki_kit::{Format, Kit, MediumView, Order, Pin};
+use lgpki_proto::{
+    convert::wire,
+    v1::{
+        self, application_service_client::ApplicationServiceClient,
+        certificate_service_client::CertificateServiceClient, submit_application_request::Content,
+    },
+};
+use lgpki_x509::certificate::Certificate;
+use serde_json::json;
+
+use super::{Renewal, Standing, renewals};
+use crate::{
+    cli::RenewArgs,
+    commands::{kit, submit},
+    error::CommandError,
+    office::Office,
+    output::{Output, table},
+};
+
+/// What is to be done with a medium.
+struct Step {
+    path: PathBuf,
+    view: MediumView,
+    renewal: Renewal,
+    /// Its new key is there already, from an earlier run.
+    prepared: bool,
+}
+
+/// The plan: what can be done here, and what cannot.
+struct Plan {
+    steps: Vec<Step>,
+    /// What is missing, or is no use, and what to do about it.
+    remarks: Vec<String>,
+    /// Due certificates whose media are not at hand.
+    missing: usize,
+}
+
+/// Renews what is due and at hand.
+pub(super) async fn all_due(
+    office: &Office,
+    args: &RenewArgs,
+    output: Output,
+) -> Result<(), CommandError> {
+    let kit = kit::kit(&args.pc)?;
+    let plan = plan(&kit, office, &args.media, renewals(office, 0).await?)?;
+    for remark in &plan.remarks {
+        output.say(remark);
+    }
+    if !args.destroy_keys {
+        show(&plan.steps, &[], output);
+        output.say("nothing was done; give --destroy-keys to format these media and to submit");
+        return Ok(());
+    }
+    let source = match &args.media_pin_file {
+        Some(path) => PassphraseSource::File(path.clone()),
+        None => PassphraseSource::Prompt("PIN for the media: ".to_owned()),
+    };
+    let pin = kit::pin(&source)?;
+    let bar = output.progress(plan.steps.len() as u64, "renewing");
+    let (mut done, mut refused) = (Vec::new(), Vec::new());
+    for step in &plan.steps {
+        match renew(&kit, office, args, &pin, step).await {
+            Ok(id) => done.push(id),
+            Err(error) => {
+                let serial = &step.renewal.certificate.serial;
+                done.push(String::new());
+                refused.push(format!("{serial}: {error}"));
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    show(&plan.steps, &done, output);
+    let submitted: Vec<_> = done.into_iter().filter(|id| !id.is_empty()).collect();
+    if !submitted.is_empty() {
+        let rest = format!("watch {}", submitted.join(" "));
+        output.say(format!("next: {}", office.command("cirs", &rest)));
+    }
+    let failed = refused.len() + plan.missing;
+    if failed == 0 {
+        return Ok(());
+    }
+    let all = plan.steps.len() + plan.missing;
+    let mut message = format!("{failed} of {all} due certificates were not renewed");
+    for one in refused {
+        message.push('\n');
+        message.push_str(&one);
+    }
+    Err(CommandError::new(message)
+        .hint("run the command again with the missing media; what was submitted is not repeated"))
+}
+
+fn plan(
+    kit: &Kit,
+    office: &Office,
+    media: &[PathBuf],
+    found: Vec<Renewal>,
+) -> Result<Plan, CommandError> {
+    let mut due: Vec<_> = found
+        .into_iter()
+        .filter(|renewal| renewal.standing == Standing::Due)
+        .collect();
+    let mut plan = Plan {
+        steps: Vec::new(),
+        remarks: Vec::new(),
+        missing: 0,
+    };
+    for path in media {
+        let view = kit.show(path).map_err(kit::refused)?;
+        let at = due.iter().position(|renewal| holds(&view, renewal));
+        let shown = path.display();
+        match at.map(|at| due.remove(at)) {
+            Some(renewal) if Some(&renewal.certificate.serial) == office.serial() => {
+                plan.missing += 1;
+                plan.remarks.push(format!(
+                    "{shown} is the login card in use; make the new key on another medium with `lgpki \
+                     kit request`, then `cirs renew {} --form FILE`",
+                    renewal.certificate.serial
+                ));
+            }
+            Some(renewal) => plan.steps.push(Step {
+                path: path.clone(),
+                prepared: view.certificate.is_none(),
+                view,
+                renewal,
+            }),
+            None => plan.remarks.push(format!(
+                "{shown} holds nothing that is due; it is left as it is"
+            )),
+        }
+    }
+    plan.missing += due.len();
+    for renewal in &due {
+        let view = renewal.view();
+        plan.remarks.push(format!(
+            "missing: the medium of {} ({} {}, until {}); a web server's CSR comes from the server: `cirs \
+             renew {} --csr FILE --medium server`",
+            view.serial, view.kind, view.name, view.expires, view.serial
+        ));
+    }
+    Ok(plan)
+}
+
+/// Whether the medium holds the certificate's key, or a new key that was made for it.
+fn holds(view: &MediumView, renewal: &Renewal) -> bool {
+    let certificate = &renewal.certificate;
+    match (&view.certificate, &view.request) {
+        (Some(held), _) => held.serial == certificate.serial,
+        (None, Some(made)) => {
+            wire(made.kind) == certificate.kind
+                && Some(v1::Subject::from(&made.subject)) == certificate.subject
+        }
+        (None, None) => false,
+    }
+}
+
+/// Makes the new key, if it is not there yet, and applies; answers the application's number.
+async fn renew(
+    kit: &Kit,
+    office: &Office,
+    args: &RenewArgs,
+    pin: &Pin,
+    step: &Step,
+) -> Result<String, CommandError> {
+    let csr = match &step.view.request {
+        Some(made) if step.prepared => made.csr.clone(),
+        _ => {
+            let old = read_old(office, &step.renewal.certificate.serial).await?;
+            prepare(kit, &step.path, pin, &step.view, &old)?
+        }
+    };
+    let content = v1::RenewContent {
+        serial: step.renewal.certificate.serial.clone(),
+        csr: csr.into_bytes(),
+        medium: wire(step.view.medium),
+    };
+    let request = submit::build(office.branch()?, &args.examiner, Content::Renew(content))?;
+    let mut client = ApplicationServiceClient::new(office.channel());
+    let answer = client.submit_application(request).await?.into_inner();
+    Ok(answer.application.unwrap_or_default().id)
+}
+
+/// The old certificate in full.
+async fn read_old(office: &Office, serial: &str) -> Result<Certificate, CommandError> {
+    let request = v1::GetCertificateRequest {
+        serial: serial.to_owned(),
+    };
+    let mut client = CertificateServiceClient::new(office.channel());
+    let answer = client.get_certificate(request).await?.into_inner();
+    Certificate::parse(&answer.certificate.unwrap_or_default().der)
+        .map_err(|e| CommandError::from_error("the old certificate cannot be read", &e))
+}
+
+/// Formats the medium and makes a key pair for the same names; answers the CSR.
+fn prepare(
+    kit: &Kit,
+    path: &Path,
+    pin: &Pin,
+    view: &MediumView,
+    old: &Certificate,
+) -> Result<String, CommandError> {
+    let unreadable = || CommandError::new("the old certificate names nobody");
+    let subject = old.subject().ok_or_else(unreadable)?;
+    let particulars = old.particulars().ok_or_else(unreadable)?;
+    let order = Order {
+        unit: subject.unit.as_ref(),
+        mail: particulars.mail(),
+        login: particulars.login().map(|(role, _)| role),
+        algorithm: view
+            .request
+            .as_ref()
+            .map_or(KeyAlgorithm::Rsa2048, |request| request.algorithm),
+        ..Order::new(old.kind().ok_or_else(unreadable)?, &subject.name)
+    };
+    let format = Format {
+        medium: view.medium,
+        pin,
+        destroy_key: true,
+    };
+    kit.format(path, &format).map_err(kit::refused)?;
+    let requested = kit.request(path, pin, &order).map_err(kit::refused)?;
+    Ok(requested.csr)
+}
+
+fn show(steps: &[Step], done: &[String], output: Output) {
+    let application = |at: usize| done.get(at).cloned().unwrap_or_default();
+    let views: Vec<_> = steps
+        .iter()
+        .enumerate()
+        .map(|(at, step)| {
+            json!({
+                "serial": step.renewal.certificate.serial,
+                "medium": step.path.display().to_string(),
+                "prepared": step.prepared,
+                "application": application(at),
+            })
+        })
+        .collect();
+    output.result(&views, || {
+        let rows = steps.iter().enumerate().map(|(at, step)| {
+            let mut row = step.renewal.row();
+            row.truncate(3);
+            row.extend([step.path.display().to_string(), application(at)]);
+            row
+        });
+        table(&["serial", "kind", "name", "medium", "application"], rows)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use lgpki_domain::{
+        CertificateKind, Digest, KeyMedium, Names, Subject, Timestamp, validity::Validity,
+    };
+    use lgpki_kit::{CertificateView, RequestView};
+
+    use super::*;
+
+    fn subject(name: &str) -> Subject {
+        let names = |en: &str| Names::try_new("x", en, "名前").unwrap();
+        Subject {
+            body: names("Body"),
+            unit: Some(names("Unit")),
+            name: names(name),
+        }
+    }
+
+    fn made(name: &str) -> RequestView {
+        RequestView {
+            kind: CertificateKind::OfficialDuty,
+            subject: subject(name),
+            mail: None,
+            login: None,
+            algorithm: KeyAlgorithm::P256,
+            key_digest: Digest([1; 32]),
+            pc: String::new(),
+            os_login: String::new(),
+            requested_at: Timestamp::default(),
+            csr: String::new(),
+        }
+    }
+
+    fn medium(request: Option<RequestView>, serial: Option<&str>) -> MediumView {
+        let at = Timestamp::default();
+        MediumView {
+            id: "1".to_owned(),
+            medium: KeyMedium::IcCard,
+            formatted_at: at,
+            tries_left: 10,
+            request,
+            certificate: serial.map(|serial| CertificateView {
+                serial: serial.to_owned(),
+                kind: None,
+                subject: None,
+                not_before: at,
+                not_after: at,
+                expired: false,
+                stored_at: at,
+                chain: Vec::new(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_medium_belongs_to_the_certificate_on_it_or_to_the_one_its_new_key_was_made_for() {
+        let validity = Validity::for_subscriber("2008-02-04".parse().unwrap());
+        let certificate = v1::Certificate {
+            serial: "41".repeat(16),
+            kind: wire(CertificateKind::OfficialDuty),
+            subject: Some((&subject("Mayor")).into()),
+            not_after: validity.not_after().to_string(),
+            state: v1::CertificateState::Valid.into(),
+            ..v1::Certificate::default()
+        };
+        let due = Renewal::of(certificate, "2010-12-01".parse().unwrap()).unwrap();
+        let own = "41".repeat(16);
+        assert!(holds(&medium(Some(made("Mayor")), Some(&own)), &due));
+        // A run that broke off after the key was made goes on with it.
+        assert!(holds(&medium(Some(made("Mayor")), None), &due));
+        // The certificate decides, whoever asked for it.
+        let other = "42".repeat(16);
+        assert!(!holds(&medium(Some(made("Mayor")), Some(&other)), &due));
+        assert!(!holds(&medium(Some(made("Deputy")), None), &due));
+        assert!(!holds(&medium(None, None), &due));
+    }
+}

@@ -34,7 +34,8 @@ impl Checks {
     pub(super) fn sentence(&self) -> String {
         let openssl = match &self.openssl {
             Some(version) => format!(
-                "{version} accepts every certificate but the revoked one, and refuses that one as revoked"
+                "{version} accepts every certificate but the revoked one, refuses that one as revoked, \
+                 and hears the same from the OCSP responder"
             ),
             None => String::from(
                 "openssl is not installed (Debian package openssl), so its opinion is missing",
@@ -215,6 +216,7 @@ async fn openssl(
             continue;
         };
         judge(&dir, authority, applicant, der).await?;
+        ask(&dir, authority, applicant, der).await?;
     }
     let short: Vec<_> = version.split_whitespace().take(2).collect();
     Ok(Some(short.join(" ")))
@@ -250,6 +252,45 @@ async fn judge(
     }
     Err(CommandError::new(format!(
         "openssl verify says of {}: {}",
+        applicant.label,
+        said.trim()
+    )))
+}
+
+/// Asks the OCSP responder that the certificate names.
+async fn ask(
+    dir: &Path,
+    authority: Authority,
+    applicant: &Applicant,
+    der: &[u8],
+) -> Result<(), CommandError> {
+    let read = Certificate::parse(der).map_err(|e| CommandError::from_error("certificate", &e))?;
+    let Some(address) = read.ocsp_addresses().first() else {
+        let message = format!("{} names no OCSP responder", applicant.label);
+        return Err(CommandError::new(message));
+    };
+    let ca = dir.join(format!("{authority}.pem"));
+    let output = Command::new("openssl")
+        .args(["ocsp", "-nonce", "-url", address, "-CAfile"])
+        .arg(&ca)
+        .arg("-issuer")
+        .arg(&ca)
+        .arg("-cert")
+        .arg(dir.join(format!("{}.pem", applicant.label)))
+        .output()
+        .await
+        .map_err(|e| CommandError::from_error("openssl", &e))?;
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let state = if applicant.revoked {
+        ": revoked"
+    } else {
+        ": good"
+    };
+    if said.contains("Response verify OK") && said.contains(state) {
+        return Ok(());
+    }
+    Err(CommandError::new(format!(
+        "openssl ocsp says of {}: {}",
         applicant.label,
         said.trim()
     )))

@@ -1,9 +1,10 @@
 //! The issuer's state: what was issued, what is open, which CAs there are.
 //!
 //! Commands are decided here and nowhere else, one after the other, against the state that all
-//! earlier ones left. Three tables follow from the log: `application` (where each stands), `key`
-//! (every key ever intended, with its application) and `open` (open intents, which also live in
-//! memory); `meta` holds epoch, CAs and CRL numbers. Certificates stand in the log alone. A serial
+//! earlier ones left. These tables follow from the log: `settled` (how each attempt ended), `open`
+//! (open intents), `ca-key` (the CAs' own keys), and `meta` (epoch, CAs and CRL numbers). Which
+//! keys were ever intended and where each application stands lies in memory, some 100 bytes a
+//! certificate; it follows from the tables. Certificates stand in the log alone. A serial
 //! number has 126 random bits and is not looked up: no table would make a collision less likely.
 
 mod apply;
@@ -12,7 +13,7 @@ mod decide;
 mod open;
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use lgpki_domain::{ApplicationId, AuthorityKey, Digest, Faults};
 use lgpki_ledger::{EntryError, Recorded, Stamp};
@@ -33,8 +34,11 @@ use crate::{
 
 /// The tables' names.
 pub(crate) mod table {
-    pub(crate) const APPLICATION: &str = "application";
-    pub(crate) const KEY: &str = "key";
+    /// Index of the entry that ended an attempt → application and record; packed.
+    pub(crate) const SETTLED: &str = "settled";
+    /// Key digest of a CA → nothing.
+    pub(crate) const CA_KEY: &str = "ca-key";
+    /// Index of the intent → application and intent; packed.
     pub(crate) const OPEN: &str = "open";
     pub(crate) const META: &str = "meta";
 }
@@ -46,6 +50,10 @@ pub(crate) struct IssuerMachine {
     pub(crate) authorities: BTreeMap<AuthorityKey, AuthorityState>,
     pub(crate) open_authorities: BTreeMap<AuthorityKey, OpenAuthority>,
     pub(crate) open: OpenIntents,
+    /// Where in the table it says how an application's last attempt ended.
+    settled: HashMap<ApplicationId, u64>,
+    /// Every key ever intended, with its application; a CA's own has none.
+    keys: HashMap<Digest, Option<ApplicationId>>,
 }
 
 /// What the machine is asked.
@@ -91,8 +99,8 @@ impl Machine for IssuerMachine {
     type Event = IssuerEvent;
 
     const TABLES: &'static [&'static str] =
-        &[table::APPLICATION, table::KEY, table::OPEN, table::META];
-    const STATE_VERSION: u32 = 2;
+        &[table::SETTLED, table::CA_KEY, table::OPEN, table::META];
+    const STATE_VERSION: u32 = 3;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IssuerEvent, Outcome> {
         let newest = self.epoch;
@@ -151,28 +159,51 @@ impl Machine for IssuerMachine {
                 state.crls.insert(scope, crl);
             }
         }
-        self.open = OpenIntents::load(view).ok_or_else(|| damaged("an open intent"))?;
-        Ok(())
+        self.open = OpenIntents::load(view)?;
+        self.load_settled(view)
     }
 }
 
 impl IssuerMachine {
+    /// Restores what the memory holds of ended attempts and of keys.
+    fn load_settled(&mut self, view: &View<'_>) -> Result<(), EngineError> {
+        view.each_packed(table::SETTLED, |index, bytes| {
+            let (application, record) = ApplicationRecord::from_bytes(bytes)
+                .ok_or_else(|| EngineError::Corrupt("an ended attempt".to_owned()))?;
+            // Of several attempts the last stands.
+            self.settled.insert(application, index);
+            self.keys.insert(record.key_digest, Some(application));
+            Ok(())
+        })?;
+        let open = self.open.keys().map(|(key, id)| (key, Some(id)));
+        self.keys.extend(open);
+        for (key, _) in view.scan(table::CA_KEY, &Span::all()) {
+            let key = key.try_into().map(Digest);
+            let key = key.map_err(|_| EngineError::Corrupt("the key of a CA".to_owned()))?;
+            self.keys.insert(key, None);
+        }
+        Ok(())
+    }
+
     /// What is known of an application that has no open intent.
-    pub(crate) fn application(view: &View<'_>, id: ApplicationId) -> Option<ApplicationRecord> {
-        let bytes = view.get(table::APPLICATION, &id.to_bytes())?;
-        ApplicationRecord::from_bytes(&bytes)
+    pub(crate) fn application(
+        &self,
+        view: &View<'_>,
+        id: ApplicationId,
+    ) -> Option<ApplicationRecord> {
+        let index = *self.settled.get(&id)?;
+        let bytes = view.get_packed(table::SETTLED, index)?;
+        let (_, record) = ApplicationRecord::from_bytes(&bytes)?;
+        Some(record)
     }
 
     /// Whether a key was intended for a subscriber.
-    pub(crate) fn key_is_a_subscribers(view: &View<'_>, key: Digest) -> bool {
-        view.get(table::KEY, &key.0)
-            .is_some_and(|owner| !owner.is_empty())
+    pub(crate) fn key_is_a_subscribers(&self, key: Digest) -> bool {
+        self.keys.get(&key).is_some_and(Option::is_some)
     }
 
-    /// Whether a key was intended for anything but this application; a CA's own key stands in the
-    /// table without one.
-    pub(crate) fn key_is_taken(view: &View<'_>, key: Digest, by: ApplicationId) -> bool {
-        view.get(table::KEY, &key.0)
-            .is_some_and(|owner| record::read_application(&owner) != Some(by))
+    /// Whether a key was intended for anything but this application, or is a CA's own.
+    pub(crate) fn key_is_taken(&self, key: Digest, by: ApplicationId) -> bool {
+        self.keys.get(&key).is_some_and(|owner| *owner != Some(by))
     }
 }

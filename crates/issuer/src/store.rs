@@ -234,21 +234,21 @@ impl IssuerStore for LogStore {
         &self,
         applications: Vec<ApplicationId>,
     ) -> Result<Vec<Issuance>, StoreError> {
-        let found = self
-            .engine
-            .read(move |machine, view| {
-                let look = |id| match machine.open.get(id) {
-                    Some(open) => Found::Open(open.attempt),
-                    None => IssuerMachine::application(view, id).map_or(Found::Nothing, |known| {
-                        match known.settled {
-                            Settled::Issued => Found::Issued(known.index),
-                            Settled::Abandoned => Found::Abandoned(known.attempt),
-                        }
-                    }),
-                };
-                applications.into_iter().map(look).collect::<Vec<_>>()
-            })
-            .await?;
+        let found =
+            self.engine
+                .read(move |machine, view| {
+                    let look = |id| match machine.open.get(id) {
+                        Some(open) => Found::Open(open.attempt),
+                        None => machine
+                            .application(view, id)
+                            .map_or(Found::Nothing, |known| match known.settled {
+                                Settled::Issued => Found::Issued(known.index),
+                                Settled::Abandoned => Found::Abandoned(known.attempt),
+                            }),
+                    };
+                    applications.into_iter().map(look).collect::<Vec<_>>()
+                })
+                .await?;
         let issued = found.iter().filter_map(|found| match found {
             Found::Issued(index) => Some(*index),
             _ => None,

@@ -165,6 +165,30 @@ impl Tables<'_> {
         }
     }
 
+    /// Changes the value of a key in place; `None` stands for no value.
+    pub(crate) fn change(
+        &mut self,
+        table: &str,
+        key: &[u8],
+        change: impl FnOnce(&mut Option<Vec<u8>>),
+    ) {
+        let Some(full) = self.ground.key(table, key) else {
+            return;
+        };
+        if let Some(value) = self.overlay.dirty.get_mut(&full) {
+            change(value);
+            return;
+        }
+        let mut value = self.get(table, key);
+        change(&mut value);
+        self.overlay.dirty.insert(full, value);
+    }
+
+    /// Notes a failure: the engine stops before anything is recorded or answered.
+    pub(crate) fn fail(&self, what: impl Into<String>) {
+        self.ground.fail(what);
+    }
+
     /// Removes a key; nothing happens if it has no value.
     pub fn delete(&mut self, table: &str, key: &[u8]) {
         if let Some(key) = self.ground.key(table, key) {

@@ -110,7 +110,8 @@ impl IssuerMachine {
         self.close_authority(tables, key);
         tables.put(table::META, &record::authority_key(key), state.to_bytes());
         // A CA's key must never be certified as a subscriber's; no application owns it.
-        tables.put(table::KEY, &e.key_digest.0, []);
+        tables.put(table::CA_KEY, &e.key_digest.0, []);
+        self.keys.insert(e.key_digest, None);
         self.authorities.insert(key, state);
     }
 
@@ -126,17 +127,17 @@ impl IssuerMachine {
             scope: e.scope,
             attempt: e.attempt,
             content_digest: e.content_digest,
+            key_digest: e.key_digest,
             serial: e.serial,
             not_after: e.not_after,
             index,
         };
         // A CA's key must never be certified as a subscriber's; no application owns it.
-        let owner = if e.kind.is_ca() {
-            Vec::new()
-        } else {
-            e.application.to_bytes().to_vec()
-        };
-        tables.put(table::KEY, &e.key_digest.0, owner);
+        let owner = (!e.kind.is_ca()).then_some(e.application);
+        if owner.is_none() {
+            tables.put(table::CA_KEY, &e.key_digest.0, []);
+        }
+        self.keys.insert(e.key_digest, owner);
         self.open.insert(tables, e.application, open);
     }
 
@@ -148,11 +149,12 @@ impl IssuerMachine {
             settled: end.settled,
             attempt: open.attempt,
             content_digest: open.content_digest,
+            key_digest: open.key_digest,
             serial: open.serial,
             index: end.index,
         };
-        let key = application.to_bytes();
-        tables.put(table::APPLICATION, &key, record.to_bytes());
+        tables.put_packed(table::SETTLED, end.index, &record.to_bytes(application));
+        self.settled.insert(application, end.index);
     }
 
     fn with_crl(

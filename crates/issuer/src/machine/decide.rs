@@ -67,10 +67,10 @@ impl IssuerMachine {
             Err(faults) => return refused(faults),
         };
         if proposal.kind.is_ca() {
-            if let Some(faults) = self.ca_key_refused(view, &proposal) {
+            if let Some(faults) = self.ca_key_refused(&proposal) {
                 return refused(faults);
             }
-        } else if Self::key_is_taken(view, proposal.key_digest, intend.application) {
+        } else if self.key_is_taken(proposal.key_digest, intend.application) {
             return refused(one_fault(
                 "order.subject_public_key_info",
                 "KEY_CERTIFIED_BEFORE",
@@ -112,13 +112,13 @@ impl IssuerMachine {
 
     /// Why a CA certificate may not be made for this key: a link is for a key of the same CA, a cross
     /// certificate for one that neither a CA here nor a subscriber has.
-    fn ca_key_refused(&self, view: &View<'_>, proposal: &Proposal) -> Option<Faults> {
+    fn ca_key_refused(&self, proposal: &Proposal) -> Option<Faults> {
         let mut own = self.authorities.iter();
         let own = own.find(|(_, state)| state.created.key_digest == proposal.key_digest);
         let is_link = proposal.kind == CertificateKind::Link;
         match own {
             Some((key, _)) if is_link && key.authority == proposal.authority => None,
-            None if !is_link && !Self::key_is_a_subscribers(view, proposal.key_digest) => None,
+            None if !is_link && !self.key_is_a_subscribers(proposal.key_digest) => None,
             _ => Some(one_fault(
                 "certificate",
                 "KEY_CERTIFIED_BEFORE",
@@ -153,7 +153,7 @@ impl IssuerMachine {
             content_digest,
             index,
             ..
-        } = Self::application(view, intend.application)?;
+        } = self.application(view, intend.application)?;
         if content_digest != intend.content_digest {
             return Some(other_content());
         }

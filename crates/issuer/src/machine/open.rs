@@ -1,20 +1,14 @@
 //! Open intents: in memory, and in a table so that a restart finds them.
 //!
-//! An intent is open for milliseconds. To make that cost next to nothing in the index, the table
-//! holds one value for every 32 neighbouring entries of the log, not one for every intent.
+//! An intent is open for milliseconds. To make that cost next to nothing in the index, the table is
+//! packed: neighbouring entries of the log share a value.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use lgpki_domain::{ApplicationId, Authority, CrlScope, Digest, Serial, Timestamp};
-use lgpki_store::{Span, Tables, View};
+use lgpki_store::{StoreError, Tables, View};
 
-use super::{
-    record::{Reader, read_application},
-    table,
-};
-
-/// The entries of the log that share a value: 2^5 of 91 bytes fit into the 4 KB of a table's value.
-const NEIGHBOURS_BITS: u32 = 5;
+use super::{record::Reader, table};
 
 /// An open intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +18,7 @@ pub(crate) struct OpenIntent {
     pub(crate) scope: CrlScope,
     pub(crate) attempt: u32,
     pub(crate) content_digest: Digest,
+    pub(crate) key_digest: Digest,
     pub(crate) serial: Serial,
     pub(crate) not_after: Timestamp,
     /// Index of `certificate.intent`.
@@ -34,7 +29,6 @@ pub(crate) struct OpenIntent {
 #[derive(Debug, Default)]
 pub(crate) struct OpenIntents {
     intents: HashMap<ApplicationId, OpenIntent>,
-    neighbours: BTreeMap<u64, Vec<ApplicationId>>,
 }
 
 impl OpenIntents {
@@ -56,10 +50,8 @@ impl OpenIntents {
         application: ApplicationId,
         open: OpenIntent,
     ) {
-        let group = open.index >> NEIGHBOURS_BITS;
+        tables.put_packed(table::OPEN, open.index, &open.to_bytes(application));
         self.intents.insert(application, open);
-        self.neighbours.entry(group).or_default().push(application);
-        self.write(tables, group);
     }
 
     pub(super) fn remove(
@@ -68,50 +60,31 @@ impl OpenIntents {
         application: ApplicationId,
     ) -> Option<OpenIntent> {
         let open = self.intents.remove(&application)?;
-        let group = open.index >> NEIGHBOURS_BITS;
-        if let Some(members) = self.neighbours.get_mut(&group) {
-            members.retain(|member| *member != application);
-            if members.is_empty() {
-                self.neighbours.remove(&group);
-            }
-        }
-        self.write(tables, group);
+        tables.delete_packed(table::OPEN, open.index);
         Some(open)
     }
 
-    fn write(&self, tables: &mut Tables<'_>, group: u64) {
-        let key = group.to_be_bytes();
-        let Some(members) = self.neighbours.get(&group) else {
-            tables.delete(table::OPEN, &key);
-            return;
-        };
-        let mut value = Vec::with_capacity(members.len() * 91);
-        for member in members {
-            if let Some(open) = self.intents.get(member) {
-                open.write(*member, &mut value);
-            }
-        }
-        tables.put(table::OPEN, &key, value);
+    /// What the table holds.
+    pub(super) fn load(view: &View<'_>) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        view.each_packed(table::OPEN, |_, bytes| {
+            let (application, open) = OpenIntent::from_bytes(bytes)
+                .ok_or_else(|| StoreError::Corrupt("an open intent".to_owned()))?;
+            all.intents.insert(application, open);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
-    /// What the table holds; `None` if it does not make sense.
-    pub(super) fn load(view: &View<'_>) -> Option<Self> {
-        let mut all = Self::default();
-        for (key, value) in view.scan(table::OPEN, &Span::all()) {
-            let group = u64::from_be_bytes(key.try_into().ok()?);
-            let mut reader = Reader(&value);
-            while !reader.0.is_empty() {
-                let (application, open) = OpenIntent::read(&mut reader)?;
-                all.intents.insert(application, open);
-                all.neighbours.entry(group).or_default().push(application);
-            }
-        }
-        Some(all)
+    /// The keys of all of them, with their applications.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (Digest, ApplicationId)> {
+        self.intents.iter().map(|(id, open)| (open.key_digest, *id))
     }
 }
 
 impl OpenIntent {
-    fn write(&self, application: ApplicationId, out: &mut Vec<u8>) {
+    fn to_bytes(self, application: ApplicationId) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
         out.extend_from_slice(&application.to_bytes());
         out.push(match self.authority {
             Authority::Organization => 1,
@@ -121,13 +94,16 @@ impl OpenIntent {
         out.extend_from_slice(&self.scope.code().to_be_bytes());
         out.extend_from_slice(&self.attempt.to_be_bytes());
         out.extend_from_slice(&self.content_digest.0);
+        out.extend_from_slice(&self.key_digest.0);
         out.extend_from_slice(self.serial.as_bytes());
         out.extend_from_slice(&self.not_after.as_millis().to_be_bytes());
         out.extend_from_slice(&self.index.to_be_bytes());
+        out
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<(ApplicationId, Self)> {
-        let application = read_application(&reader.take::<16>()?)?;
+    fn from_bytes(bytes: &[u8]) -> Option<(ApplicationId, Self)> {
+        let mut reader = Reader(bytes);
+        let application = ApplicationId::from_bytes(reader.take()?);
         let open = Self {
             authority: match reader.take::<1>()? {
                 [1] => Authority::Organization,
@@ -138,10 +114,11 @@ impl OpenIntent {
             scope: CrlScope::from_code(u16::from_be_bytes(reader.take()?))?,
             attempt: u32::from_be_bytes(reader.take()?),
             content_digest: Digest(reader.take()?),
+            key_digest: Digest(reader.take()?),
             serial: Serial::from_bytes(&reader.take::<16>()?)?,
             not_after: Timestamp::from_millis(i64::from_be_bytes(reader.take()?)),
             index: u64::from_be_bytes(reader.take()?),
         };
-        Some((application, open))
+        reader.end((application, open))
     }
 }

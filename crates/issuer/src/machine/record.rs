@@ -54,10 +54,6 @@ pub(super) fn read_epoch(bytes: &[u8]) -> Option<Epoch> {
     Some(Epoch(u64::from_be_bytes(bytes.try_into().ok()?)))
 }
 
-pub(super) fn read_application(bytes: &[u8]) -> Option<ApplicationId> {
-    Some(ApplicationId::from_bytes(bytes.try_into().ok()?))
-}
-
 /// How an application's last attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settled {
@@ -71,27 +67,31 @@ pub(crate) struct ApplicationRecord {
     pub(crate) settled: Settled,
     pub(crate) attempt: u32,
     pub(crate) content_digest: Digest,
+    pub(crate) key_digest: Digest,
     pub(crate) serial: Serial,
     /// Index of `certificate.issued` or `certificate.abandoned`.
     pub(crate) index: u64,
 }
 
 impl ApplicationRecord {
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(61);
+    pub(crate) fn to_bytes(self, application: ApplicationId) -> Vec<u8> {
+        let mut out = Vec::with_capacity(109);
+        out.extend_from_slice(&application.to_bytes());
         out.push(match self.settled {
             Settled::Issued => 1,
             Settled::Abandoned => 2,
         });
         out.extend_from_slice(&self.attempt.to_be_bytes());
         out.extend_from_slice(&self.content_digest.0);
+        out.extend_from_slice(&self.key_digest.0);
         out.extend_from_slice(self.serial.as_bytes());
         out.extend_from_slice(&self.index.to_be_bytes());
         out
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<(ApplicationId, Self)> {
         let mut reader = Reader(bytes);
+        let application = ApplicationId::from_bytes(reader.take()?);
         let record = Self {
             settled: match reader.take::<1>()? {
                 [1] => Settled::Issued,
@@ -100,10 +100,11 @@ impl ApplicationRecord {
             },
             attempt: u32::from_be_bytes(reader.take()?),
             content_digest: Digest(reader.take()?),
+            key_digest: Digest(reader.take()?),
             serial: Serial::from_bytes(&reader.take::<16>()?)?,
             index: u64::from_be_bytes(reader.take()?),
         };
-        reader.end(record)
+        reader.end((application, record))
     }
 }
 

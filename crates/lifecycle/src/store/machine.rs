@@ -22,7 +22,7 @@ use crate::ports::{
     RenewalOpening, RenewalOrder, Revocation, RevocationOrder, RevocationOutcome, is_over,
 };
 
-/// serial number → [`Held`].
+/// Index of the entry that brought a serial number → serial number and [`Held`]; packed.
 const CERTIFICATES: &str = "certificate";
 /// series → the body of its newest `crl.published`.
 const CRLS: &str = "crl";
@@ -213,7 +213,8 @@ impl LifecycleMachine {
     }
 
     fn put(&mut self, tables: &mut Tables<'_>, serial: Serial, held: Held) {
-        tables.put(CERTIFICATES, serial.as_bytes(), held.to_bytes());
+        let record = [serial.as_bytes().as_slice(), &held.to_bytes()].concat();
+        tables.put_packed(CERTIFICATES, held.index, &record);
         self.inventory.put(serial, held);
         if let Some(index) = held.notable() {
             self.notable.send_replace(index);
@@ -329,12 +330,15 @@ impl Machine for LifecycleMachine {
                 .map_err(|e| StoreError::Corrupt(format!("a record of a published CRL: {e}")))?;
             inventory.published(body);
         }
-        for (key, bytes) in view.scan(CERTIFICATES, &Span::all()) {
-            let record = Serial::from_bytes(&key).zip(Held::from_bytes(&bytes));
+        view.each_packed(CERTIFICATES, |_, bytes| {
+            let record = bytes
+                .split_first_chunk::<16>()
+                .and_then(|(serial, held)| Serial::from_bytes(serial).zip(Held::from_bytes(held)));
             let (serial, held) = record
                 .ok_or_else(|| StoreError::Corrupt("a record of a certificate".to_owned()))?;
             inventory.put(serial, held);
-        }
+            Ok(())
+        })?;
         renewal::load(&mut inventory, view)?;
         self.inventory = inventory;
         Ok(())

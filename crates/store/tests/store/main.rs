@@ -10,5 +10,6 @@ mod concurrent;
 mod conformance;
 mod faults;
 mod kill;
+mod packed;
 mod rebuild;
 mod toy;

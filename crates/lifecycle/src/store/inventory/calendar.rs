@@ -248,12 +248,24 @@ impl Scale {
     /// The row of one branch, or of all together; none if nothing expires.
     fn sum(&self, row: &Row, branch: Option<BodyCode>) -> Option<HistogramRow> {
         let mut sum = self.row(branch, None);
-        let mut any = false;
+        // Cells of one bucket stand together; their sum is put down once.
+        let mut run: Option<(usize, Cell)> = None;
         for (bucket, _, cell) in self.cells(row) {
-            any = true;
-            add(&mut sum, bucket, cell);
+            match &mut run {
+                Some((at, total)) if *at == bucket => {
+                    total.unrevoked = total.unrevoked.saturating_add(cell.unrevoked);
+                    total.revoked = total.revoked.saturating_add(cell.revoked);
+                }
+                _ => {
+                    if let Some((at, total)) = run.replace((bucket, *cell)) {
+                        add(&mut sum, at, &total);
+                    }
+                }
+            }
         }
-        any.then_some(sum)
+        let (at, total) = run?;
+        add(&mut sum, at, &total);
+        Some(sum)
     }
 
     /// A row for each kind that occurs.

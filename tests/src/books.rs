@@ -173,23 +173,20 @@ impl Books {
             (&self.lifecycle, "crl.published"),
         ];
         for (log, kind) in logs {
-            let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
+            let mut newest: BTreeMap<_, u64> = BTreeMap::new();
             for entry in of(log, kind) {
                 let number = entry.number("number").unwrap_or_default();
-                let before = newest.insert(entry.text("authority"), number).unwrap_or(0);
+                let before = newest.insert(series(entry), number).unwrap_or(0);
                 faults.unless(number > before, || {
-                    format!(
-                        "{kind} {number} of {} follows {before}",
-                        entry.text("authority")
-                    )
+                    format!("{kind} {number} of {:?} follows {before}", series(entry))
                 });
             }
         }
         let signed: BTreeSet<_> = of(&self.issuer, "crl.signed")
-            .map(|e| (e.text("authority"), e.number("number")))
+            .map(|e| (series(e), e.number("number")))
             .collect();
         for entry in of(&self.lifecycle, "crl.published") {
-            let crl = (entry.text("authority"), entry.number("number"));
+            let crl = (series(entry), entry.number("number"));
             faults.unless(signed.contains(&crl), || {
                 format!("{crl:?} was published and never signed")
             });
@@ -240,6 +237,12 @@ impl Books {
             });
         }
     }
+}
+
+/// What an entry's CRL number counts within: the CA, the generation of its key, and the scope.
+fn series(entry: &Entry) -> (&str, u64, &str) {
+    let generation = entry.number("generation").unwrap_or(1);
+    (entry.text("authority"), generation, entry.text("scope"))
 }
 
 /// The entries of one kind.

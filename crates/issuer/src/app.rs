@@ -25,6 +25,7 @@ use lgpki_domain::{ApplicationId, Authority, AuthorityKey, Clock, Randomness};
 use lgpki_ledger::Stamp;
 use tokio::sync::watch;
 
+pub(crate) use authority::Publishing;
 pub use ca_certificate::Cross;
 pub(crate) use crl::{CrlOrder, LONGEST_CRL};
 pub use issue::Answer;

@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use lgpki_domain::{
-    ApplicationId, Authority, BodyCode, CertificateKind, JstDate, KeyAlgorithm, OfficerRole,
-    Subject,
+    ApplicationId, Authority, BodyCode, CertificateKind, CrlOptions, JstDate, KeyAlgorithm,
+    OfficerRole, Subject,
 };
 use lgpki_keys::Passphrase;
 use lgpki_x509::key::sha256;
 
 use crate::{
     Settings,
-    app::{Answer, App, Order, Ports, Wanted},
+    app::{Answer, App, Order, Ports, Publishing, Wanted},
     error::{IssuerError, StoreError},
     ports::{AuthorityRecord, Certificate},
     start,
@@ -71,7 +71,8 @@ impl Ceremony {
     }
 
     /// Creates a CA with a new key; its certificate is valid for ten years from `day`, and its CRL
-    /// and certificate are published below each of `bases`, such as `http://repository.lg.jp`.
+    /// and certificate are published below each of `bases`, such as `http://repository.lg.jp`, with one
+    /// CRL for all user certificates.
     pub async fn create_authority(
         &self,
         authority: Authority,
@@ -79,8 +80,23 @@ impl Ceremony {
         day: JstDate,
         bases: &[String],
     ) -> Result<AuthorityRecord, IssuerError> {
+        let usual = CrlOptions::default();
+        self.create_authority_publishing(authority, algorithm, day, bases, usual)
+            .await
+    }
+
+    /// Creates a CA that publishes its revocations as `crl` says, which never changes.
+    pub async fn create_authority_publishing(
+        &self,
+        authority: Authority,
+        algorithm: KeyAlgorithm,
+        day: JstDate,
+        bases: &[String],
+        crl: CrlOptions,
+    ) -> Result<AuthorityRecord, IssuerError> {
+        let publishing = Publishing { bases, crl };
         self.app
-            .create_authority(authority, algorithm, day, bases, ACTOR)
+            .create_authority(authority, algorithm, day, publishing, ACTOR)
             .await
     }
 

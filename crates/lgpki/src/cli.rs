@@ -19,7 +19,8 @@ pub(crate) use operator::{DirectoryCommand, OperatorCommand};
 pub(crate) use renew::RenewArgs;
 
 use lgpki_domain::{
-    Authority, BodyCode, CertificateKind, KeyAlgorithm, KeyMedium, OfficerRole, RevocationReason,
+    Authority, BodyCode, CertificateKind, CrlOptions, KeyAlgorithm, KeyMedium, OfficerRole,
+    RevocationReason,
 };
 
 /// The certificate authority of LGPKI, the local governments' public key infrastructure.
@@ -132,6 +133,10 @@ pub(crate) struct InitArgs {
     /// How many auditors get login cards.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=20))]
     pub(crate) auditors: u8,
+    /// Divide a CA's CRL of user certificates into partitions (2 to 256), fixed in its certificates; such
+    /// as `application=16`; may be repeated.
+    #[arg(long = "crl-partitions", value_name = "CA=N", value_parser = crl_partitions)]
+    pub(crate) crl_partitions: Vec<(Authority, u16)>,
     /// What the officers log in with.
     #[arg(long, value_enum, default_value_t = LoginForm::Card)]
     pub(crate) login_form: LoginForm,
@@ -145,6 +150,22 @@ pub(crate) struct InitArgs {
     /// The default is this machine's publication port.
     #[arg(long, value_name = "URL")]
     pub(crate) publication_url: Option<String>,
+}
+
+/// Reads `application=16`.
+fn crl_partitions(text: &str) -> Result<(Authority, u16), String> {
+    let read = text.split_once('=').and_then(|(ca, number)| {
+        let options = CrlOptions {
+            partitions: number.parse().ok()?,
+            delta: false,
+        };
+        let partitions = Some(options.partitions).filter(|n| *n > 0 && options.are_possible())?;
+        Some((Authority::parse(ca)?, partitions))
+    });
+    read.ok_or_else(|| {
+        "write organization=N or application=N with 2 to 256 partitions, such as application=16"
+            .to_owned()
+    })
 }
 
 /// What an officer logs in with.

@@ -13,6 +13,7 @@ mod notices;
 mod operator;
 mod renew;
 mod serve;
+mod status;
 mod submit;
 
 use clap::CommandFactory;

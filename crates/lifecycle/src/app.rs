@@ -5,11 +5,13 @@ mod renewals;
 
 use std::{sync::Arc, time::Duration};
 
-use lgpki_domain::{Authority, Clock, CrlScope, Faults, Serial};
+use lgpki_domain::{Authority, Clock, Faults, Serial};
 use lgpki_proto::Failure;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{
+    alarm::{Alarm, Board},
+    config::Schedule,
     error::LifecycleError,
     metrics,
     ports::{
@@ -37,6 +39,8 @@ pub(crate) struct App<S> {
     pub(crate) bell: Arc<Notify>,
     /// How many days before the day of expiry a certificate expires soon.
     pub(crate) notice_days: i32,
+    pub(crate) board: Board,
+    pub(crate) schedule: Schedule,
 }
 
 impl<S: LifecycleStore> App<S> {
@@ -115,10 +119,8 @@ impl<S: LifecycleStore> App<S> {
         })
     }
 
-    /// The CAs with their newest CRLs.
-    pub(crate) async fn authorities(
-        &self,
-    ) -> Result<Vec<(IssuerInfo, Option<Publication>)>, Failure> {
+    /// The CAs' keys with their newest CRLs and what is wrong with them.
+    pub(crate) async fn authorities(&self) -> Result<Vec<AuthorityStanding>, Failure> {
         let infos = Arc::clone(&self.issuers.borrow());
         if infos.is_empty() {
             let failure = Failure::from(LifecycleError::NoIssuer);
@@ -126,9 +128,30 @@ impl<S: LifecycleStore> App<S> {
         }
         let mut authorities = Vec::with_capacity(infos.len());
         for info in infos.iter() {
-            let standing = self.store.publication(info.series(CrlScope::User)).await?;
-            authorities.push((info.clone(), standing.newest));
+            let mut crls = Vec::new();
+            let mut next_updates = Vec::new();
+            for scope in info.crl_options.scopes() {
+                let series = info.series(scope);
+                let newest = self.store.publication(series).await?.newest;
+                next_updates.push((series, newest.as_ref().map(|newest| newest.next_update)));
+                crls.extend(newest);
+            }
+            let now = self.clock.now();
+            authorities.push(AuthorityStanding {
+                info: info.clone(),
+                crls,
+                alarms: self.board.alarms(now, self.schedule, &next_updates),
+            });
         }
         Ok(authorities)
     }
+}
+
+/// A key of a CA with what it has published.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorityStanding {
+    pub(crate) info: IssuerInfo,
+    /// The newest CRL of each scope.
+    pub(crate) crls: Vec<Publication>,
+    pub(crate) alarms: Vec<Alarm>,
 }

@@ -97,6 +97,13 @@ impl Schedule {
         self.daily_at_seconds
     }
 
+    /// How long before nextUpdate a CRL is overdue, in seconds: a day after its time, less a twelfth
+    /// of what is left then.
+    #[must_use]
+    pub const fn reserve_seconds(self) -> i64 {
+        (self.validity_seconds - DAY * 3600) * 11 / 12
+    }
+
     /// nextUpdate less thisUpdate, in seconds.
     #[must_use]
     pub const fn validity_seconds(self) -> i64 {

@@ -1,13 +1,11 @@
-//! Makes a CRL from a snapshot of the inventory, and holds back one that must not be published.
+//! Makes a CRL from a snapshot of the inventory.
 //!
-//! The issuer lints and signs; here the list is composed, its signature checked, and the result
-//! compared with the one before: numbers rise, times go forward, and nothing that was listed is
-//! gone unless its certificate had expired before that one was issued (RFC 5280 §3.3). All of it
-//! is plain computation, to be run where it may block.
+//! Here the list is composed and read back; the gate judges it, the issuer lints and signs it, and
+//! its signature is checked. All of it is plain computation, to be run where it may block.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
-use lgpki_domain::{CrlSeries, Serial, Timestamp};
+use lgpki_domain::{CrlScope, CrlSeries};
 use lgpki_x509::{
     Addresses, Issuer as CaKey,
     crl::{self, CrlEntry, CrlHeader, RevocationList},
@@ -17,6 +15,7 @@ use lgpki_x509::{
 
 use crate::{
     error::LifecycleError,
+    gate::{Rule, Terms},
     ports::{CrlToSign, IssuerInfo, Snapshot},
 };
 
@@ -25,10 +24,6 @@ use crate::{
 pub(crate) struct Composed {
     /// The CA's key.
     key: CaKey,
-    /// Number and times.
-    pub(crate) header: CrlHeader,
-    /// What was to be listed.
-    entries: u64,
     /// What goes to the issuer.
     pub(crate) to_sign: CrlToSign,
 }
@@ -48,16 +43,18 @@ pub(crate) fn ca_key(info: &IssuerInfo) -> Result<CaKey, LifecycleError> {
         &info.certificate,
         addresses,
     );
+    let key = key.and_then(|key| key.with_crl_options(info.crl_options));
     key.map_err(|source| LifecycleError::Crl {
         authority: info.authority,
         source,
     })
 }
 
-/// Reads a published CRL; none if it is not one of this CA.
-pub(crate) fn genuine(key: &CaKey, der: &[u8]) -> Option<RevocationList> {
+/// Reads a published CRL; none if it is not one of this CA and scope.
+pub(crate) fn genuine(key: &CaKey, scope: CrlScope, der: &[u8]) -> Option<RevocationList> {
     let list = RevocationList::parse(der).ok()?;
-    list.is_signed_by(key.public_key()).then_some(list)
+    let genuine = list.is_of(key, scope) && list.is_signed_by(key.public_key());
+    genuine.then_some(list)
 }
 
 /// Composes the list.
@@ -77,8 +74,6 @@ pub(crate) fn compose(
     let tbs: Arc<[u8]> = crl::write(&key, &header, entries).map_err(failed)?.into();
     Ok(Composed {
         key,
-        header,
-        entries: snapshot.entries.len() as u64,
         to_sign: CrlToSign {
             series,
             base: None,
@@ -89,79 +84,40 @@ pub(crate) fn compose(
     })
 }
 
-/// Joins list and signature; the CRL is read back and must be what was meant, signed by its CA.
-pub(crate) fn seal(
-    composed: &Composed,
-    signature: &[u8],
-) -> Result<RevocationList, LifecycleError> {
-    let series = composed.to_sign.series;
-    let authority = series.key.authority;
-    let algorithm = composed.key.signature_algorithm();
-    let der = signed::assemble(composed.to_sign.tbs.to_vec(), algorithm, signature);
-    let list =
-        RevocationList::parse(&der).map_err(|source| LifecycleError::Crl { authority, source })?;
-    let held_back = |why: &str| LifecycleError::HeldBack {
-        series,
-        number: composed.header.number.0,
-        why: why.to_owned(),
-    };
-    if !list.is_signed_by(composed.key.public_key()) {
-        return Err(held_back("its signature is not the CA's"));
+impl Composed {
+    /// The list read back as it was written, before it is signed.
+    pub(crate) fn draft(&self) -> Result<RevocationList, LifecycleError> {
+        self.assembled(&[])
     }
-    let summary = list.summary();
-    let as_meant = summary.number == composed.header.number
-        && summary.this_update == composed.header.this_update
-        && summary.next_update == composed.header.next_update
-        && summary.entries == composed.entries;
-    if as_meant {
-        Ok(list)
-    } else {
-        Err(held_back("it reads back as another list than was meant"))
-    }
-}
 
-/// What `previous` lists and `next` does not, ascending.
-pub(crate) fn gone(previous: &RevocationList, next: &RevocationList) -> Vec<Serial> {
-    let mut gone = Vec::new();
-    // Both were read whole before: every entry can be read.
-    let mut kept = next
-        .entries()
-        .flatten()
-        .map(|entry| entry.serial)
-        .peekable();
-    for listed in previous.entries().flatten() {
-        loop {
-            match kept.peek().map(|serial| serial.cmp(&listed.serial)) {
-                Some(Ordering::Less) => {
-                    kept.next();
-                }
-                Some(Ordering::Equal) => break,
-                Some(Ordering::Greater) | None => {
-                    gone.push(listed.serial);
-                    break;
-                }
-            }
+    /// Joins list and signature; the CRL must be signed by its CA.
+    pub(crate) fn seal(&self, signature: &[u8]) -> Result<RevocationList, LifecycleError> {
+        let list = self.assembled(signature)?;
+        if list.is_signed_by(self.key.public_key()) {
+            return Ok(list);
+        }
+        Err(LifecycleError::HeldBack {
+            series: self.to_sign.series,
+            number: self.to_sign.number.0,
+            rule: Rule::Signature,
+            why: "its signature is not the CA's".to_owned(),
+        })
+    }
+
+    /// What the gate holds the list to.
+    pub(crate) const fn terms(&self, validity_seconds: i64) -> Terms<'_> {
+        Terms {
+            key: &self.key,
+            series: self.to_sign.series,
+            validity_seconds,
         }
     }
-    gone
-}
 
-/// Whether what is gone may be: each had expired before the last CRL that listed it was issued.
-pub(crate) fn may_go(
-    gone: &[Serial],
-    expiries: &[Option<Timestamp>],
-    previous_update: Timestamp,
-) -> Result<(), String> {
-    let wrong = gone
-        .iter()
-        .zip(expiries)
-        .find(|(_, expiry)| expiry.is_none_or(|not_after| not_after >= previous_update));
-    match wrong {
-        None => Ok(()),
-        Some((serial, _)) => Err(format!(
-            "{serial} was listed and is missing, though it has not stood on a CRL issued after its \
-             expiry"
-        )),
+    fn assembled(&self, signature: &[u8]) -> Result<RevocationList, LifecycleError> {
+        let authority = self.key.authority();
+        let algorithm = self.key.signature_algorithm();
+        let der = signed::assemble(self.to_sign.tbs.to_vec(), algorithm, signature);
+        RevocationList::from_der(der).map_err(|source| LifecycleError::Crl { authority, source })
     }
 }
 

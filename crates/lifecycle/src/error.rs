@@ -10,6 +10,8 @@ use lgpki_ledger::EntryError;
 use lgpki_proto::{Failure, RemoteError};
 use lgpki_x509::error::X509Error;
 
+use crate::gate::Rule;
+
 /// The inventory cannot be opened, read or added to.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -76,6 +78,8 @@ pub enum LifecycleError {
         series: CrlSeries,
         /// Its number.
         number: u64,
+        /// The rule that it breaks.
+        rule: Rule,
         /// What is wrong with it.
         why: String,
     },

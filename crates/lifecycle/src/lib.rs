@@ -2,15 +2,17 @@
 //!
 //! It answers "what is this certificate's state today?". Its inventory is a projection of the
 //! issuer's feed plus the revocations that intake orders, kept in its own log from which everything
-//! can be rebuilt. It publishes a full CRL per CA daily, on demand, and at once after a key
+//! can be rebuilt. It publishes the CRLs of each CA daily, on demand, and at once after a key
 //! compromise, over plain HTTP together with the CA certificates, and answers OCSP there with keys of
 //! its own that the issuer certifies for that alone. It calls the issuer and nobody else, holds no CA
 //! key, and never publishes a CRL whose number or time goes back.
 
+mod alarm;
 mod app;
 pub mod config;
 mod crl;
 pub mod error;
+mod gate;
 mod grpc;
 mod http;
 mod issuer;
@@ -26,6 +28,7 @@ mod worker;
 
 pub use config::{LifecycleConfig, OcspConfig, Schedule, Settings};
 pub use error::{LifecycleError, StoreError};
+pub use gate::Rule;
 pub use issuer::GrpcIssuer;
 pub use service::{Deps, Listeners, run};
 pub use store::{

@@ -1,9 +1,15 @@
 //! What lifecycle counts and measures. Labels come from closed lists, never from serial numbers.
 
-use lgpki_domain::{Authority, AuthorityKey, RevocationReason, Timestamp};
+use lgpki_domain::{Authority, AuthorityKey, CrlSeries, RevocationReason, Timestamp};
+use lgpki_x509::issuer::crl_file_of;
 use metrics::{counter, gauge};
 
-use crate::{ports::Publication, worker::plan::Due};
+use crate::{
+    alarm::{Alarm, AlarmKind},
+    gate::Rule,
+    ports::Publication,
+    worker::plan::Due,
+};
 
 /// Certificates entered the inventory.
 pub(crate) fn registered(count: usize, position: u64) {
@@ -27,21 +33,44 @@ pub(crate) fn revoked(reason: RevocationReason) {
 
 /// A CRL was published.
 pub(crate) fn published(publication: &Publication, due: Due) {
-    let authority = publication.series.key.authority.name();
-    counter!("lgpki_lifecycle_crls_total", "authority" => authority, "due" => due.name())
+    let (authority, crl) = labels(publication.series);
+    counter!("lgpki_lifecycle_crls_total", "authority" => authority, "crl" => crl, "due" => due.name())
         .increment(1);
     standing(publication);
 }
 
+/// The labels of a series of CRLs: its CA, and the file's name without its ending.
+fn labels(series: CrlSeries) -> (&'static str, String) {
+    let file = crl_file_of(series, false);
+    let crl = file.trim_end_matches(".crl").to_owned();
+    (series.key.authority.name(), crl)
+}
+
+/// The gate refused a CRL.
+pub(crate) fn refused(series: CrlSeries, rule: Rule) {
+    let (authority, crl) = labels(series);
+    counter!("lgpki_lifecycle_crl_refused_total", "authority" => authority, "crl" => crl, "rule" => rule.name())
+        .increment(1);
+}
+
+/// The alarms that stand, by kind.
+pub(crate) fn alarms(alarms: &[Alarm]) {
+    for kind in AlarmKind::ALL {
+        let count = alarms.iter().filter(|alarm| alarm.kind == kind).count();
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        gauge!("lgpki_lifecycle_alarms", "kind" => kind.name()).set(count);
+    }
+}
+
 /// The newest CRL of a CA, whether made now or before the start.
 pub(crate) fn standing(publication: &Publication) {
-    let authority = publication.series.key.authority.name();
+    let (authority, crl) = labels(publication.series);
     let set = |name: &'static str, value: i64| {
         #[expect(
             clippy::cast_precision_loss,
             reason = "seconds and counts are below 2^52"
         )]
-        gauge!(name, "authority" => authority).set(value as f64);
+        gauge!(name, "authority" => authority, "crl" => crl.clone()).set(value as f64);
     };
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     set("lgpki_lifecycle_crl_number", signed(publication.number.0));
@@ -57,8 +86,10 @@ pub(crate) fn standing(publication: &Publication) {
 }
 
 /// An attempt to publish a CRL failed.
-pub(crate) fn publication_failed(authority: Authority) {
-    counter!("lgpki_lifecycle_crl_failures_total", "authority" => authority.name()).increment(1);
+pub(crate) fn publication_failed(series: CrlSeries) {
+    let (authority, crl) = labels(series);
+    counter!("lgpki_lifecycle_crl_failures_total", "authority" => authority, "crl" => crl)
+        .increment(1);
 }
 
 /// A relying party asked for a file.

@@ -17,7 +17,7 @@ use lgpki_domain::{
     Digest, Fault, RevocationReason, Serial, Timestamp,
 };
 use lgpki_proto::RemoteError;
-use lgpki_x509::ocsp;
+use lgpki_x509::{Addresses, ocsp};
 use tokio::sync::{mpsc, watch};
 
 pub use feed::{AbandonedSerial, FeedEvent, FeedItem, Followed, IssuedCertificate};
@@ -332,6 +332,18 @@ impl IssuerInfo {
     #[must_use]
     pub const fn key(&self) -> AuthorityKey {
         AuthorityKey::new(self.authority, self.generation)
+    }
+
+    /// Where relying parties fetch the CRL of a scope; the first address, where there are several.
+    #[must_use]
+    pub fn crl_url(&self, scope: CrlScope) -> String {
+        let addresses = Addresses {
+            crl: self.crl_urls.iter().take(1).cloned().collect(),
+            ca_certificate: Vec::new(),
+            ocsp: Vec::new(),
+            cps: String::new(),
+        };
+        addresses.crl_of(scope, false).pop().unwrap_or_default()
     }
 
     /// The series of this key's CRLs of a scope.

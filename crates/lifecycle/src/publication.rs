@@ -13,11 +13,11 @@ use std::{
 };
 
 use axum::body::Bytes;
-use lgpki_domain::{Authority, Digest, Serial, Timestamp};
+use lgpki_domain::{Authority, AuthorityKey, CrlScope, CrlSeries, Digest, Serial, Timestamp};
 use lgpki_x509::{
     Certificate,
     crl::RevocationList,
-    issuer::{certificate_file, crl_file, cross_file, link_file},
+    issuer::{certificate_file, crl_file_of, cross_file, link_file},
     key::sha256,
 };
 
@@ -35,8 +35,8 @@ The policy identifiers in its certificates are examples under the arc 2.999 and 
 /// Which file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Name {
-    /// The CRL of a CA key.
-    Crl(Authority, u32),
+    /// The CRL of a series.
+    Crl(CrlSeries),
     /// The certificate of a CA key.
     Certificate(Authority, u32),
     /// The key of the first generation, certified with that of the second.
@@ -50,7 +50,7 @@ impl Name {
     #[must_use]
     pub(crate) fn path(self) -> String {
         match self {
-            Self::Crl(authority, generation) => format!("crl/{}", crl_file(authority, generation)),
+            Self::Crl(series) => format!("crl/{}", crl_file_of(series, false)),
             Self::Certificate(authority, generation) => {
                 format!("ca/{}", certificate_file(authority, generation))
             }
@@ -80,11 +80,18 @@ impl Name {
         }
         let (folder, file) = path.split_once('/')?;
         let (stem, _) = file.split_once('.')?;
-        let (authority, generation) = stem.rsplit_once('-')?;
-        let authority = Authority::parse(authority)?;
-        let generation = generation.parse().ok()?;
+        let mut parts = stem.splitn(3, '-');
+        let authority = Authority::parse(parts.next()?)?;
+        let generation = parts.next()?.parse().ok()?;
+        let scope = match parts.next() {
+            None => CrlScope::User,
+            Some(scope) => scope.parse().ok()?,
+        };
         let name = match folder {
-            "crl" => Self::Crl(authority, generation),
+            "crl" => Self::Crl(CrlSeries {
+                key: AuthorityKey::new(authority, generation),
+                scope,
+            }),
             "ca" => Self::Certificate(authority, generation),
             _ => return None,
         };
@@ -226,11 +233,20 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Lifecyc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::series;
 
     #[test]
     fn a_name_is_read_from_its_own_path_only() {
         for name in [
-            Name::Crl(Authority::Organization, 1),
+            Name::Crl(series(Authority::Organization)),
+            Name::Crl(CrlSeries {
+                scope: CrlScope::Partition(3),
+                ..series(Authority::Application)
+            }),
+            Name::Crl(CrlSeries {
+                scope: CrlScope::CaCertificates,
+                ..series(Authority::Application)
+            }),
             Name::Certificate(Authority::Application, 12),
             Name::Link(Authority::Organization, 1, 2),
             Name::Cross(Authority::Organization, 1, crate::testing::serial(7)),
@@ -242,6 +258,10 @@ mod tests {
             "ca/organization-1-with-02.cer",
             "ca/organization-1-cross-12.cer",
             "crl/organization-1-with-2.cer",
+            "crl/organization-1-user.crl",
+            "crl/organization-1-p3.crl",
+            "crl/organization-1-ca-ca.crl",
+            "ca/organization-1-ca.cer",
             "crl/organization-1.cer",
             "crl/organization-1.crl.new",
             "ca/../organization-1.cer",

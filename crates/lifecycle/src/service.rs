@@ -13,6 +13,7 @@ use tokio::{
 use tonic::{service::Routes, transport::Channel};
 
 use crate::{
+    alarm::Board,
     app::App,
     config::Settings,
     error::{LifecycleError, StoreError},
@@ -169,6 +170,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
         let (position, positions) = watch::channel(0);
         let (issuers, known) = watch::channel(Issuers::default());
         let (demands, demanded) = mpsc::channel::<Demand>(DEMANDS);
+        let schedule = self.settings.schedule;
         let bell = Arc::new(Notify::new());
         let news = Arc::new(Notify::new());
         let certifier = Certifier {
@@ -178,6 +180,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             randomness: Arc::clone(&self.randomness),
             issuers: known.clone(),
         };
+        let board = Board::default();
         let follower = Follower {
             store: self.store.clone(),
             issuer: self.issuer.clone(),
@@ -200,10 +203,12 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
                 store: self.store.clone(),
                 issuer: self.issuer,
                 clock: Arc::clone(&self.clock),
-                schedule: self.settings.schedule,
+                schedule,
                 files: self.files,
                 issuers,
             },
+            randomness: self.randomness,
+            board: board.clone(),
             bell: Arc::clone(&bell),
         };
         let handlers = Handlers {
@@ -215,6 +220,8 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
                 demands,
                 bell,
                 notice_days: self.settings.notice_days,
+                board,
+                schedule,
             },
             shutdown: shutdown.clone(),
         };

@@ -143,8 +143,8 @@ struct Ca {
 
 #[derive(Default)]
 struct State {
-    highest: HashMap<Authority, u64>,
-    signed: HashMap<(Authority, u64), (Digest, Vec<u8>)>,
+    highest: HashMap<CrlSeries, u64>,
+    signed: HashMap<(CrlSeries, u64), (Digest, Vec<u8>)>,
     refusals: Vec<Code>,
     lose_answers: usize,
     away: bool,
@@ -155,6 +155,11 @@ struct State {
 impl FakeIssuer {
     /// Two CAs that opened with LGPKI.
     pub(crate) fn new() -> Self {
+        Self::publishing(CrlOptions::default())
+    }
+
+    /// Two CAs that publish their revocations in this way.
+    pub(crate) fn publishing(options: CrlOptions) -> Self {
         let random = SeededRandom::new(7);
         let ca = |authority| {
             let key = SoftwareKey::generate(KeyAlgorithm::P256).unwrap();
@@ -171,6 +176,7 @@ impl FakeIssuer {
             let certificate = linted.into_certificate(&signature);
             let addresses = Addresses::at(&["http://crl.example".to_owned()], authority, 1);
             let x509 = CaKey::try_new(authority, 1, &certificate, addresses).unwrap();
+            let x509 = x509.with_crl_options(options).unwrap();
             Ca { key, x509 }
         };
         Self(Arc::new(Inner {
@@ -223,12 +229,16 @@ impl FakeIssuer {
 
     /// The highest number signed.
     pub(crate) fn highest(&self, authority: Authority) -> u64 {
-        self.state().highest.get(&authority).copied().unwrap_or(0)
+        self.highest_of(series(authority))
+    }
+
+    fn highest_of(&self, series: CrlSeries) -> u64 {
+        self.state().highest.get(&series).copied().unwrap_or(0)
     }
 
     /// Has another one take the next number.
     pub(crate) fn take_a_number(&self, authority: Authority) {
-        *self.state().highest.entry(authority).or_default() += 1;
+        *self.state().highest.entry(series(authority)).or_default() += 1;
     }
 
     /// Certifies responders from this day on; from the opening day unless told otherwise.
@@ -261,8 +271,16 @@ impl Issuer for FakeIssuer {
             certificate: ca.x509.certificate().into(),
             generation: ca.x509.generation(),
             crl_urls: ca.x509.addresses().crl.clone(),
-            crl_options: CrlOptions::default(),
-            crl_numbers: [(CrlScope::User, CrlNumber(self.highest(ca.x509.authority())))].into(),
+            crl_options: ca.x509.crl_options(),
+            crl_numbers: ca
+                .x509
+                .crl_options()
+                .scopes()
+                .map(|scope| {
+                    let key = series(ca.x509.authority()).key;
+                    (scope, CrlNumber(self.highest_of(CrlSeries { key, scope })))
+                })
+                .collect(),
         };
         Ok(self.0.cas.iter().map(info).collect())
     }
@@ -279,14 +297,14 @@ impl Issuer for FakeIssuer {
             return Err(refusal(code));
         }
         let number = crl.number.0;
-        if let Some((digest, signature)) = state.signed.get(&(crl.series.key.authority, number)) {
+        if let Some((digest, signature)) = state.signed.get(&(crl.series, number)) {
             return if *digest == crl.digest {
                 Ok(signature.clone())
             } else {
                 Err(refusal(Code::Aborted))
             };
         }
-        let highest = state.highest.entry(crl.series.key.authority).or_default();
+        let highest = state.highest.entry(crl.series).or_default();
         if number != *highest + 1 {
             return Err(refusal(Code::Aborted));
         }
@@ -294,10 +312,9 @@ impl Issuer for FakeIssuer {
         assert_eq!(linted.summary().number, crl.number);
         *highest = number;
         let signature = ca.key.sign(linted.tbs()).unwrap();
-        state.signed.insert(
-            (crl.series.key.authority, number),
-            (crl.digest, signature.clone()),
-        );
+        state
+            .signed
+            .insert((crl.series, number), (crl.digest, signature.clone()));
         if state.lose_answers > 0 {
             state.lose_answers -= 1;
             return Err(refusal(Code::Unavailable));

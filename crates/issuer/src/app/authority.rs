@@ -34,6 +34,15 @@ pub(super) struct NewKey {
     pub(super) crl_options: CrlOptions,
 }
 
+/// Where and how a CA publishes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Publishing<'a> {
+    /// Below which addresses.
+    pub(crate) bases: &'a [String],
+    /// How it publishes its revocations.
+    pub(crate) crl: CrlOptions,
+}
+
 impl<S: IssuerStore> App<S> {
     /// Creates a CA whose certificate is valid from `day`. The key is on disk before the record; an
     /// unfinished ceremony's key is used.
@@ -42,7 +51,7 @@ impl<S: IssuerStore> App<S> {
         authority: Authority,
         algorithm: KeyAlgorithm,
         day: JstDate,
-        bases: &[String],
+        publishing: Publishing<'_>,
         actor: &str,
     ) -> Result<AuthorityRecord, IssuerError> {
         if self.ca(authority).is_some() {
@@ -53,8 +62,8 @@ impl<S: IssuerStore> App<S> {
             generation: FIRST_GENERATION,
             algorithm,
             day,
-            addresses: Addresses::at(bases, authority, FIRST_GENERATION),
-            crl_options: CrlOptions::default(),
+            addresses: Addresses::at(publishing.bases, authority, FIRST_GENERATION),
+            crl_options: publishing.crl,
         };
         self.make_key(key, actor).await
     }

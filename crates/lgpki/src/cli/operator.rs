@@ -119,6 +119,12 @@ pub(crate) enum OperatorCommand {
         #[command(flatten)]
         examiner: Examiner,
     },
+    /// Show at one look whether anything needs a human: CRLs with their age, alarms, what waits.
+    #[command(
+        after_help = "Example:\n  lgpki operator --as offices/operator-1 status\n\nAn alarm says what happened and what \
+                            to do; the same alarms count in the metric lgpki_lifecycle_alarms."
+    )]
+    Status,
     /// Show the CAs and how fresh their CRLs are.
     Authorities,
     /// Erase the name of a branch's examiner; the audit log keeps only a commitment to it.

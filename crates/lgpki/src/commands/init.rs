@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use lgpki_domain::{Authority, Clock, prefecture::synthetic_bodies};
+use lgpki_domain::{Authority, Clock, CrlOptions, prefecture::synthetic_bodies};
 use lgpki_intake::store::EngineStore;
 use lgpki_issuer::{Ceremony, IssuerConfig, Ports, Settings};
 use lgpki_keys::{KeyError, Passphrase, PassphraseSource};
@@ -216,8 +216,16 @@ async fn authorities(args: &InitArgs, ceremony: &Ceremony, url: &str) -> Result<
             Authority::Organization => args.organization_key.0,
             Authority::Application => args.application_key.0,
         };
+        let parts = args.crl_partitions.iter();
+        let crl = CrlOptions {
+            partitions: parts
+                .rev()
+                .find(|(ca, _)| *ca == authority)
+                .map_or(0, |(_, n)| *n),
+            delta: false,
+        };
         let record = ceremony
-            .create_authority(authority, algorithm, today, &[url.to_owned()])
+            .create_authority_publishing(authority, algorithm, today, &[url.to_owned()], crl)
             .await
             .map_err(|e| {
                 CommandError::from_error(&format!("cannot create the {authority} CA"), &e)

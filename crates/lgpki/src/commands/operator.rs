@@ -16,7 +16,7 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    cirs, directory, forecast, inventory, notices, submit,
+    cirs, directory, forecast, inventory, notices, status, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -113,6 +113,7 @@ async fn carry_out(
             let request = submit::build(branch, &examiner, Content::Abolish(content))?;
             cirs::apply(office, request, "operator show", output).await
         }
+        OperatorCommand::Status => status::show(office, output).await,
         OperatorCommand::Authorities => authorities(office, output).await,
         OperatorCommand::EraseExaminerName { id } => {
             let request = v1::EraseExaminerNameRequest { id: id.to_string() };
@@ -312,12 +313,21 @@ fn report(
 #[derive(Serialize)]
 pub(crate) struct CrlView {
     authority: String,
+    key_generation: u32,
+    scope: String,
     number: u64,
     this_update: String,
     next_update: String,
     entries: u64,
     digest: String,
     url: String,
+}
+
+impl CrlView {
+    /// The CA.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
 }
 
 impl From<&v1::PublishedCrl> for CrlView {
@@ -329,6 +339,8 @@ impl From<&v1::PublishedCrl> for CrlView {
             .to_lowercase();
         Self {
             authority,
+            key_generation: crl.key_generation,
+            scope: crl.scope.clone(),
             number: crl.number,
             this_update: crl.this_update.clone(),
             next_update: crl.next_update.clone(),
@@ -345,6 +357,7 @@ fn show_crls(published: &[v1::PublishedCrl], output: Output) {
         table(
             &[
                 "CA",
+                "CRL",
                 "number",
                 "entries",
                 "this update",
@@ -354,6 +367,7 @@ fn show_crls(published: &[v1::PublishedCrl], output: Output) {
             views.iter().map(|c| {
                 vec![
                     c.authority.clone(),
+                    c.scope.clone(),
                     c.number.to_string(),
                     c.entries.to_string(),
                     short_time(&c.this_update),

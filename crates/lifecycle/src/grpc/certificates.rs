@@ -80,10 +80,7 @@ impl<S: LifecycleStore> CertificateService for Handlers<S> {
         let rpc = Rpc::of(&request)?;
         let found = self.app.authorities().await.map_err(|e| rpc.refuse(e))?;
         Ok(Response::new(v1::ListAuthoritiesResponse {
-            authorities: found
-                .iter()
-                .map(|(info, newest)| encode::authority(info, newest.as_ref()))
-                .collect(),
+            authorities: found.iter().map(encode::authority).collect(),
         }))
     }
 }

@@ -6,7 +6,8 @@ use lgpki_proto::{
     v1,
 };
 
-use crate::ports::{Certificate, CertificateState, IssuerInfo, Publication, RevocationOutcome};
+use crate::ports::{Certificate, CertificateState, Publication, RevocationOutcome};
+use crate::{alarm::Alarm, app::AuthorityStanding};
 
 /// A text, empty where there is none.
 pub(super) fn text_or_empty<T: ToString>(value: Option<T>) -> String {
@@ -85,24 +86,43 @@ pub(super) fn revocation(command_id: String, outcome: RevocationOutcome) -> v1::
 
 /// A published CRL; `url` is where it is fetched.
 pub(super) fn publication(publication: &Publication, url: String) -> v1::PublishedCrl {
+    let series = publication.series;
     v1::PublishedCrl {
-        authority: wire(publication.series.key.authority),
+        authority: wire(series.key.authority),
         number: publication.number.0,
         this_update: publication.this_update.to_string(),
         next_update: publication.next_update.to_string(),
         entries: publication.entries,
         digest: publication.digest.to_string(),
         url,
+        key_generation: series.key.generation,
+        scope: series.scope.to_string(),
     }
 }
 
-/// A CA with its newest CRL.
-pub(super) fn authority(info: &IssuerInfo, newest: Option<&Publication>) -> v1::AuthorityInfo {
+/// A key of a CA with its newest CRLs and what is wrong with them.
+pub(super) fn authority(standing: &AuthorityStanding) -> v1::AuthorityInfo {
+    let info = &standing.info;
+    let newest = standing.crls.first();
+    let first = info.crl_options.scopes().next().unwrap_or_default();
+    let crl = |one: &Publication| publication(one, info.crl_url(one.series.scope));
     v1::AuthorityInfo {
         authority: wire(info.authority),
         certificate: info.certificate.to_vec(),
         crl_number: newest.map_or(0, |newest| newest.number.0),
         crl_next_update: text_or_empty(newest.map(|newest| newest.next_update)),
-        crl_url: info.crl_urls.first().cloned().unwrap_or_default(),
+        crl_url: info.crl_url(first),
+        key_generation: info.generation,
+        crls: standing.crls.iter().map(crl).collect(),
+        alarms: standing.alarms.iter().map(alarm).collect(),
+    }
+}
+
+fn alarm(alarm: &Alarm) -> v1::Alarm {
+    v1::Alarm {
+        kind: alarm.kind.name().to_owned(),
+        scope: alarm.series.scope.to_string(),
+        since: alarm.since.to_string(),
+        message: alarm.message.clone(),
     }
 }

@@ -1,6 +1,8 @@
 //! LifecycleService: revocation, publication, and the feed of standings.
 
-use lgpki_domain::{ApplicationId, Authority, BodyCode, Faults, RevocationReason, Serial};
+use lgpki_domain::{
+    ApplicationId, Authority, BodyCode, CrlSeries, Faults, RevocationReason, Serial,
+};
 use lgpki_proto::{
     convert::{optional, optional_text, required, required_text},
     v1::{self, lifecycle_service_server::LifecycleService},
@@ -73,15 +75,14 @@ impl<S: LifecycleStore> LifecycleService for Handlers<S> {
             .await
             .map_err(|e| rpc.refuse(e))?;
         let issuers = self.app.issuers.borrow().clone();
-        let url = |key| {
-            let info = issuers.iter().find(|info| info.key() == key);
-            info.and_then(|info| info.crl_urls.first().cloned())
-                .unwrap_or_default()
+        let url = |series: CrlSeries| {
+            let info = issuers.iter().find(|info| info.key() == series.key);
+            info.map_or_else(String::new, |info| info.crl_url(series.scope))
         };
         Ok(Response::new(v1::PublishCrlsResponse {
             published: published
                 .iter()
-                .map(|publication| encode::publication(publication, url(publication.series.key)))
+                .map(|publication| encode::publication(publication, url(publication.series)))
                 .collect(),
         }))
     }

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
 use crate::{
-    crl::{ca_key, compose, seal},
+    crl::{ca_key, compose},
     ports::{Listed, Snapshot},
     testing::{FakeIssuer, abandoned_item, at, issued_item, serial},
 };
@@ -282,10 +282,8 @@ async fn a_crl_of_several_pieces_is_signed() {
     .unwrap();
     assert!(composed.to_sign.tbs.len() > CHUNK);
     let signature = issuer.sign_crl(composed.to_sign.clone()).await.unwrap();
-    assert_eq!(
-        seal(&composed, &signature).unwrap().summary().entries,
-        30_000
-    );
+    let sealed = composed.seal(&signature).unwrap();
+    assert_eq!(sealed.summary().entries, 30_000);
     fake.refuse(&[Code::Aborted]);
     let refused = issuer.sign_crl(composed.to_sign).await.unwrap_err();
     assert_eq!(refused.code, Code::Aborted);

@@ -12,7 +12,7 @@ mod sockets;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use lgpki_domain::{Authority, Caller, RevocationReason, Role};
+use lgpki_domain::{Authority, Caller, CrlSeries, RevocationReason, Role};
 use lgpki_proto::{
     convert::wire,
     v1::{self, lifecycle_service_server::LifecycleService as _},
@@ -78,7 +78,7 @@ impl World {
             dir: tempfile::tempdir().unwrap(),
         };
         let world = left.start().await;
-        world.newest(1).await;
+        world.all_published().await;
         world
     }
 
@@ -116,6 +116,22 @@ impl World {
         timeout(PATIENCE, waiting).await.unwrap()
     }
 
+    /// Returns once every series has a CRL.
+    async fn all_published(&self) {
+        let options = self.issuer.ca(AUTHORITY).crl_options();
+        self.eventually(|| async {
+            for authority in Authority::ALL {
+                let key = series(authority).key;
+                for scope in options.scopes() {
+                    let standing = self.store.publication(CrlSeries { key, scope }).await;
+                    standing.unwrap().newest?;
+                }
+            }
+            Some(())
+        })
+        .await;
+    }
+
     /// The newest CRLs, once both have this number at least; returns the Application CA's.
     async fn newest(&self, number: u64) -> Publication {
         self.eventually(|| async {
@@ -149,7 +165,7 @@ impl World {
 
     /// The CRL as relying parties fetch it.
     fn crl(&self) -> RevocationList {
-        let file = self.files.find(Name::Crl(AUTHORITY, 1)).unwrap();
+        let file = self.files.find(Name::Crl(series(AUTHORITY))).unwrap();
         let list = RevocationList::parse(&file.bytes).unwrap();
         assert!(list.is_signed_by(self.issuer.ca(AUTHORITY).public_key()));
         list

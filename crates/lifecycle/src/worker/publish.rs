@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use lgpki_domain::{Authority, CrlScope, CrlSeries, ErrorClass, Timestamp};
+use lgpki_domain::{Authority, CrlSeries, ErrorClass, Randomness, Timestamp};
 use lgpki_proto::Failure;
 use lgpki_runtime::shutdown::Shutdown;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 pub(crate) use self::press::{Issuers, Press};
 use super::plan::{Plan, SeriesState, plan};
 use crate::{
+    alarm::Board,
     error::{LifecycleError, chain},
     metrics,
     ports::{Issuer, LifecycleStore, Publication},
@@ -53,12 +54,17 @@ struct Failures {
 }
 
 impl Failures {
-    fn after(before: Option<Self>, now: Timestamp) -> Self {
+    /// The wait doubles, and is cut short by chance, so that several processes do not ask the issuer
+    /// at the same moment again and again.
+    fn after(before: Option<Self>, now: Timestamp, randomness: &dyn Randomness) -> Self {
         let count = before.map_or(0, |before| before.count);
-        let wait = (1_i64 << count.min(6)).min(LONGEST_WAIT);
+        let wait = (1_i64 << count.min(6)).min(LONGEST_WAIT) * 1000;
+        let mut dice = [0];
+        // Without randomness the wait loses its jitter, not its meaning.
+        let _ = randomness.fill(&mut dice);
         Self {
             count: count.saturating_add(1),
-            retry_at: now.plus_seconds(wait),
+            retry_at: now.plus_millis(wait - wait / 4 * i64::from(dice[0]) / 255),
         }
     }
 }
@@ -67,6 +73,10 @@ impl Failures {
 #[derive(Debug)]
 pub(crate) struct Publisher<S, I> {
     pub(crate) press: Press<S, I>,
+    /// Chance, for the waits after failures.
+    pub(crate) randomness: Arc<dyn Randomness>,
+    /// Where it is told what goes wrong.
+    pub(crate) board: Board,
     /// Rung after an urgent revocation.
     pub(crate) bell: Arc<Notify>,
 }
@@ -164,7 +174,7 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 Ok(Ok(()))
             }
             Err(error) => {
-                let failures = Failures::after(memory.unreached, now);
+                let failures = Failures::after(memory.unreached, now, self.randomness.as_ref());
                 tracing::info!(
                     error = chain(&error),
                     "the issuer cannot be asked for its CAs yet"
@@ -182,8 +192,10 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
     /// What is to be published.
     fn known(&self) -> BTreeSet<CrlSeries> {
         let infos = self.press.issuers.borrow();
-        let series = infos.iter().map(|info| info.series(CrlScope::User));
-        series.collect()
+        infos
+            .iter()
+            .flat_map(|info| info.crl_options.scopes().map(|scope| info.series(scope)))
+            .collect()
     }
 
     /// Turns new demands into work.
@@ -213,15 +225,16 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
     async fn plan(&self, memory: &Memory) -> Result<Plan, LifecycleError> {
         let known = self.known();
         let mut states = Vec::with_capacity(known.len());
+        let mut next_updates = Vec::with_capacity(known.len());
         for series in known {
             let standing = self.press.store.publication(series).await?;
-            let key = series.key;
-            let name = Name::Crl(key.authority, key.generation);
-            let file = self.press.files.find(name);
+            let file = self.press.files.find(Name::Crl(series));
             let intact = standing
                 .newest
                 .as_ref()
                 .is_some_and(|newest| file.is_some_and(|file| file.digest == newest.digest));
+            let next_update = standing.newest.as_ref().map(|newest| newest.next_update);
+            next_updates.push((series, next_update));
             states.push(SeriesState {
                 series,
                 this_update: standing.newest.map(|newest| newest.this_update),
@@ -231,7 +244,9 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 retry_at: memory.failures.get(&series).map(|f| f.retry_at),
             });
         }
-        Ok(plan(self.press.clock.now(), self.press.schedule, &states))
+        let (now, schedule) = (self.press.clock.now(), self.press.schedule);
+        metrics::alarms(&self.board.alarms(now, schedule, &next_updates));
+        Ok(plan(now, schedule, &states))
     }
 
     /// Answers whoever waits for this series.
@@ -244,6 +259,7 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         let failure = match published {
             Ok(publication) => {
                 memory.failures.remove(&series);
+                self.board.published(series);
                 for pending in &mut memory.pending {
                     if pending.missing.remove(&series) {
                         pending.done.push(publication.clone());
@@ -259,9 +275,18 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 } else {
                     tracing::error!(%series, error = why, "a CRL could not be published");
                 }
-                metrics::publication_failed(series.key.authority);
+                metrics::publication_failed(series);
+                let rule = match &error {
+                    LifecycleError::HeldBack { rule, .. } => Some(*rule),
+                    _ => None,
+                };
+                if let Some(rule) = rule {
+                    metrics::refused(series, rule);
+                }
+                let now = self.press.clock.now();
+                self.board.failed(series, now, rule, &why);
                 let before = memory.failures.get(&series).copied();
-                let failures = Failures::after(before, self.press.clock.now());
+                let failures = Failures::after(before, now, self.randomness.as_ref());
                 memory.failures.insert(series, failures);
                 Some(Failure::from(error))
             }

@@ -179,7 +179,11 @@ async fn crash_at(step: u64, fault: Fault, persisted: Persisted) -> Option<()> {
     let clock = ManualClock::new(noon());
     let store = open(&disk);
     let app = take_over(&store, dir.path(), &clock, 1).await;
-    app.create_authority(CA, KeyAlgorithm::P256, opening_day(), &bases(), "init")
+    let publishing = Publishing {
+        bases: &bases(),
+        crl: lgpki_domain::CrlOptions::default(),
+    };
+    app.create_authority(CA, KeyAlgorithm::P256, opening_day(), publishing, "init")
         .await
         .unwrap();
     disk.fail_at(step, fault);

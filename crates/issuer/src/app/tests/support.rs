@@ -10,8 +10,8 @@ use std::{
 };
 
 use lgpki_domain::{
-    ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, JstDate, KeyAlgorithm,
-    Names, OfficerRole, Serial, Subject, Timestamp,
+    ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlOptions, JstDate,
+    KeyAlgorithm, Names, OfficerRole, Serial, Subject, Timestamp,
 };
 use lgpki_keys::{KeyError, Passphrase, Signer, SoftwareKey};
 use lgpki_ledger::{Event, decode};
@@ -159,7 +159,11 @@ pub(crate) async fn take_over(
 
 pub(crate) async fn create_authorities(app: &App<LogStore>, algorithm: KeyAlgorithm) {
     for authority in Authority::ALL {
-        app.create_authority(authority, algorithm, opening_day(), &bases(), "init")
+        let publishing = Publishing {
+            bases: &bases(),
+            crl: CrlOptions::default(),
+        };
+        app.create_authority(authority, algorithm, opening_day(), publishing, "init")
             .await
             .unwrap();
     }

@@ -71,6 +71,7 @@ impl World {
     pub(super) async fn make(args: &DemoArgs, dir: &Path) -> Result<Self, CommandError> {
         let dir = dir.join("ca");
         let init = InitArgs {
+            crl_partitions: Vec::new(),
             dir: dir.clone(),
             passphrase: PassphraseArgs {
                 passphrase_file: None,

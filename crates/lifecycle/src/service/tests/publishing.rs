@@ -5,7 +5,10 @@ use axum::{
     http::{Method, StatusCode, header},
     response::Response,
 };
-use lgpki_domain::RevocationReason::{KeyCompromise, Superseded};
+use lgpki_domain::{
+    CrlNumber, CrlOptions, CrlScope, CrlSeries,
+    RevocationReason::{KeyCompromise, Superseded},
+};
 use tonic::Code;
 use tower::ServiceExt as _;
 
@@ -102,7 +105,8 @@ async fn a_demand_publishes_the_cas_asked_for() {
     let world = World::new().await;
     world.clock.advance_seconds(5);
     let one = world.publish(wire(AUTHORITY)).await.unwrap();
-    assert_eq!(one.len(), 1);
+    let scopes: Vec<_> = one.iter().map(|crl| crl.scope.as_str()).collect();
+    assert_eq!(scopes, ["user", "ca"]);
     assert_eq!(
         (one[0].number, one[0].url.as_str()),
         (2, "http://crl.example/crl/application-1.crl")
@@ -111,7 +115,7 @@ async fn a_demand_publishes_the_cas_asked_for() {
         one[0].digest,
         world
             .files
-            .find(Name::Crl(AUTHORITY, 1))
+            .find(Name::Crl(series(AUTHORITY)))
             .unwrap()
             .digest
             .to_string()
@@ -119,7 +123,7 @@ async fn a_demand_publishes_the_cas_asked_for() {
     world.clock.advance_seconds(5);
     let all = world.publish(0).await.unwrap();
     let numbers: Vec<_> = all.iter().map(|crl| (crl.authority, crl.number)).collect();
-    assert_eq!(numbers, [(1, 2), (2, 3)]);
+    assert_eq!(numbers, [(1, 2), (1, 2), (2, 3), (2, 3)]);
     world.stop().await;
 }
 
@@ -143,6 +147,7 @@ async fn a_number_lost_on_the_way_is_never_used_again() {
     let lost = world.publish(wire(AUTHORITY)).await.unwrap_err();
     assert_eq!(lost.code(), Code::Unavailable);
     assert_eq!(world.issuer.highest(AUTHORITY), 2);
+    world.clock.advance_seconds(1);
     let next = world.publish(wire(AUTHORITY)).await.unwrap();
     assert_eq!(next[0].number, 3);
     let left = world.stop().await;
@@ -356,5 +361,120 @@ async fn relying_parties_fetch_crls_and_ca_certificates() {
     }
     let posted = fetch(&world, Method::POST, "/crl/application-1.crl", None).await;
     assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_gate_refuses_is_not_signed_the_old_crl_stays_and_an_alarm_is_raised() {
+    use lgpki_x509::{
+        crl::{self, CrlEntry, CrlHeader},
+        key::sha256,
+        signed,
+    };
+
+    use lgpki_proto::v1::certificate_service_server::CertificateService as _;
+
+    use crate::ports::{CrlToSign, Issuer as _};
+
+    let left = World::new().await.stop().await;
+    // Relying parties fetch a list with an entry that the inventory has lost.
+    let key = left.issuer.ca(AUTHORITY).clone();
+    let header = CrlHeader {
+        scope: CrlScope::User,
+        base: None,
+        number: CrlNumber(2),
+        this_update: at("2008-02-04T12:00:01"),
+        next_update: at("2008-02-06T12:00:01"),
+    };
+    let lost = CrlEntry {
+        serial: serial(7),
+        revoked_at: at("2008-02-04T12:00:00"),
+        reason: KeyCompromise,
+    };
+    let tbs = crl::write(&key, &header, [lost]).unwrap();
+    let to_sign = CrlToSign {
+        series: series(AUTHORITY),
+        base: None,
+        number: CrlNumber(2),
+        digest: sha256(&tbs),
+        tbs: tbs.clone().into(),
+    };
+    let signature = left.issuer.sign_crl(to_sign).await.unwrap();
+    let planted = signed::assemble(tbs, key.signature_algorithm(), &signature);
+    let path = left.dir.path().join("publication/crl/application-1.crl");
+    std::fs::write(&path, &planted).unwrap();
+    left.clock.advance_seconds(5);
+    let world = left.start().await;
+    let refused = world.publish(wire(AUTHORITY)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Internal);
+    // Nothing was signed, and what was published stands.
+    assert_eq!(world.issuer.highest(AUTHORITY), 2);
+    assert_eq!(world.crl().find(serial(7)).unwrap(), lost);
+    assert_eq!(std::fs::read(&path).unwrap(), planted);
+    let request = from_intake(v1::ListAuthoritiesRequest {});
+    let told = world.handlers.list_authorities(request).await.unwrap();
+    let told = told.into_inner().authorities;
+    let alarms: Vec<_> = told
+        .iter()
+        .flat_map(|of| {
+            of.alarms
+                .iter()
+                .map(|a| (of.authority(), &*a.kind, &*a.scope))
+        })
+        .collect();
+    let application = v1::Authority::Application;
+    assert_eq!(alarms, [(application, "crl-refused", "user")]);
+    let message = &told[1].alarms[0].message;
+    assert!(
+        message.contains("missing") && message.contains(&serial(7).to_string()),
+        "{message}"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn each_partition_and_the_ca_certificates_have_a_list_of_their_own() {
+    let options = CrlOptions {
+        partitions: 3,
+        delta: false,
+    };
+    let world = World::beside(FakeIssuer::publishing(options)).await;
+    let key = series(AUTHORITY).key;
+    let of = |n| options.scope_of(serial(n));
+    let items = (1..=9).map(|n| {
+        let issued = crate::ports::IssuedCertificate {
+            scope: of(n),
+            ..crate::testing::issued(n)
+        };
+        crate::testing::item(issued, n)
+    });
+    world.register(items.collect()).await;
+    world.clock.advance_seconds(60);
+    for n in 1..=9 {
+        assert_eq!(world.revoke(100 + n, n, Superseded).await.refused, None);
+    }
+    let published = world.publish(wire(AUTHORITY)).await.unwrap();
+    let told: Vec<_> = published
+        .iter()
+        .map(|crl| (&*crl.scope, &*crl.url))
+        .collect();
+    let url = |file: &str| format!("http://crl.example/crl/application-1-{file}.crl");
+    let urls: Vec<_> = ["p01", "p02", "p03", "ca"]
+        .map(|scope| (scope, url(scope)))
+        .into();
+    let urls: Vec<_> = urls.iter().map(|(scope, url)| (*scope, &**url)).collect();
+    assert_eq!(told, urls);
+    for scope in options.scopes() {
+        let file = world
+            .files
+            .find(Name::Crl(CrlSeries { key, scope }))
+            .unwrap();
+        let list = RevocationList::parse(&file.bytes).unwrap();
+        assert!(list.is_of(world.issuer.ca(AUTHORITY), scope), "{scope}");
+        for n in 1..=9 {
+            let listed = list.find(serial(n)).is_some();
+            assert_eq!(listed, of(n) == scope, "{n} on {scope}");
+        }
+    }
     world.stop().await;
 }

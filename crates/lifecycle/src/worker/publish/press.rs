@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{Clock, CrlNumber, CrlScope, CrlSeries, Timestamp};
+use lgpki_domain::{Clock, CrlNumber, CrlSeries};
 use lgpki_x509::{
     crl::{CrlHeader, RevocationList},
     key::sha256,
@@ -19,6 +19,7 @@ use crate::{
     config::Schedule,
     crl::{self, Composed},
     error::LifecycleError,
+    gate::{self, Before, Refusal, Rule},
     metrics,
     ports::{Issuer, IssuerInfo, LifecycleStore, Publication, Recording},
     publication::{Name, PublicationFiles},
@@ -95,10 +96,10 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let info = info.ok_or(LifecycleError::NoAuthority(series.key.authority))?;
         let before = self.before(info, series).await?;
         let (composed, reflects) = self.compose(info, series, &before).await?;
+        let composed = self.judge(composed, before, reflects).await?;
         let signed = self.issuer.sign_crl(composed.to_sign.clone()).await;
         let signature = signed.map_err(LifecycleError::Issuer)?;
-        let list = blocking(move || crl::seal(&composed, &signature).map(Arc::new)).await?;
-        self.judge(series, &before, &list).await?;
+        let list = blocking(move || composed.seal(&signature)).await?;
         let summary = list.summary();
         let publication = Publication {
             series,
@@ -110,13 +111,13 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             reflects,
         };
         let files = self.files.clone();
-        let name = Name::Crl(info.authority, info.generation);
-        blocking(move || files.put(name, list.der().to_vec())).await?;
+        blocking(move || files.put(Name::Crl(series), list.into_der())).await?;
         let recording = self.store.record(publication.clone(), self.clock.now());
         if recording.await? == Recording::OutOfOrder {
             return Err(LifecycleError::HeldBack {
                 series,
                 number: summary.number.0,
+                rule: Rule::Number,
                 why: "a newer one was recorded meanwhile".to_owned(),
             });
         }
@@ -133,25 +134,42 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     }
 
     /// What the next CRL must follow.
-    async fn before(&self, info: &IssuerInfo, series: CrlSeries) -> Result<Before, LifecycleError> {
+    async fn before(
+        &self,
+        info: &IssuerInfo,
+        series: CrlSeries,
+    ) -> Result<Follows, LifecycleError> {
         let recorded = self.store.publication(series).await?.newest;
-        let mut before = Before {
-            number: recorded.as_ref().map(|newest| newest.number),
-            this_update: recorded.as_ref().map(|newest| newest.this_update),
-            list: None,
+        let mut before = Follows {
+            before: Before {
+                number: recorded.as_ref().map(|newest| newest.number),
+                this_update: recorded.as_ref().map(|newest| newest.this_update),
+                list: None,
+                recorded: None,
+            },
+            reflects: None,
         };
-        let name = Name::Crl(info.authority, info.generation);
-        if let Some(file) = self.files.find(name) {
+        if let Some(file) = self.files.find(Name::Crl(series)) {
             let key = crl::ca_key(info)?;
             // A damaged file cannot be compared with; what must be listed is known without it.
-            before.list =
-                blocking(move || Ok(crl::genuine(&key, &file.bytes).map(Arc::new))).await?;
+            let list = move || Ok(crl::genuine(&key, series.scope, &file.bytes));
+            before.before.list = blocking(list).await?;
         }
-        // The file may be newer than the record, after a crash between the two.
-        if let Some(summary) = before.list.as_ref().map(|list| list.summary()) {
+        if let Some(summary) = before.before.list.as_ref().map(RevocationList::summary) {
+            // The file may be newer than the record, after a crash between the two.
+            let before = &mut before.before;
             before.number = before.number.max(Some(summary.number));
             before.this_update = before.this_update.max(Some(summary.this_update));
         }
+        // How much was recorded since is known only of the list that the record names.
+        let listed = before
+            .before
+            .list
+            .as_ref()
+            .map(|list| list.summary().number);
+        before.reflects = recorded
+            .filter(|newest| listed == Some(newest.number))
+            .map(|newest| newest.reflects);
         Ok(before)
     }
 
@@ -159,7 +177,7 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         &self,
         info: &IssuerInfo,
         series: CrlSeries,
-        before: &Before,
+        before: &Follows,
     ) -> Result<(Composed, u64), LifecycleError> {
         let key = crl::ca_key(info)?;
         // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
@@ -167,11 +185,11 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let snapshot = self.store.snapshot(series).await?;
         let reflects = snapshot.reflects;
         let latest = snapshot.entries.iter().map(|listed| listed.at).max();
-        let this_update = this_update(now, before.this_update, latest);
+        let this_update = this_update(now, before.before.this_update, latest);
         let header = CrlHeader {
-            scope: CrlScope::User,
+            scope: series.scope,
             base: None,
-            number: number_after(info, series, before.number),
+            number: number_after(info, series, before.before.number),
             this_update,
             next_update: this_update.plus_seconds(self.schedule.validity_seconds()),
         };
@@ -179,55 +197,54 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         Ok((composed, reflects))
     }
 
-    /// Holds a CRL back that must not follow the one before.
+    /// Has the gate judge the list, before anything is signed.
     async fn judge(
         &self,
-        series: CrlSeries,
-        before: &Before,
-        list: &Arc<RevocationList>,
-    ) -> Result<(), LifecycleError> {
-        let summary = list.summary();
-        let held_back = |why: String| LifecycleError::HeldBack {
-            series,
-            number: summary.number.0,
-            why,
+        composed: Composed,
+        follows: Follows,
+        reflects: u64,
+    ) -> Result<Composed, LifecycleError> {
+        let Follows {
+            before,
+            reflects: reflected,
+        } = follows;
+        let validity = self.schedule.validity_seconds();
+        let (composed, draft, list, gone) = blocking(move || {
+            let draft = composed.draft()?;
+            let gone = before.list.as_ref().map(|list| gate::gone(list, &draft));
+            Ok((composed, draft, before, gone.unwrap_or_default()))
+        })
+        .await?;
+        let expiries = if gone.is_empty() {
+            Vec::new()
+        } else {
+            self.store.expiries(gone.clone()).await?
         };
-        if before.number.is_some_and(|number| summary.number <= number) {
-            return Err(held_back(
-                "its number is not above the one before".to_owned(),
-            ));
-        }
-        if before
-            .this_update
-            .is_some_and(|before| summary.this_update <= before)
-        {
-            return Err(held_back(
-                "its thisUpdate is not after the one before".to_owned(),
-            ));
-        }
-        let Some(previous) = before.list.clone() else {
-            return Ok(());
+        let gone: Vec<_> = gone.into_iter().zip(expiries).collect();
+        let before = Before {
+            number: list.number,
+            this_update: list.this_update,
+            list: list.list.as_ref(),
+            recorded: reflected.map(|index| reflects.saturating_sub(index)),
         };
-        let previous_update = previous.summary().this_update;
-        let next = Arc::clone(list);
-        let gone = blocking(move || Ok(crl::gone(&previous, &next))).await?;
-        if gone.is_empty() {
-            return Ok(());
+        let judged = gate::judge(composed.terms(validity), &before, &draft, &gone);
+        match judged {
+            Ok(()) => Ok(composed),
+            Err(Refusal { rule, why }) => Err(LifecycleError::HeldBack {
+                series: composed.to_sign.series,
+                number: composed.to_sign.number.0,
+                rule,
+                why,
+            }),
         }
-        let expiries = self.store.expiries(gone.clone()).await?;
-        crl::may_go(&gone, &expiries, previous_update).map_err(held_back)
     }
 }
 
-/// What the next CRL must follow.
+/// What the next CRL must follow, and how far into the log that one looked.
 #[derive(Debug)]
-struct Before {
-    /// The highest number that was published.
-    number: Option<CrlNumber>,
-    /// The latest thisUpdate that was published.
-    this_update: Option<Timestamp>,
-    /// The CRL that relying parties fetch now.
-    list: Option<Arc<RevocationList>>,
+struct Follows {
+    before: Before<RevocationList>,
+    reflects: Option<u64>,
 }
 
 /// The number after the highest that was ever signed.

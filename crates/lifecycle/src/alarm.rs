@@ -1,0 +1,221 @@
+//! What a human must look at about the CRLs.
+//!
+//! The publisher keeps what went wrong; how much time is left is judged anew whenever somebody asks.
+//! A CRL is overdue well before its nextUpdate, so that somebody can act before relying parties
+//! notice.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use lgpki_domain::{CrlSeries, Timestamp};
+
+use crate::{config::Schedule, gate::Rule};
+
+/// Attempts in a row that may fail before it is an alarm: the issuer may just be restarting.
+const TOLERATED: u32 = 3;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AlarmKind {
+    /// The gate refused the new CRL; the old one stands.
+    Refused,
+    /// It could not be made or published, several times.
+    Failing,
+    /// The daily CRL has not come; the old one still stands.
+    Overdue,
+    /// Relying parties have no CRL that is in force.
+    RunOut,
+}
+
+impl AlarmKind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 4] = [Self::Refused, Self::Failing, Self::Overdue, Self::RunOut];
+
+    /// The stable name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "crl-refused",
+            Self::Failing => "crl-failing",
+            Self::Overdue => "crl-overdue",
+            Self::RunOut => "crl-run-out",
+        }
+    }
+}
+
+/// An alarm that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alarm {
+    pub(crate) kind: AlarmKind,
+    pub(crate) series: CrlSeries,
+    /// Since when.
+    pub(crate) since: Timestamp,
+    /// What happened and what to do.
+    pub(crate) message: String,
+}
+
+/// What went wrong with one series, last time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Trouble {
+    since: Timestamp,
+    attempts: u32,
+    rule: Option<Rule>,
+    why: String,
+}
+
+/// What goes wrong, kept by the publisher and read by whoever asks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Board(Arc<RwLock<BTreeMap<CrlSeries, Trouble>>>);
+
+impl Board {
+    /// An attempt failed; `rule` is what the gate found.
+    pub(crate) fn failed(&self, series: CrlSeries, at: Timestamp, rule: Option<Rule>, why: &str) {
+        let mut troubles = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let trouble = troubles.entry(series).or_insert_with(|| Trouble {
+            since: at,
+            attempts: 0,
+            rule: None,
+            why: String::new(),
+        });
+        trouble.attempts = trouble.attempts.saturating_add(1);
+        trouble.rule = rule;
+        why.clone_into(&mut trouble.why);
+    }
+
+    /// A CRL was published.
+    pub(crate) fn published(&self, series: CrlSeries) {
+        let mut troubles = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        troubles.remove(&series);
+    }
+
+    /// The alarms at `now`, given when the newest CRL of each series runs out.
+    pub(crate) fn alarms(
+        &self,
+        now: Timestamp,
+        schedule: Schedule,
+        next_updates: &[(CrlSeries, Option<Timestamp>)],
+    ) -> Vec<Alarm> {
+        let troubles = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut alarms = Vec::new();
+        for (series, next_update) in next_updates {
+            alarms.extend(troubles.get(series).and_then(|one| one.alarm(*series)));
+            alarms.extend(next_update.and_then(|at| late(*series, now, schedule, at)));
+        }
+        alarms
+    }
+}
+
+impl Trouble {
+    fn alarm(&self, series: CrlSeries) -> Option<Alarm> {
+        let (since, why) = (self.since, &self.why);
+        let (kind, message) = match self.rule {
+            Some(rule) => (
+                AlarmKind::Refused,
+                format!(
+                    "the gate refused the new CRL of {series} ({}): {why}; the old one stands; \
+                     compare lifecycle's data with its backup before publishing again",
+                    rule.name()
+                ),
+            ),
+            None if self.attempts > TOLERATED => (
+                AlarmKind::Failing,
+                format!(
+                    "the CRL of {series} could not be published in {} attempts: {why}; see that the \
+                     issuer runs and the disk is not full",
+                    self.attempts
+                ),
+            ),
+            None => return None,
+        };
+        Some(Alarm {
+            kind,
+            series,
+            since,
+            message,
+        })
+    }
+}
+
+fn late(
+    series: CrlSeries,
+    now: Timestamp,
+    schedule: Schedule,
+    next_update: Timestamp,
+) -> Option<Alarm> {
+    let overdue = next_update.plus_seconds(-schedule.reserve_seconds());
+    let (kind, since, message) = if now > next_update {
+        let message = format!(
+            "the CRL of {series} ran out at {next_update}: relying parties refuse its certificates; \
+             publish one with: lgpki operator crl"
+        );
+        (AlarmKind::RunOut, next_update, message)
+    } else if now > overdue {
+        let message = format!(
+            "the CRL of {series} runs out at {next_update} and the next one has not come; publish \
+             one with: lgpki operator crl"
+        );
+        (AlarmKind::Overdue, overdue, message)
+    } else {
+        return None;
+    };
+    Some(Alarm {
+        kind,
+        series,
+        since,
+        message,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use lgpki_domain::Authority;
+
+    use super::*;
+    use crate::testing::{at, series};
+
+    fn kinds(board: &Board, now: &str) -> Vec<AlarmKind> {
+        let schedule = Schedule::try_new(9, 15, 48).unwrap();
+        let next = [(
+            series(Authority::Organization),
+            Some(at("2011-03-20T09:15:00")),
+        )];
+        let alarms = board.alarms(at(now), schedule, &next);
+        alarms.into_iter().map(|alarm| alarm.kind).collect()
+    }
+
+    #[test]
+    fn a_crl_is_overdue_two_hours_after_its_time_and_run_out_after_next_update() {
+        let board = Board::default();
+        for (now, expected) in [
+            ("2011-03-19T09:15:00", &[][..]),
+            ("2011-03-19T11:15:00", &[]),
+            ("2011-03-19T11:15:01", &[AlarmKind::Overdue]),
+            ("2011-03-20T09:15:00", &[AlarmKind::Overdue]),
+            ("2011-03-20T09:15:01", &[AlarmKind::RunOut]),
+        ] {
+            assert_eq!(kinds(&board, now), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_an_alarm_at_once_a_failure_only_if_it_stays_and_both_end_with_a_crl() {
+        let board = Board::default();
+        let (one, now) = (series(Authority::Organization), "2011-03-18T10:00:00");
+        for attempt in 1..=4 {
+            board.failed(one, at(now), None, "the issuer is away");
+            let expected: &[_] = if attempt > 3 {
+                &[AlarmKind::Failing]
+            } else {
+                &[]
+            };
+            assert_eq!(kinds(&board, now), expected, "{attempt}");
+        }
+        board.published(one);
+        assert_eq!(kinds(&board, now), []);
+        board.failed(one, at(now), Some(Rule::Missing), "an entry is gone");
+        assert_eq!(kinds(&board, now), [AlarmKind::Refused]);
+        board.published(one);
+        assert_eq!(kinds(&board, now), []);
+    }
+}

@@ -1,4 +1,4 @@
-//! A GET over plain HTTP, as relying parties and scrapers make it.
+//! A GET or a POST over plain HTTP, as relying parties and scrapers make it.
 
 use std::{
     io::{self, Read, Write},
@@ -25,10 +25,24 @@ impl Answer {
 
 /// Gets `path` from a port of this machine.
 pub fn get(port: u16, path: &str) -> io::Result<Answer> {
+    exchange(port, &format!("GET {path} HTTP/1.1\r\n"), &[])
+}
+
+/// Posts a body of a media type to `path` at a port of this machine.
+pub fn post(port: u16, path: &str, media_type: &str, body: &[u8]) -> io::Result<Answer> {
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n"
+    );
+    exchange(port, &head, body)
+}
+
+fn exchange(port: u16, head: &str, body: &[u8]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
+    let mut request = format!("{head}Host: localhost\r\nConnection: close\r\n\r\n").into_bytes();
+    request.extend_from_slice(body);
+    stream.write_all(&request)?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     parse(&bytes).ok_or_else(|| io::Error::other("this is no HTTP answer"))

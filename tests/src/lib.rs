@@ -26,7 +26,7 @@ pub mod request;
 pub mod rounds;
 pub mod system;
 
-pub use http::{Answer, get};
+pub use http::{Answer, get, post};
 pub use installation::{Installation, Options};
 pub use process::{Process, Service};
 

@@ -109,6 +109,11 @@ impl Office {
         self.submit(Content::Issue(order.content.clone())).await
     }
 
+    /// Applies for the renewal of a certificate with the key of `order`.
+    pub async fn renew(&self, serial: &str, order: &Order) -> Reply<v1::Application> {
+        self.submit(Content::Renew(order.renewal(serial))).await
+    }
+
     /// Applies for a revocation.
     pub async fn revoke(
         &self,

@@ -66,6 +66,23 @@ impl Order {
         }
     }
 
+    /// An order for what a certificate of the inventory names, as for its renewal.
+    #[must_use]
+    pub fn for_the_same_as(certificate: &v1::Certificate) -> Self {
+        let subject = certificate.subject.clone().unwrap_or_default();
+        Self::new(certificate.kind(), subject)
+    }
+
+    /// What is asked for to renew a certificate with the order's key.
+    #[must_use]
+    pub fn renewal(&self, serial: &str) -> v1::RenewContent {
+        v1::RenewContent {
+            serial: serial.to_owned(),
+            csr: self.content.csr.clone(),
+            medium: self.content.medium,
+        }
+    }
+
     /// The same order with another new key.
     #[must_use]
     pub fn again(&self) -> Self {

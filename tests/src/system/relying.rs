@@ -6,10 +6,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lgpki_domain::Authority;
-use lgpki_x509::{Certificate, crl::RevocationList};
+use lgpki_domain::{Authority, Serial};
+use lgpki_x509::{
+    Addresses, Certificate, Issuer,
+    crl::RevocationList,
+    ocsp::{
+        BasicResponse, HashAlgorithm, IssuerId, REQUEST_TYPE, ResponseError, Status, write_request,
+    },
+};
 
-use crate::get;
+use crate::{get, post};
 
 /// Fetches, and remembers every list.
 #[derive(Clone, Debug)]
@@ -53,6 +59,39 @@ impl RelyingParty {
         let list = Arc::new(RevocationList::parse(&answer.body).expect("a CRL"));
         self.judge(authority, &list);
         Some(list)
+    }
+
+    /// What the responder says of a certificate, asked with a nonce or without one; none while it has
+    /// no certificate that holds. The answer must be signed by whom the CA delegated to, now or, where
+    /// no nonce was sent, within the time that it names.
+    #[must_use]
+    pub fn ocsp(
+        &self,
+        authority: Authority,
+        serial: Serial,
+        nonce: Option<&[u8]>,
+    ) -> Option<Status> {
+        let ca = self.authority(authority);
+        let addresses = Addresses::at(&["http://localhost".to_owned()], authority, 1);
+        let issuer = Issuer::try_new(authority, 1, ca, addresses).expect("a CA");
+        let request = write_request(
+            &IssuerId::of(&issuer),
+            HashAlgorithm::Sha1,
+            &[serial],
+            nonce,
+        );
+        let path = format!("/ocsp/{authority}-1");
+        let answer = post(self.port, &path, REQUEST_TYPE, &request).expect("an answer");
+        let response = match BasicResponse::parse(&answer.body) {
+            Ok(response) => response,
+            Err(ResponseError::Refused(_)) => return None,
+            Err(error) => panic!("{error}"),
+        };
+        assert!(response.is_from(&issuer), "{authority}: {response:?}");
+        assert_eq!(response.nonce(), nonce);
+        let entry = &response.entries()[0];
+        assert_eq!(entry.serial, Some(serial));
+        Some(entry.status)
     }
 
     /// Every CRL of a CA that was seen, the oldest first.

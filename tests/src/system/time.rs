@@ -5,15 +5,19 @@
 
 use std::{
     future::Future,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use lgpki_domain::{Authority, JstDate, Serial, Timestamp};
+use lgpki_domain::{Authority, JstDate, Randomness, Serial, Timestamp};
 use lgpki_proto::v1;
+use lgpki_x509::ocsp::Status;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    System,
+    System, lock,
     running::{LOOK_AGAIN, PATIENCE},
 };
 
@@ -148,6 +152,25 @@ impl System {
             listed
         })
         .await;
+    }
+
+    /// What the responder says of a certificate, once it can say anything: a new responder is certified
+    /// a moment after the old one's time is over. Every second question bears a nonce.
+    pub async fn ocsp(&self, authority: Authority, serial: Serial) -> Status {
+        let mut nonce = [0; 16];
+        Randomness::fill(self.random.as_ref(), &mut nonce).expect("a nonce");
+        let nonce = (nonce[0] % 2 == 0).then_some(&nonce[..]);
+        let looks = AtomicU32::new(1);
+        let found = Mutex::new(None);
+        self.until("the responder answers", || async {
+            let status = self.relying.ocsp(authority, serial, nonce);
+            self.tick(&looks, status.is_some());
+            *lock(&found) = status;
+            status.is_some()
+        })
+        .await;
+        let found = *lock(&found);
+        found.expect("it was waited for")
     }
 
     /// Lets a second pass at every twentieth look that was in vain.

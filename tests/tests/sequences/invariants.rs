@@ -7,7 +7,7 @@ use std::{
 
 use lgpki_domain::{Authority, Serial, Timestamp};
 use lgpki_proto::v1::{self, ApplicationState as State, CertificateState, RevocationReason};
-use lgpki_x509::crl::RevocationList;
+use lgpki_x509::{crl::RevocationList, ocsp::Status};
 
 use crate::world::{BRANCH, World};
 
@@ -43,6 +43,7 @@ pub(crate) async fn check(world: &mut World) {
         .list(v1::ApplicationFilter::default())
         .await
         .expect("the applications");
+    ended_renewals_are_closed(world, &applications).await;
     let inventory = operator.inventory().await.expect("the inventory");
     no_acknowledged_application_is_lost(world, &applications, &inventory).await;
     one_application_has_one_certificate(&applications, &inventory);
@@ -60,6 +61,7 @@ pub(crate) async fn check(world: &mut World) {
             list_and_inventory_agree(newest, &held);
         }
     }
+    responder_and_inventory_agree(world, &inventory, &held).await;
     // What was revoked stays so.
     for serial in world.revoked.keys() {
         let held = held.get(serial);
@@ -137,6 +139,41 @@ fn one_application_has_one_certificate(
     }
 }
 
+/// A renewal that was delivered has ended the old certificate's life, and one that came to nothing
+/// has left it as it was; either way nobody calls it RENEWING any more.
+async fn ended_renewals_are_closed(world: &World, applications: &[v1::Application]) {
+    let operator = world.system.operator();
+    let renewals = applications.iter().filter(|a| !a.renewed_serial.is_empty());
+    let mut by_certificate = BTreeMap::new();
+    for renewal in renewals {
+        let open = matches!(
+            renewal.state(),
+            State::Received
+                | State::Examining
+                | State::Approved
+                | State::Queued
+                | State::Issuing
+                | State::Issued
+        );
+        let of: &mut (u32, bool) = by_certificate.entry(&renewal.renewed_serial).or_default();
+        of.0 += u32::from(open);
+        of.1 |= renewal.state() == State::Delivered;
+    }
+    for (serial, (open, delivered)) in by_certificate {
+        assert!(open <= 1, "{serial} is being renewed {open} times");
+        world
+            .system
+            .until("a renewal that ended is closed", || async {
+                match operator.state(serial).await {
+                    CertificateState::Renewing => open == 1,
+                    CertificateState::Valid => open == 0 && !delivered,
+                    _ => true,
+                }
+            })
+            .await;
+    }
+}
+
 /// Outside a renewal. Logins made by ceremony are not applied for, and not counted.
 fn at_most_one_certificate_is_valid_per_subject_and_kind(
     world: &World,
@@ -145,9 +182,10 @@ fn at_most_one_certificate_is_valid_per_subject_and_kind(
     let mut valid = BTreeSet::new();
     for certificate in inventory {
         let applied_for = world.told.contains_key(&certificate.application_id);
-        if applied_for && certificate.state() == CertificateState::Valid {
+        let state = certificate.state();
+        if applied_for && matches!(state, CertificateState::Valid | CertificateState::Renewing) {
             let subject = certificate.subject.clone().unwrap_or_default();
-            let key = (certificate.kind, format!("{subject:?}"));
+            let key = (certificate.kind, state, format!("{subject:?}"));
             assert!(valid.insert(key), "a second one: {certificate:?}");
         }
     }
@@ -202,6 +240,32 @@ fn list_and_inventory_agree(list: &RevocationList, held: &BTreeMap<Serial, Held>
         };
         assert_eq!(at.as_seconds(), entry.revoked_at.as_seconds());
         assert_eq!(reason, RevocationReason::from(entry.reason));
+    }
+}
+
+/// Of every certificate that a branch has, and of a serial number that no CA ever drew.
+async fn responder_and_inventory_agree(
+    world: &World,
+    inventory: &[v1::Certificate],
+    held: &BTreeMap<Serial, Held>,
+) {
+    for certificate in inventory.iter().filter(|found| !found.branch.is_empty()) {
+        let serial = certificate.serial.parse().expect("a serial number");
+        let Some(held) = held.get(&serial) else {
+            continue;
+        };
+        let expected = held.revoked.map(|(at, reason)| (at.as_seconds(), reason));
+        let found = match world.system.ocsp(held.authority, serial).await {
+            Status::Good => None,
+            Status::Revoked { at, reason } => Some((at.as_seconds(), reason.into())),
+            Status::Unknown => panic!("the responder does not know {certificate:?}"),
+        };
+        assert_eq!(found, expected, "{certificate:?}");
+    }
+    let never = Serial::from_bytes(&[0x5a; 16]).expect("a serial number");
+    for authority in Authority::ALL {
+        let says = world.system.ocsp(authority, never).await;
+        assert_eq!(says, Status::Unknown);
     }
 }
 

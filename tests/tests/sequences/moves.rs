@@ -27,6 +27,8 @@ pub(crate) enum Act {
     Fetch(u8),
     /// The branch applies for a revocation.
     Revoke(u8, RevocationReason),
+    /// The branch applies for a renewal, of a certificate whose window is open if there is one.
+    Renew(u8),
     /// The branch applies for an abolition.
     Abolish(u8),
     /// Seconds pass.
@@ -62,8 +64,9 @@ fn any_act() -> impl Strategy<Value = Act> {
         4 => any::<u8>().prop_map(Act::Fetch),
         3 => (any::<u8>(), reason).prop_map(|(which, reason)| Act::Revoke(which, reason)),
         2 => any::<u8>().prop_map(Act::Abolish),
+        6 => any::<u8>().prop_map(Act::Renew),
         1 => (1..120_u8).prop_map(Act::Seconds),
         2 => (1..3_u8).prop_map(Act::Days),
-        3 => (1..16_u8).prop_map(Act::Months),
+        4 => (1..16_u8).prop_map(Act::Months),
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lgpki_domain::{JstDate, Serial, Timestamp, validity::CA_ISSUING_YEARS};
+use lgpki_domain::{JstDate, RenewalWindow, Serial, Timestamp, validity::CA_ISSUING_YEARS};
 use lgpki_proto::{
     RemoteError,
     v1::{self, ApplicationState as State, submit_application_request::Content},
@@ -16,7 +16,9 @@ pub(crate) const BRANCH: &str = "01001";
 /// Subjects of each sort that are applied for.
 const SUBJECTS: u8 = 3;
 /// Refusals that such sequences lead to; any other is a fault of the system.
-const EXPECTED: [&str; 7] = [
+const EXPECTED: [&str; 9] = [
+    "RENEWAL_TOO_EARLY",
+    "RENEWAL_IS_OPEN",
     "SUBJECT_HAS_VALID_CERTIFICATE",
     "SUBJECT_HAS_OPEN_APPLICATION",
     "CERTIFICATE_REVOKED_BEFORE",
@@ -56,7 +58,8 @@ pub(crate) struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
     /// What is too frequent to be missed by chance.
-    const EXPECTED: [&str; 10] = [
+    const EXPECTED: [&str; 11] = [
+        "renew",
         "apply",
         "approve",
         "reject",
@@ -109,10 +112,14 @@ impl World {
             self.pass(seconds, next).await;
             return;
         }
+        if let Act::Renew(which) = next.act {
+            self.wait_for_a_window(which).await;
+        }
         let (branch, operator) = (self.system.branch(BRANCH), self.system.operator());
         let stands = Stand {
             applications: operator.list(v1::ApplicationFilter::default()).await,
             inventory: operator.inventory().await,
+            now: self.system.now(),
         };
         let acting = tokio::spawn(act(branch, operator, next.act, stands));
         if let Some(service) = next.crash {
@@ -122,6 +129,30 @@ impl World {
         let done = acting.await.expect("a step ends");
         self.system.recover().await;
         self.note(next.act, done);
+    }
+
+    /// Three times of four, lets the time come to the first window of those certificates that stand:
+    /// left to chance, most renewals would come too early.
+    async fn wait_for_a_window(&mut self, which: u8) {
+        let inventory = self.system.operator().inventory().await;
+        let opening = inventory
+            .expect("the inventory")
+            .iter()
+            .filter(|found| found.branch == BRANCH && found.kind() != v1::CertificateKind::Login)
+            .filter(|found| found.state() == v1::CertificateState::Valid)
+            .map(opens)
+            .min();
+        let Some(opening) = opening.filter(|_| !which.is_multiple_of(4)) else {
+            return;
+        };
+        let seconds = opening.as_seconds() - self.system.now().as_seconds();
+        if seconds > 0 {
+            let jump = Move {
+                act: Act::Months(0),
+                crash: None,
+            };
+            self.pass(seconds, &jump).await;
+        }
     }
 
     /// How long a step lasts, if it is one of waiting.
@@ -195,6 +226,7 @@ impl World {
 struct Stand {
     applications: Result<Vec<v1::Application>, RemoteError>,
     inventory: Result<Vec<v1::Certificate>, RemoteError>,
+    now: Timestamp,
 }
 
 /// What came of a step.
@@ -219,12 +251,13 @@ impl<T> From<Result<T, RemoteError>> for Done {
 }
 
 async fn act(branch: Office, operator: Office, act: Act, stands: Stand) -> Done {
+    let now = stands.now;
     let applications = stands.applications.expect("the applications");
     let certificates: Vec<_> = stands
         .inventory
         .expect("the inventory")
         .into_iter()
-        .filter(|found| found.kind() != v1::CertificateKind::Login)
+        .filter(|found| found.branch == BRANCH && found.kind() != v1::CertificateKind::Login)
         .collect();
     let of = |state: State, which| {
         let fit: Vec<_> = applications.iter().filter(|a| a.state() == state).collect();
@@ -261,6 +294,16 @@ async fn act(branch: Office, operator: Office, act: Act, stands: Stand) -> Done 
             };
             submit(&branch, &Content::Revoke(content)).await
         }
+        Act::Renew(which) => {
+            let open: Vec<_> = certificates.iter().filter(|c| renewable(c, now)).collect();
+            let within = pick(&open, which).copied();
+            let Some(certificate) = within.or_else(|| pick(&certificates, which)) else {
+                return Done::Nothing;
+            };
+            let order = Order::for_the_same_as(certificate);
+            let content = order.renewal(&certificate.serial);
+            submit(&branch, &Content::Renew(content)).await
+        }
         Act::Abolish(which) => {
             let Some(certificate) = pick(&certificates, which) else {
                 return Done::Nothing;
@@ -280,6 +323,17 @@ async fn submit(branch: &Office, content: &Content) -> Done {
         Ok(application) => Done::Accepted(Box::new((request, application))),
         Err(refused) => Done::Refused(refused),
     }
+}
+
+/// Whether a renewal is due.
+fn renewable(certificate: &v1::Certificate, now: Timestamp) -> bool {
+    certificate.state() == v1::CertificateState::Valid && opens(certificate) <= now
+}
+
+/// When a certificate's window opens.
+fn opens(certificate: &v1::Certificate) -> Timestamp {
+    let ends: Timestamp = certificate.not_after.parse().expect("a time");
+    RenewalWindow::of(ends.jst_date()).opens().start()
 }
 
 /// The order for a subject: so many posts, so many hosts.

@@ -4,3 +4,4 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 
 mod listing;
+mod renewal;

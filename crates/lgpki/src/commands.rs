@@ -1,6 +1,7 @@
 //! Carries out what the command line asked for, one module per subcommand.
 
 mod application;
+mod bulk;
 mod ceremony;
 mod cirs;
 mod demo;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
-use lgpki_domain::{ApplicationId, BodyCode, Serial};
+use lgpki_domain::{ApplicationId, BodyCode, Digest, JstDate, Serial};
 
 use super::{Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason};
 
@@ -109,6 +109,16 @@ pub(crate) enum OperatorCommand {
         #[command(flatten)]
         examiner: Examiner,
     },
+    /// Apply for revocation of many certificates at once: first shown, then confirmed.
+    #[command(
+        after_help = "Example, for a branch that was merged:\n  lgpki operator --as offices/operator-1 revoke-many --branch 01001 \
+                            --reason affiliation-changed --examined-by 運営主体\n  … the same with --confirm and the token \
+                            that was shown\n\nIt may be given again after an interruption: what was taken is not taken \
+                            twice.\nlost or stolen keys: key-compromise (without examination, published at once); post or \
+                            organization changed: affiliation-changed; replaced: superseded; no longer used: \
+                            cessation-of-operation"
+    )]
+    RevokeMany(Box<RevokeManyArgs>),
     /// Apply for abolition of a certificate: of any branch, above all of a closed one (R8), or of none.
     Abolish {
         /// The certificate's serial number.
@@ -135,6 +145,39 @@ pub(crate) enum OperatorCommand {
     /// Bodies, branches, organizations and accounts.
     #[command(subcommand)]
     Directory(DirectoryCommand),
+}
+
+/// Which certificates, and why; all that is given must fit.
+#[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = true, args = ["serials", "branch", "key", "issued_from", "issued_to"])]
+pub(crate) struct RevokeManyArgs {
+    /// Those listed in this file, one serial number to a line; `#` begins a comment.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) serials: Option<PathBuf>,
+    /// Those of this branch, by its body's code.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) branch: Option<BodyCode>,
+    /// Those of the key with this SHA-256.
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) key: Option<Digest>,
+    /// Those issued on this day or later.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) issued_from: Option<JstDate>,
+    /// Those issued on this day or earlier.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) issued_to: Option<JstDate>,
+    /// Why.
+    #[arg(long, value_enum)]
+    pub(crate) reason: Reason,
+    /// Only show what would be revoked, and the token that confirms it; this is also what happens
+    /// without --confirm.
+    #[arg(long, conflicts_with = "confirm")]
+    pub(crate) dry_run: bool,
+    /// The token that was shown for exactly these certificates and this reason.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) confirm: Option<String>,
+    #[command(flatten)]
+    pub(crate) examiner: Examiner,
 }
 
 /// What is done with the directories.

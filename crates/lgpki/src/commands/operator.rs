@@ -16,7 +16,7 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    cirs, directory, forecast, inventory, notices, status, submit,
+    bulk, cirs, directory, forecast, inventory, notices, status, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -101,6 +101,7 @@ async fn carry_out(
             let request = submit::build(branch, &examiner, Content::Revoke(content))?;
             cirs::apply(office, request, "operator show", output).await
         }
+        OperatorCommand::RevokeMany(args) => bulk::run(office, &args, output).await,
         OperatorCommand::Abolish {
             serial,
             branch,

@@ -1,0 +1,141 @@
+//! Many certificates revoked with one command: shown first, confirmed by a token, and taken up again
+//! after an interruption.
+//!
+//! `LGPKI_BULK=10000 cargo test --release -p lgpki-tests --test bulk -- --nocapture` measures more.
+
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measurement looks at the real clock and asks the environment for its size"
+)]
+
+use std::{process::Stdio, time::Instant};
+
+use lgpki_proto::v1::{
+    self, application_service_client::ApplicationServiceClient,
+    submit_application_request::Content, submit_applications_response::Outcome,
+};
+use lgpki_tests::{Installation, Options, load, request};
+
+const UNDER_TEST: &str = env!("CARGO_BIN_EXE_lgpki-under-test");
+const BRANCH: &str = "01001";
+
+fn installation() -> Installation {
+    let options = Options {
+        login_form: "data",
+        branches: &[BRANCH],
+        configuration: &[(
+            "web-server = { mode = \"manual\" }",
+            "web-server = { mode = \"automatic\" }",
+        )],
+        ..Options::default()
+    };
+    Installation::new(UNDER_TEST, &options)
+}
+
+fn revoke_many(installation: &Installation, more: &[&str]) -> Result<serde_json::Value, String> {
+    let mut args = vec![
+        "revoke-many",
+        "--branch",
+        BRANCH,
+        "--reason",
+        "key-compromise",
+    ];
+    args.extend(["--examined-by", "運営主体"]);
+    args.extend(more);
+    installation.office("operator-1", "operator", &args)
+}
+
+/// Applies for `count` web server certificates.
+async fn apply(installation: &Installation, count: usize) {
+    let mut branch = ApplicationServiceClient::new(installation.logged_in("branch-officer-01001"));
+    let items: Vec<_> = (0..count)
+        .map(|n| {
+            let host = format!("www{n}.synthetic.lg.jp");
+            let content = Content::Issue(load::web_server(BRANCH, &host));
+            v1::SubmitApplicationsRequest {
+                application: Some(request::application(BRANCH, content)),
+            }
+        })
+        .collect();
+    let answers = branch.submit_applications(tokio_stream::iter(items)).await;
+    let mut answers = answers.unwrap().into_inner();
+    while let Some(answer) = answers.message().await.unwrap() {
+        assert!(
+            matches!(answer.outcome, Some(Outcome::Accepted(_))),
+            "{answer:?}"
+        );
+    }
+}
+
+/// Returns once that many certificates of the branch can be revoked.
+fn until(installation: &Installation, standing: usize) -> serde_json::Value {
+    loop {
+        if let Ok(shown) = revoke_many(installation, &["--dry-run"])
+            && shown["to_revoke"] == standing
+        {
+            return shown;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_shown_confirmed_and_revoked_once_whatever_interrupts() {
+    let count = std::env::var("LGPKI_BULK").map_or(300, |count| count.parse().unwrap());
+    let installation = installation();
+    let services = installation.serve();
+    // The logins of the branch's officers are some more.
+    let logins = loop {
+        if let Ok(shown) = revoke_many(&installation, &[]) {
+            break usize::try_from(shown["to_revoke"].as_u64().unwrap()).unwrap();
+        }
+    };
+    apply(&installation, count).await;
+    let count = count + logins;
+    let shown = until(&installation, count);
+    let token = shown["token"].as_str().unwrap();
+    let refused = revoke_many(&installation, &["--confirm", "0000000000000000"]);
+    assert!(refused.unwrap_err().contains("another selection"));
+    assert_eq!(
+        revoke_many(&installation, &[]).unwrap(),
+        shown,
+        "nothing was applied for"
+    );
+
+    // Begun, and killed at once, wherever it stands then.
+    let mut begun = installation.command();
+    begun
+        .args(["--json", "operator", "--as"])
+        .arg(installation.ca().join("offices/operator-1"))
+        .args([
+            "revoke-many",
+            "--branch",
+            BRANCH,
+            "--reason",
+            "key-compromise",
+        ])
+        .args(["--examined-by", "運営主体", "--confirm", token])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut begun = begun.spawn().unwrap();
+    begun.kill().unwrap();
+    begun.wait().unwrap();
+
+    let start = Instant::now();
+    let done = revoke_many(&installation, &["--confirm", token]).unwrap();
+    let taken = start.elapsed();
+    assert!(done["refused"].as_array().unwrap().is_empty(), "{done}");
+    let left = until(&installation, 0);
+    println!(
+        "{count} revocations: taken in {taken:?}, carried out in {:?}",
+        start.elapsed()
+    );
+    assert_eq!(left["ended_before"], count);
+    assert_eq!(left["token"], token, "the same certificates");
+    let again = revoke_many(&installation, &["--confirm", token]).unwrap();
+    assert_eq!(
+        (&again["accepted"], &again["before"]),
+        (&0.into(), &0.into())
+    );
+    assert!(services.terminate().success());
+}

@@ -8,7 +8,10 @@
     clippy::disallowed_methods,
     reason = "a measurement looks at the real clock and asks the environment for its size"
 )]
-#![expect(clippy::print_stdout, reason = "the figure is what the command is run for")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the figure is what the command is run for"
+)]
 
 use std::{process::Stdio, time::Instant};
 

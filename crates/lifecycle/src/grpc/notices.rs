@@ -1,5 +1,7 @@
 //! NoticeService: pages of notices, and a stream that sleeps until the next one.
 
+use std::ops::RangeInclusive;
+
 use lgpki_domain::{BodyCode, Faults, JstDate, Timestamp};
 use lgpki_proto::{
     Failure,
@@ -20,6 +22,9 @@ const WAITING: usize = 8;
 /// How long a stream sleeps at most, in seconds: half of the day within which nobody is woken for a
 /// certificate that arrives.
 const LONGEST_SLEEP_SECONDS: i64 = 12 * 3600;
+
+/// The times that a cursor may hold, in milliseconds: to the end of 9000, before that of the calendar.
+const TIMES: RangeInclusive<i64> = 0..=221_876_841_600_000;
 
 type Messages = Result<v1::WatchNoticesResponse, Status>;
 
@@ -130,7 +135,12 @@ fn read(
     let branch = optional_text(f, "branch", branch);
     let since = optional_text::<JstDate>(f, "since", since);
     let start = if cursor.is_empty() {
-        since.map_or(otherwise, |day| NoticeStart::Since(day.start()))
+        since.map_or(otherwise, |day| {
+            let millis = day.start().as_millis();
+            NoticeStart::Since(Timestamp::from_millis(
+                millis.clamp(*TIMES.start(), *TIMES.end()),
+            ))
+        })
     } else {
         let read = read_cursor(cursor);
         if read.is_none() {
@@ -178,7 +188,7 @@ fn write_cursor(cursor: NoticeCursor) -> String {
 
 fn read_cursor(text: &str) -> Option<NoticeCursor> {
     let mut parts = text.split('.');
-    let at = Timestamp::from_millis(parts.next()?.parse().ok()?);
+    let at = time(parts.next()?)?;
     let kind = match parts.next()? {
         "w" => NoticeKind::EntersWindow,
         "s" => NoticeKind::ExpiresSoon,
@@ -188,7 +198,7 @@ fn read_cursor(text: &str) -> Option<NoticeCursor> {
     let place = match (parts.next()?, parts.next()?) {
         ("-", "-") => None,
         (not_after, serial) => Some(Cursor {
-            not_after: Timestamp::from_millis(not_after.parse().ok()?),
+            not_after: time(not_after)?,
             serial: serial.parse().ok()?,
         }),
     };
@@ -197,6 +207,11 @@ fn read_cursor(text: &str) -> Option<NoticeCursor> {
         told: (at, kind, place),
         index,
     })
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    let millis = text.parse().ok().filter(|millis| TIMES.contains(millis));
+    millis.map(Timestamp::from_millis)
 }
 
 #[cfg(test)]
@@ -225,8 +240,28 @@ mod tests {
             "1.w.-.41.2",
             "1.w.-.-.2.3",
             "1.w.-.-.-1",
+            "9223372036854775807.s.-.-.0",
+            "9223372036854775807.w.-.-.0",
+            "-9223372036854775808.s.-.-.0",
+            "-1.e.-.-.0",
+            "1.w.9223372036854775807.41414141414141414141414141414141.0",
         ] {
             assert_eq!(read_cursor(text), None, "{text}");
+        }
+        let last = format!("{}.s.-.-.0", TIMES.end());
+        assert!(read_cursor(&last).is_some());
+    }
+
+    #[test]
+    fn whatever_day_is_asked_for_the_cursor_of_the_answer_reads_back() {
+        for day in ["1970-01-01", "2008-02-04", "9000-12-31"] {
+            let asked = read(("", day, ""), NoticeStart::Now).unwrap();
+            let NoticeStart::Since(at) = asked.start else {
+                panic!("{day}: {:?}", asked.start);
+            };
+            let told = (at, NoticeKind::EntersWindow, None);
+            let cursor = NoticeCursor { told, index: 0 };
+            assert_eq!(read_cursor(&write_cursor(cursor)), Some(cursor), "{day}");
         }
     }
 }

@@ -93,7 +93,11 @@ fn first_due(kind: NoticeKind, at: Timestamp, soon_days: i32) -> Timestamp {
         NoticeKind::EntersWindow => {
             // Up to four days enter the window together, where a month is shorter.
             let mut expiry: JstDate = day.plus_months(RENEWAL_WINDOW_MONTHS).plus_days(-4);
-            while expiry.plus_months(-RENEWAL_WINDOW_MONTHS) < day {
+            // Bounded, for at the end of the calendar no day is late enough.
+            for _ in 0..8 {
+                if expiry.plus_months(-RENEWAL_WINDOW_MONTHS) >= day {
+                    break;
+                }
                 expiry = expiry.plus_days(1);
             }
             expiry.start()
@@ -149,15 +153,18 @@ impl Inventory {
                 index: end,
             },
             NoticeStart::Since(at) => {
-                let revoked_since = |(index, bytes): &(u64, [u8; 16])| {
+                let revoked = |(index, bytes): &(u64, [u8; 16])| {
                     let held = Serial::from_bytes(bytes).and_then(|serial| self.held(serial));
                     let revoked = held.and_then(|held| held.revoked);
-                    revoked.is_some_and(|r| r.index == *index && r.revocation.at >= at)
+                    revoked.filter(|revoked| revoked.index == *index)
                 };
-                let first = self.acts.iter().find(|act| revoked_since(act));
+                // From the end, since it is the last ones that are asked for; revocations stand in the
+                // log in the order of their times.
+                let revocations = self.acts.iter().rev().filter_map(revoked);
+                let since = revocations.take_while(|revoked| revoked.revocation.at >= at);
                 NoticeCursor {
                     told: before(at),
-                    index: first.map_or(end, |(index, _)| *index),
+                    index: since.last().map_or(end, |revoked| revoked.index),
                 }
             }
         }
@@ -287,6 +294,16 @@ fn advance<I: Iterator>(line: &mut Peekable<I>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn at_the_ends_of_the_calendar_the_search_for_the_first_that_is_due_ends() {
+        for kind in TIMED {
+            for at in [i64::MAX, 253_402_300_799_999, i64::MIN, 0] {
+                let at = Timestamp::from_millis(at);
+                assert!(first_due(kind, at, 30) <= at.plus_seconds(400 * 86_400));
+            }
+        }
+    }
 
     #[test]
     fn the_first_that_is_due_is_found_for_every_time() {

@@ -13,7 +13,7 @@ use lgpki_proto::{
     },
 };
 use lgpki_runtime::client;
-use lgpki_x509::certificate::Certificate;
+use lgpki_x509::{certificate::Certificate, key::KeyId};
 use tokio::sync::RwLock;
 use tonic::{Request, transport::Channel};
 
@@ -40,6 +40,7 @@ pub struct Peers {
 struct CaCertificate {
     authority: Authority,
     generation: u32,
+    key_id: Option<KeyId>,
     der: Arc<[u8]>,
 }
 
@@ -116,7 +117,8 @@ impl Peers {
             .into_inner();
         let mut known = self.authorities.write().await;
         *known = answer.issuers.into_iter().filter_map(read).collect();
-        pick(&known, authority, certificate).ok_or_else(|| RemoteError {
+        let found = pick(&known, authority, certificate).or_else(|| only(&known, authority));
+        found.ok_or_else(|| RemoteError {
             code: tonic::Code::Internal,
             reason: "AUTHORITY_UNKNOWN".to_owned(),
             message: format!("the issuer lists no CA for {kind} certificates"),
@@ -137,29 +139,34 @@ fn read(info: v1::IssuerInfo) -> Option<CaCertificate> {
     Some(CaCertificate {
         authority: convert::required(&mut faults, "authority", info.authority)?,
         generation: info.key_generation,
+        key_id: Certificate::parse(&info.certificate)
+            .ok()
+            .and_then(|certificate| certificate.key_id()),
         der: info.certificate.into(),
     })
 }
 
-/// The newest generation, unless there are several: then the one whose key identifier fits.
+/// The CA certificate of the key that issued `certificate`. None where that is not known: the issuer may
+/// have a new key since it was asked.
 fn pick(
     known: &[CaCertificate],
     authority: Option<Authority>,
     certificate: &[u8],
 ) -> Option<Arc<[u8]>> {
-    let mut of_authority = known.iter().filter(|ca| Some(ca.authority) == authority);
-    let first = of_authority.next()?;
-    let Some(second) = of_authority.next() else {
-        return Some(first.der.clone());
-    };
-    let wanted = Certificate::parse(certificate).ok()?.authority_key_id();
-    let fits = |ca: &&CaCertificate| {
-        Certificate::parse(&ca.der).is_ok_and(|parsed| parsed.key_id() == wanted)
-    };
-    [first, second]
-        .into_iter()
-        .chain(of_authority)
-        .filter(fits)
+    let wanted = Certificate::parse(certificate).ok()?.authority_key_id()?;
+    known
+        .iter()
+        .filter(|ca| Some(ca.authority) == authority && ca.key_id == Some(wanted))
         .max_by_key(|ca| ca.generation)
         .map(|ca| ca.der.clone())
 }
+
+/// The CA certificate of an authority that has but one, whatever its key identifier.
+fn only(known: &[CaCertificate], authority: Option<Authority>) -> Option<Arc<[u8]>> {
+    let mut of_authority = known.iter().filter(|ca| Some(ca.authority) == authority);
+    let first = of_authority.next()?;
+    of_authority.next().is_none().then(|| first.der.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -131,6 +131,8 @@ pub struct Application {
     pub examiner_commitment: Option<String>,
     /// SHA-256 over everything the front end sent.
     pub content_digest: Digest,
+    /// Who submitted it, as in the log.
+    pub applicant: String,
     /// When it was received.
     pub received_at: Timestamp,
     /// Where it stands.
@@ -181,6 +183,18 @@ pub enum ActRefused {
     /// There is no such application, or it is another branch's.
     #[error("there is no application {0} that you may see; check the number")]
     NotFound(ApplicationId),
+    /// An operator submitted it; its branch cannot withdraw it.
+    #[error(
+        "application {0} was submitted by an operator, so your branch cannot withdraw it; if it should \
+         not go on, ask the operator to reject it"
+    )]
+    OfAnOperator(ApplicationId),
+    /// What asks for a certificate is not approved once its branch is deactivated.
+    #[error(
+        "branch {0} is deactivated and gets no more certificates; reject the application, and let the \
+         successor body apply"
+    )]
+    BranchDeactivated(BodyCode),
     /// Its state does not allow it.
     #[error(transparent)]
     WrongState(#[from] lgpki_domain::application::WrongState),

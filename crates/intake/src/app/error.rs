@@ -100,6 +100,14 @@ impl From<ActRefused> for AppError {
     fn from(refused: ActRefused) -> Self {
         match refused {
             ActRefused::NotFound(id) => Self::no_such_application(id),
+            ActRefused::OfAnOperator(_) => Self::Forbidden {
+                reason: "APPLICATION_OF_AN_OPERATOR",
+                message: refused.to_string(),
+            },
+            ActRefused::BranchDeactivated(_) => Self::WrongState {
+                reason: "BRANCH_DEACTIVATED",
+                message: refused.to_string(),
+            },
             ActRefused::WrongState(wrong) => Self::WrongState {
                 reason: "APPLICATION_WRONG_STATE",
                 message: wrong.to_string(),

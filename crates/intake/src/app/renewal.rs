@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::Serial;
-use lgpki_proto::v1;
+use lgpki_domain::{ErrorClass, Serial};
+use lgpki_proto::{RemoteError, v1};
 use lgpki_x509::{certificate::Certificate, particulars::Particulars};
 
 use super::{
     App, AppError,
     submission::{IssueWish, NamedBranch, Renewed, Submission, Wish},
+    submit::Outcomes,
 };
 use crate::{
     peers::within_deadline,
@@ -21,14 +22,19 @@ use crate::{
 };
 
 impl<S: IntakeStore> App<S> {
-    /// Makes the renewals of a batch applications for certificates.
+    /// Makes the renewals of a batch applications for certificates. One that cannot be resolved now
+    /// gets that for its outcome; the rest goes on.
     pub(super) async fn resolve_renewals(
         &self,
-        batch: &mut [(usize, Submission)],
-    ) -> Result<(), AppError> {
-        for (_, submission) in batch {
+        batch: Vec<(usize, Submission)>,
+        outcomes: &mut Outcomes,
+    ) -> Vec<(usize, Submission)> {
+        let mut away = None;
+        let mut resolved = Vec::with_capacity(batch.len());
+        for (position, mut submission) in batch {
             let Some(Wish::Renew(wish)) = submission.wish.take_if(|w| matches!(w, Wish::Renew(_)))
             else {
+                resolved.push((position, submission));
                 continue;
             };
             let mut issue = IssueWish {
@@ -45,16 +51,24 @@ impl<S: IntakeStore> App<S> {
                 .and_then(|serial| self.parts.standings.certificate(serial));
             if let Some(held) = held
                 && submission.branch == held.branch.map_or(NamedBranch::None, NamedBranch::One)
+                && let Err(error) = self.inherit(&mut issue, held, &mut away).await
             {
-                self.inherit(&mut issue, held).await?;
+                outcomes.settle(position, Err(error));
+                continue;
             }
             submission.wish = Some(Wish::Issue(Box::new(issue)));
+            resolved.push((position, submission));
         }
-        Ok(())
+        resolved
     }
 
-    /// Fills in what the old certificate decides.
-    async fn inherit(&self, wish: &mut IssueWish, held: Held) -> Result<(), AppError> {
+    /// Fills in what the old certificate decides; `away` is what lifecycle was found to be.
+    async fn inherit(
+        &self,
+        wish: &mut IssueWish,
+        held: Held,
+        away: &mut Option<RemoteError>,
+    ) -> Result<(), AppError> {
         let known = match held.application {
             Some(id) => self.parts.store.application(id).await?,
             None => None,
@@ -64,7 +78,7 @@ impl<S: IntakeStore> App<S> {
             wish.mail_address = content.mail_address;
             wish.login_role = content.login_role;
         } else {
-            let der = self.certificate_of_a_ceremony(held.serial).await?;
+            let der = self.certificate_of_a_ceremony(held.serial, away).await?;
             let old = Certificate::parse(&der).ok();
             let Some(particulars) = old.and_then(|old| old.particulars()) else {
                 let message = format!("certificate {} cannot be read back", held.serial);
@@ -77,14 +91,31 @@ impl<S: IntakeStore> App<S> {
         Ok(())
     }
 
-    async fn certificate_of_a_ceremony(&self, serial: Serial) -> Result<Arc<[u8]>, AppError> {
+    /// Asks lifecycle, once in a batch if it is away: what else is in the batch must not wait for it.
+    async fn certificate_of_a_ceremony(
+        &self,
+        serial: Serial,
+        away: &mut Option<RemoteError>,
+    ) -> Result<Arc<[u8]>, AppError> {
+        if let Some(away) = away {
+            return Err(away.clone().into());
+        }
         let request = v1::GetCertificateRequest {
             serial: serial.to_string(),
         };
         let mut certificates = self.parts.peers.certificates();
         let answer = certificates.get_certificate(within_deadline(request)).await;
-        let answer = answer.map_err(lgpki_proto::RemoteError::from)?.into_inner();
-        Ok(answer.certificate.unwrap_or_default().der.into())
+        let answer = answer.map_err(RemoteError::from).inspect_err(|error| {
+            if error.class() == ErrorClass::Unavailable {
+                *away = Some(error.clone());
+            }
+        })?;
+        Ok(answer
+            .into_inner()
+            .certificate
+            .unwrap_or_default()
+            .der
+            .into())
     }
 }
 

@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{ApplicationId, Caller, Digest};
+use lgpki_domain::{ApplicationId, Caller, Digest, OfficerRole, application::Sort};
 use lgpki_store::{Opening, OpeningStore, commit};
 use tracing::Instrument as _;
 
 use super::{
     App, AppError, blocking,
     door::{self, Admitted, Against, Inspected, Refusal},
+    is_officer,
     submission::{NamedBranch, Submission},
 };
 use crate::{
@@ -36,10 +37,10 @@ pub struct Accepted {
 pub type Outcome = Result<Accepted, AppError>;
 
 /// Outcomes by position, filled in as they become known.
-struct Outcomes(Vec<Option<Outcome>>);
+pub(super) struct Outcomes(Vec<Option<Outcome>>);
 
 impl Outcomes {
-    fn settle(&mut self, position: usize, outcome: Outcome) {
+    pub(super) fn settle(&mut self, position: usize, outcome: Outcome) {
         self.0[position] = Some(outcome);
     }
 
@@ -76,7 +77,7 @@ impl<S: IntakeStore> App<S> {
                 Err(error) => outcomes.settle(position, Err(error)),
             }
         }
-        self.resolve_renewals(&mut own).await?;
+        let own = self.resolve_renewals(own, &mut outcomes).await;
         // Before judging: what the standings learn in between is still in the way for the store.
         let standings_position = self.parts.standings.progress().issuance_position;
         let mut admitted = Vec::with_capacity(own.len());
@@ -208,6 +209,7 @@ impl<S: IntakeStore> App<S> {
         else {
             return Ok(None);
         };
+        let approvals_needed = approvals_needed(stage.caller, &admitted);
         Ok(Some(NewApplication {
             id,
             request_id,
@@ -217,11 +219,22 @@ impl<S: IntakeStore> App<S> {
             content: admitted.content,
             examination,
             examiner_commitment,
-            approvals_needed: admitted.approvals_needed,
+            approvals_needed,
             standings_position: stage.standings_position,
             caller: stage.caller.clone(),
             received_at,
         }))
+    }
+}
+
+/// How many persons must approve. A login that an operator asks for in a branch's name takes two, whatever
+/// the policy: one of them at least is another than the applicant.
+fn approvals_needed(caller: &Caller, admitted: &Admitted) -> u32 {
+    let needed = admitted.approvals_needed;
+    if admitted.sort == Sort::Issue && is_officer(caller, OfficerRole::Operator) {
+        needed.max(2)
+    } else {
+        needed
     }
 }
 

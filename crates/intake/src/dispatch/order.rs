@@ -46,10 +46,7 @@ pub(super) fn revocation(claimed: &Claimed) -> Option<v1::RevocationOrder> {
         serial: serial.to_string(),
         reason: convert::wire(*reason),
         branch: convert::text_or_empty(application.branch),
-        actor: application.branch.map_or_else(
-            || "operator/-".to_owned(),
-            |branch| format!("branch-officer/{branch}"),
-        ),
+        actor: application.applicant.clone(),
         answers_index: application.log_index,
     })
 }

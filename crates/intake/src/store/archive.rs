@@ -148,6 +148,7 @@ impl Archive {
         match recorded.event {
             IntakeEvent::Received(event) => Ok(Content {
                 body: event.0,
+                actor: recorded.stamp.actor.as_str().into(),
                 at: recorded.stamp.time,
                 slim: false,
             }),

@@ -122,6 +122,8 @@ pub(crate) struct Held {
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     pub(crate) body: Arc<ReceivedBody>,
+    /// Who submitted it.
+    pub(crate) actor: Arc<str>,
     pub(crate) at: Timestamp,
     /// Whether CSR and public key were left out.
     pub(crate) slim: bool,

@@ -107,6 +107,7 @@ pub(super) fn application(
         },
         examiner_commitment: body.examination.examiner.clone(),
         content_digest: body.content_digest,
+        applicant: received.actor.to_string(),
         received_at: received.at,
         state: snapshot.record.state,
         log_index: snapshot.record.changed,

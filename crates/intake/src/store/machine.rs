@@ -25,7 +25,7 @@ impl Machine for IntakeMachine {
     type Event = IntakeEvent;
 
     const TABLES: &'static [&'static str] = tables::ALL;
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
         match command {
@@ -33,7 +33,7 @@ impl Machine for IntakeMachine {
                 self.applications
                     .decide_accept(&self.directories, view, accept)
             }
-            Command::Act(act) => self.applications.decide_act(view, act),
+            Command::Act(act) => self.applications.decide_act(&self.directories, view, act),
             Command::Deliver(deliver) => self.applications.decide_deliver(view, deliver),
             Command::Claim { lane, most, at } => {
                 self.applications.decide_claim(view, lane, most, at)
@@ -86,7 +86,9 @@ impl Machine for IntakeMachine {
         };
         let all = &mut self.applications;
         match &recorded.event {
-            IntakeEvent::Received(event) => all.apply_received(tables, event, at),
+            IntakeEvent::Received(event) => {
+                all.apply_received(tables, event, &recorded.stamp.actor, at);
+            }
             IntakeEvent::Approved(event) => {
                 let step = match &event.operator {
                     Some(operator) => Step::Approve(operator.into()),

@@ -17,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) kind: CertificateKind,
     /// A revocation for key compromise: it goes before all others.
     pub(crate) urgent: bool,
+    /// An operator submitted it, not its branch.
+    pub(crate) by_operator: bool,
     /// Index of `application.received`.
     pub(crate) received: u64,
     /// Index of the entry that last changed it.
@@ -104,7 +106,7 @@ impl Record {
         out.push(small(number(&self.state)));
         out.push(small(place(&Sort::ALL, &self.sort)));
         out.push(small(place(&CertificateKind::ALL, &self.kind)));
-        out.push(u8::from(self.urgent));
+        out.push(u8::from(self.urgent) | u8::from(self.by_operator) << 1);
         out.extend_from_slice(&branch_bytes(self.branch));
         out.extend_from_slice(&self.received.to_be_bytes());
         out.extend_from_slice(&self.changed.to_be_bytes());
@@ -170,7 +172,10 @@ impl Record {
         let state = rest.byte()?;
         let sort = *Sort::ALL.get(usize::from(rest.byte()?))?;
         let kind = *CertificateKind::ALL.get(usize::from(rest.byte()?))?;
-        let urgent = rest.byte()? != 0;
+        let (urgent, by_operator) = match rest.byte()? {
+            marks @ 0..=3 => (marks & 1 != 0, marks & 2 != 0),
+            _ => return None,
+        };
         let branch = match rest.number()? {
             0 => None,
             number => Some(body_code(number)?),
@@ -206,6 +211,7 @@ impl Record {
             sort,
             kind,
             urgent,
+            by_operator,
             received,
             changed,
             claim,
@@ -367,6 +373,7 @@ mod tests {
                 sort: Sort::Abolish,
                 kind: CertificateKind::Mail,
                 urgent: n % 2 == 0,
+                by_operator: n % 3 == 0,
                 received: 7,
                 changed: u64::MAX,
                 claim: if n % 2 == 0 {

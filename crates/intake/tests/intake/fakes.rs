@@ -48,6 +48,8 @@ pub(crate) struct Known {
     pub(crate) lifecycle_away: u32,
     /// Makes a call of RevokeCertificates with an order for this serial number unreadable.
     pub(crate) unreadable: Option<String>,
+    /// Answers no question about a certificate.
+    pub(crate) inventory_away: bool,
     /// Certificates are issued, but lifecycle does not learn of them.
     pub(crate) inventory_stands_still: bool,
     pub(crate) crls_published: u32,
@@ -427,6 +429,9 @@ impl CertificateService for World {
     ) -> Result<Response<v1::GetCertificateResponse>, Status> {
         let serial = &request.get_ref().serial;
         let known = self.known();
+        if known.inventory_away {
+            return Err(Status::unavailable("away"));
+        }
         let found = known.standings.iter().find(|s| s.serial == *serial);
         let standing = found.ok_or_else(|| Status::not_found("no such certificate"))?;
         Ok(Response::new(v1::GetCertificateResponse {

@@ -285,15 +285,99 @@ async fn a_login_in_renewal_watches_downloads_and_confirms_and_does_nothing_else
 }
 
 #[tokio::test]
+async fn while_lifecycle_is_away_only_the_renewals_that_need_it_wait() {
+    let scene = Scene::new().await;
+    scene.clock.set(within());
+    {
+        let mut known = scene.world.known();
+        known.inventory_away = true;
+        for standing in &mut known.standings {
+            if standing.serial == serial(10).to_string() {
+                standing.branch = sapporo().to_string();
+            }
+        }
+    }
+    scene.world.tell();
+    let old = Old {
+        issue: v1::IssueContent {
+            kind: v1::CertificateKind::Login.into(),
+            subject: Some((&Pki::officer(10)).into()),
+            medium: v1::KeyMedium::IcCard.into(),
+            login_role: v1::OfficerRole::BranchOfficer.into(),
+            ..v1::IssueContent::default()
+        },
+        serial: serial(10).to_string(),
+    };
+    let renewal = old.renewal("renewal");
+    loop {
+        let refused = scene.branch().submit(renewal.clone()).await.unwrap_err();
+        if refused.code == Code::Unavailable {
+            assert_eq!(refused.reason, "SERVICE_AWAY");
+            assert!(refused.retry_after.is_some());
+            break;
+        }
+        // Until intake has heard whose it is.
+        tokio::task::yield_now().await;
+    }
+    let revocation = |n: usize| {
+        let revoke = v1::RevokeContent {
+            serial: serial(99).to_string(),
+            reason: v1::RevocationReason::KeyCompromise.into(),
+        };
+        request(&format!("revocation-{n}"), Content::Revoke(revoke))
+    };
+    let sent = (0..32).flat_map(|n| [renewal.clone(), revocation(n)]);
+    let sent = sent.map(|application| v1::SubmitApplicationsRequest {
+        application: Some(application),
+    });
+    let items = tokio_stream::iter(sent.collect::<Vec<_>>());
+    let mut branch = scene.branch().applications();
+    let answers = branch.submit_applications(items);
+    let mut answers = answers.await.unwrap().into_inner();
+    let mut counted = [0, 0];
+    while let Some(answer) = answers.message().await.unwrap() {
+        let Some(v1::submit_applications_response::Outcome::Refused(refusal)) = answer.outcome
+        else {
+            panic!("{} was accepted", answer.request_id);
+        };
+        let renewal = answer.request_id == "renewal";
+        let expected = if renewal {
+            "SERVICE_AWAY"
+        } else {
+            "APPLICATION_REFUSED"
+        };
+        assert_eq!(refusal.reason, expected);
+        counted[usize::from(renewal)] += 1;
+    }
+    assert_eq!(counted, [32, 32]);
+}
+
+#[tokio::test]
 async fn an_operator_lets_a_branch_in_again_that_has_no_login_left() {
     let scene = Scene::new().await;
     let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
     let duty = application(CertificateKind::OfficialDuty, 1);
     let refused = operator.submit(duty).await.unwrap_err();
     assert_eq!(refused.reason, "OPERATOR_ENDS_CERTIFICATES_ONLY");
+    // Whatever the policy says, the operator who asked is not enough, with whichever card.
     let id = operator
         .submitted(application(CertificateKind::Login, 1))
         .await;
+    for (number, approvals, needed) in [(20, 1, 2), (120, 1, 2), (21, 0, 0)] {
+        let examiner = scene.officer(OfficerRole::Operator, sapporo(), number);
+        let ids = vec![id.clone()];
+        let approve = v1::ApproveApplicationsRequest { ids };
+        let answer = examiner.examination().approve_applications(approve).await;
+        assert_eq!(answer.unwrap().into_inner().outcomes.len(), 1);
+        let request = v1::GetApplicationRequest {
+            id: id.clone(),
+            ..v1::GetApplicationRequest::default()
+        };
+        let found = operator.applications().get_application(request).await;
+        let found = found.unwrap().into_inner().application.unwrap();
+        let counted = (found.approvals, found.approvals_needed);
+        assert_eq!(counted, (approvals, needed), "after {number}");
+    }
     let issued = scene.reaches(&id, v1::ApplicationState::Issued).await;
     assert_eq!(issued.branch, sapporo().to_string());
     let request = v1::DownloadCertificateRequest { id: id.clone() };

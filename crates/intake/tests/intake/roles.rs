@@ -233,6 +233,7 @@ async fn a_lost_operators_card_is_revoked_and_from_then_on_refused() {
     }
     let order = scene.world.known().revocations[0].clone();
     assert_eq!((order.branch.as_str(), order.command_id), ("", id));
+    assert_eq!(order.actor, format!("operator/-/{}", serial(20)));
 
     // Refused as soon as intake has heard of it.
     let refused = loop {
@@ -249,6 +250,57 @@ async fn a_lost_operators_card_is_revoked_and_from_then_on_refused() {
         .lines()
         .find(|line| line.contains("application.received"));
     assert!(!entry.unwrap().contains("branch\":"), "{entry:?}");
+}
+
+#[tokio::test]
+async fn a_branch_cannot_withdraw_what_an_operator_has_submitted() {
+    let scene = Scene::new().await;
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    let id = operator
+        .submitted(application(CertificateKind::Login, 1))
+        .await;
+    let mut branch = scene.branch().applications();
+    let withdraw = v1::WithdrawApplicationRequest { id: id.clone() };
+    let refused = branch.withdraw_application(withdraw).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let refused = RemoteError::from(refused);
+    assert_eq!(refused.reason, "APPLICATION_OF_AN_OPERATOR");
+    scene.reaches(&id, v1::ApplicationState::Examining).await;
+}
+
+#[tokio::test]
+async fn what_a_branch_asked_for_is_not_approved_once_it_is_deactivated() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let mail = application(CertificateKind::Mail, 1);
+    let mail = branch.submitted(mail).await;
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    let deactivate = v1::DeactivateBranchRequest {
+        body: sapporo().to_string(),
+        reason: "merged into 01002".to_owned(),
+    };
+    let closed = operator.directory().deactivate_branch(deactivate).await;
+    closed.unwrap();
+    let approve = v1::ApproveApplicationsRequest {
+        ids: vec![mail.clone()],
+    };
+    let answer = operator.examination().approve_applications(approve).await;
+    let outcome = answer.unwrap().into_inner().outcomes.remove(0).outcome;
+    let Some(v1::examination_outcome::Outcome::Refused(refusal)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(refusal.reason, "BRANCH_DEACTIVATED");
+    let reject = v1::RejectApplicationsRequest {
+        ids: vec![mail],
+        reason: "the branch is closed".to_owned(),
+    };
+    let answer = operator.examination().reject_applications(reject).await;
+    let outcome = answer.unwrap().into_inner().outcomes.remove(0).outcome;
+    let rejected = matches!(
+        outcome,
+        Some(v1::examination_outcome::Outcome::Application(_))
+    );
+    assert!(rejected, "{outcome:?}");
 }
 
 #[tokio::test]

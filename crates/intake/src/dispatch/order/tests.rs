@@ -37,6 +37,7 @@ fn claimed(content: Content, sort: Sort) -> Claimed {
             examination: BranchExamination::try_new("x", "総務課長", true, day, T).unwrap(),
             examiner_commitment: None,
             content_digest: Digest([7; 32]),
+            applicant: "branch-officer/01001/41".to_owned(),
             received_at: T,
             state: State::Issuing { at: T, attempt: 2 },
             log_index: 9,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{ApplicationId, Timestamp, application::State};
+use lgpki_domain::{ApplicationId, OfficerRole, Timestamp, application::State};
 use lgpki_store::Tables;
 
 use super::{Applications, Live};
@@ -27,7 +27,7 @@ pub(crate) struct At {
 }
 
 /// The record of a new application, before any approval.
-pub(super) fn new_record(body: &ReceivedBody, claim: Claim, at: At) -> Record {
+pub(super) fn new_record(body: &ReceivedBody, actor: &str, claim: Claim, at: At) -> Record {
     let received = State::Received { at: at.time };
     let renewal = renewal_of(body);
     let (kind, urgent) = match &body.content {
@@ -39,6 +39,7 @@ pub(super) fn new_record(body: &ReceivedBody, claim: Claim, at: At) -> Record {
         sort: body.sort,
         kind,
         urgent,
+        by_operator: actor.split('/').next() == Some(OfficerRole::Operator.name()),
         received: at.index,
         changed: at.index,
         claim,
@@ -58,7 +59,13 @@ pub(super) fn new_record(body: &ReceivedBody, claim: Claim, at: At) -> Record {
 }
 
 impl Applications {
-    pub(crate) fn apply_received(&mut self, tables: &mut Tables<'_>, event: &Received, at: At) {
+    pub(crate) fn apply_received(
+        &mut self,
+        tables: &mut Tables<'_>,
+        event: &Received,
+        actor: &str,
+        at: At,
+    ) {
         let body = &event.0;
         let id = body.application;
         let (claim, key) = match &body.content {
@@ -73,7 +80,7 @@ impl Applications {
             content: body.content_digest,
             key,
         };
-        let record = new_record(body, claim, at);
+        let record = new_record(body, actor, claim, at);
         tables.put(BRANCH, &branch_key(body.branch, id), origin.encode());
         self.origins.note(body.branch, id, &origin);
         tables.put(APPLICATION, &id.to_bytes(), record.encode());
@@ -82,6 +89,7 @@ impl Applications {
         let held = Held {
             received: Some(HeldContent {
                 body: Arc::clone(body),
+                actor: actor.into(),
                 at: at.time,
                 slim: false,
             }),

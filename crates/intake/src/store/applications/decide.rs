@@ -3,7 +3,7 @@
 mod accept;
 mod settle;
 
-use lgpki_domain::{ApplicationId, BodyCode, Timestamp, application::State};
+use lgpki_domain::{ApplicationId, BodyCode, Timestamp, application::State, directory::Branch};
 use lgpki_ledger::Stamp;
 use lgpki_store::{Decision, View};
 
@@ -12,7 +12,7 @@ use crate::{
     ports::{ActRefused, Lane},
     store::{
         command::{Act, ActStep, Deliver, Outcome, Snapshot},
-        directory::chunks,
+        directory::{Directories, chunks},
         event::{
             Approved, Attempt, Claimed, Counted, Delivered, INTAKE, IntakeEvent, Rejected,
             Withdrawn,
@@ -26,12 +26,20 @@ type Decided = Decision<IntakeEvent, Outcome>;
 
 impl Applications {
     /// Acts upon one application.
-    pub(crate) fn decide_act(&self, view: &View<'_>, act: Act) -> Decided {
+    pub(crate) fn decide_act(
+        &self,
+        directories: &Directories,
+        view: &View<'_>,
+        act: Act,
+    ) -> Decided {
         let id = act.id;
         let mut found = match self.visible(view, id, act.branch) {
             Ok(found) => found,
             Err(unseen) => return Decision::answer(unseen.acted(id)),
         };
+        if let Some(refused) = forbidden(directories, &found, &act) {
+            return Decision::answer(Outcome::Acted(Box::new(Err(refused))));
+        }
         let (step, event): (_, IntakeEvent) = match act.step {
             ActStep::Approve(operator) => {
                 let approved = Approved {
@@ -161,6 +169,23 @@ impl Applications {
         found
             .filter(|found| branch.is_none() || branch == found.record.branch)
             .ok_or(Unseen::NotFound)
+    }
+}
+
+/// Why this application does not suffer this act, whatever its state: a branch takes back only what it
+/// has submitted, and a deactivated one gets no more certificates; it may still lose its old ones.
+fn forbidden(directories: &Directories, found: &Snapshot, act: &Act) -> Option<ActRefused> {
+    let record = &found.record;
+    match act.step {
+        ActStep::Withdraw => record
+            .by_operator
+            .then_some(ActRefused::OfAnOperator(found.id)),
+        ActStep::Approve(_) if record.sort.yields_certificate() => {
+            let local = directories.body(record.branch?)?;
+            let closed = matches!(local.branch, Branch::Deactivated { .. });
+            closed.then_some(ActRefused::BranchDeactivated(local.code))
+        }
+        ActStep::Approve(_) | ActStep::Reject(_) => None,
     }
 }
 

@@ -204,7 +204,13 @@ pub(super) async fn a_closed_branch_applies_for_nothing_but_may_still_revoke(
     let expected = [("branch".to_owned(), "BRANCH_DEACTIVATED")];
     assert_eq!(refused(store, issue(1)).await, expected);
     let revocation = revoke(2, 1, RevocationReason::CessationOfOperation);
+    let revocation = NewApplication {
+        approvals_needed: 1,
+        ..revocation
+    };
     assert_eq!(accept(store, revocation).await.id, id(2));
+    let operator = super::fixtures::approver(1, 1);
+    act(store, id(2), Act::Approve { operator }).await.unwrap();
 }
 
 pub(super) async fn one_application_too_large_for_a_record_is_refused_alone(

@@ -5,24 +5,25 @@ use lgpki_ledger::Stamp;
 use lgpki_store::{Decision, View};
 
 use super::Decided;
-use crate::store::{
-    applications::{
-        Applications, Corrupt,
-        apply::{At, new_record},
+use crate::{
+    renewal_fields::{RENEWED, of_renewal},
+    store::{
+        applications::{
+            Applications, Corrupt,
+            apply::{At, new_record},
+        },
+        command::{Accept, Content as HeldContent, Held, Outcome, Snapshot},
+        directory::Directories,
+        event::{Approved, Content, INTAKE, Received, ReceivedBody},
+        record::Claim,
+        step::{Step, advance},
     },
-    command::{Accept, Content as HeldContent, Held, Outcome, Snapshot},
-    directory::Directories,
-    event::{Approved, Content, INTAKE, Received, ReceivedBody},
-    record::Claim,
-    step::{Step, advance},
 };
 
 /// The field of the subject of an application for a certificate.
 const SUBJECT: &str = "issue.subject";
 /// The field of its key.
 const CSR: &str = "issue.csr";
-/// The field of the certificate that a renewal names.
-const RENEWED: &str = "renew.serial";
 
 impl Applications {
     /// Admits a new application, recognises a repeated one, or says what stands in its way.
@@ -68,6 +69,7 @@ impl Applications {
                 self.check_subject(&accept.subject_key, accept.standings_position, &mut faults);
                 if let Some(serial) = issue.renews {
                     self.check_renewal(serial, &mut faults);
+                    faults = of_renewal(faults);
                 }
             }
             Content::Revoke(revoke) => self.check_revocation(body, revoke.serial, &mut faults),
@@ -161,10 +163,11 @@ fn admit(view: &View<'_>, accept: Accept) -> Decided {
         time: stamp.time,
     };
     let id = body.application;
-    let mut record = new_record(&body, claim, at);
+    let mut record = new_record(&body, &stamp.actor, claim, at);
     let held = Held {
         received: Some(HeldContent {
             body: body.clone(),
+            actor: stamp.actor.as_str().into(),
             at: stamp.time,
             slim: false,
         }),

@@ -6,7 +6,7 @@ use super::super::fixtures::{
     accept, act, answer, approver, at, begin, claim, id, issue, issued, refused, renew, serial,
     settle, state, with,
 };
-use crate::ports::{Act, IntakeStore, RenewalAnswer, RenewalDue, RenewalStep};
+use crate::ports::{Act, Content, IntakeStore, RenewalAnswer, RenewalDue, RenewalStep};
 
 async fn owed(store: &impl IntakeStore) -> Vec<RenewalDue> {
     store.renewals_due(500).await.unwrap()
@@ -126,6 +126,16 @@ pub(crate) async fn only_one_renewal_of_a_certificate_is_under_way(store: &impl 
     assert_eq!(
         refused(store, renew(2, 1, 0)).await,
         [("renew.serial".to_owned(), "RENEWAL_IS_OPEN")]
+    );
+    // A key that came before is told by the field that the applicant filled in.
+    let again = with(renew(3, 2, 0), |content| {
+        if let Content::Issue(first) = issue(1).content {
+            content.key_digest = first.key_digest;
+        }
+    });
+    assert_eq!(
+        refused(store, again).await,
+        [("renew.csr".to_owned(), "KEY_USED_BEFORE")]
     );
     answer(store, id(1), RenewalAnswer::Opened).await;
     claim(store, 1).await;

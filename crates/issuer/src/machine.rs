@@ -100,7 +100,7 @@ impl Machine for IssuerMachine {
 
     const TABLES: &'static [&'static str] =
         &[table::SETTLED, table::CA_KEY, table::OPEN, table::META];
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IssuerEvent, Outcome> {
         let newest = self.epoch;

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use crate::{
     alarm::{Alarm, Board},
     config::Schedule,
+    crl,
     error::LifecycleError,
     metrics,
     ports::{
@@ -130,13 +131,16 @@ impl<S: LifecycleStore> App<S> {
         for info in infos.iter() {
             let mut crls = Vec::new();
             let mut next_updates = Vec::new();
+            let now = self.clock.now();
+            let ended = crl::has_ended(info, now);
             for scope in info.crl_options.scopes() {
                 let series = info.series(scope);
                 let newest = self.store.publication(series).await?.newest;
-                next_updates.push((series, newest.as_ref().map(|newest| newest.next_update)));
+                if !ended {
+                    next_updates.push((series, newest.as_ref().map(|newest| newest.next_update)));
+                }
                 crls.extend(newest);
             }
-            let now = self.clock.now();
             authorities.push(AuthorityStanding {
                 info: info.clone(),
                 crls,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{CrlScope, CrlSeries};
+use lgpki_domain::{CrlScope, CrlSeries, Timestamp};
 use lgpki_x509::{
     Addresses, Issuer as CaKey,
     crl::{self, CrlEntry, CrlHeader, RevocationList},
@@ -26,6 +26,12 @@ pub(crate) struct Composed {
     key: CaKey,
     /// What goes to the issuer.
     pub(crate) to_sign: CrlToSign,
+}
+
+/// Whether a CA key's certificate has run out: nothing is published under it any more. One that
+/// cannot be read has not, so that its failures are seen.
+pub(crate) fn has_ended(info: &IssuerInfo, now: Timestamp) -> bool {
+    ca_key(info).is_ok_and(|key| key.validity().is_over(now))
 }
 
 /// A CA's key as it stands in CRLs.

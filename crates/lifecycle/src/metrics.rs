@@ -85,6 +85,17 @@ pub(crate) fn standing(publication: &Publication) {
     );
 }
 
+/// The CA of these CRLs has ended: when its last CRL runs out is nobody's alarm.
+pub(crate) fn ended(series: CrlSeries) {
+    let (authority, crl) = labels(series);
+    for name in [
+        "lgpki_lifecycle_crl_this_update_seconds",
+        "lgpki_lifecycle_crl_next_update_seconds",
+    ] {
+        gauge!(name, "authority" => authority, "crl" => crl.clone()).set(f64::NAN);
+    }
+}
+
 /// An attempt to publish a CRL failed.
 pub(crate) fn publication_failed(series: CrlSeries) {
     let (authority, crl) = labels(series);

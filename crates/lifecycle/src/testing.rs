@@ -150,6 +150,8 @@ struct State {
     away: bool,
     today: Option<JstDate>,
     responders: usize,
+    given_up: usize,
+    requests: Vec<ResponderToCertify>,
 }
 
 impl FakeIssuer {
@@ -251,6 +253,16 @@ impl FakeIssuer {
         self.state().responders
     }
 
+    /// Gives the next requests for a responder's certificate up; they stay given up.
+    pub(crate) fn give_up(&self, count: usize) {
+        self.state().given_up = count;
+    }
+
+    /// What was asked to be certified.
+    pub(crate) fn requests(&self) -> Vec<ResponderToCertify> {
+        self.state().requests.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -329,6 +341,11 @@ impl Issuer for FakeIssuer {
         let mut state = self.state();
         if state.away {
             return Err(refusal(Code::Unavailable));
+        }
+        state.requests.push(responder.clone());
+        if state.given_up > 0 {
+            state.given_up -= 1;
+            return Err(refusal(Code::Aborted));
         }
         let wanted = |ca: &&Ca| ca.x509.authority() == responder.authority;
         let ca = self.0.cas.iter().find(wanted).unwrap();

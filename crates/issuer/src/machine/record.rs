@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use lgpki_domain::{ApplicationId, Authority, AuthorityKey, CrlScope, Digest, Serial};
-use lgpki_ledger::serial::text;
+use lgpki_ledger::serial::{bytes, text};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -212,6 +212,7 @@ pub(crate) struct LastCrl {
     #[serde(with = "text")]
     pub(crate) tbs_digest: Digest,
     pub(crate) algorithm: String,
+    #[serde(with = "bytes")]
     pub(crate) signature: Vec<u8>,
     /// Index of `crl.signed`.
     pub(crate) index: u64,
@@ -242,4 +243,36 @@ impl CrlState {
 /// value would be reported as damage on the next start and rebuilt from the log.
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crls_of_the_largest_ca_key_fit_a_record() {
+        let last = LastCrl {
+            number: u64::MAX,
+            tbs_digest: Digest([255; 32]),
+            algorithm: "1.2.840.113549.1.1.11".to_owned(),
+            signature: vec![255; 512],
+            index: u64::MAX,
+        };
+        let state = CrlState {
+            highest: u64::MAX,
+            highest_delta: u64::MAX,
+            this_update: i64::MIN,
+            open: Some(OpenCrl {
+                number: u64::MAX,
+                delta: true,
+                tbs_digest: Digest([255; 32]),
+                index: u64::MAX,
+            }),
+            signed: Some(last.clone()),
+            signed_delta: Some(last),
+        };
+        let bytes = state.to_bytes();
+        assert!(bytes.len() < 4096 / 2, "{}", bytes.len());
+        assert_eq!(CrlState::from_bytes(&bytes), Some(state));
+    }
 }

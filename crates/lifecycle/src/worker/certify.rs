@@ -6,7 +6,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use lgpki_domain::{ApplicationId, AuthorityKey, Clock, KeyAlgorithm, Randomness, Timestamp};
+use lgpki_domain::{
+    ApplicationId, AuthorityKey, Clock, ErrorClass, KeyAlgorithm, Randomness, Timestamp,
+};
 use lgpki_keys::{Signer as _, SoftwareKey};
 use lgpki_runtime::shutdown::Shutdown;
 use lgpki_x509::{
@@ -14,7 +16,7 @@ use lgpki_x509::{
 };
 use tokio::{sync::watch, task::spawn_blocking};
 
-use super::publish::Issuers;
+use super::{LONGEST_WAIT, publish::Issuers, put_off};
 use crate::{
     crl::ca_key,
     error::{LifecycleError, StoreError, chain},
@@ -23,8 +25,6 @@ use crate::{
     ports::{Issuer, IssuerInfo, LifecycleStore, ResponderToCertify},
 };
 
-/// The longest wait after failed attempts, in seconds.
-const LONGEST_WAIT: i64 = 60;
 /// How often kept answers are looked through, in seconds.
 const REFRESH: i64 = 60;
 
@@ -97,9 +97,11 @@ impl<S: LifecycleStore, I: Issuer> Certifier<S, I> {
         let due = match self.answerer.desk(name) {
             None => Some(now),
             Some(desk) if self.answerer.is_revoked(name, &desk).await => Some(now),
+            // Certified under a clock that was ahead: it cannot answer yet.
+            Some(desk) if !desk.validity().contains(now) => Some(now),
             Some(desk) => desk.renewal(),
         };
-        let due = due.map(|at| at.max(pending.retry_at.unwrap_or(at)));
+        let due = due.map(|at| at.max(pending.retry_at.map_or(at, |retry| put_off(retry, now))));
         let never = now.plus_seconds(24 * 3600);
         if !ca.validity().contains(now) {
             return Ok(never);
@@ -120,8 +122,13 @@ impl<S: LifecycleStore, I: Issuer> Certifier<S, I> {
                     "an OCSP responder is certified"
                 );
                 let next = desk.renewal().unwrap_or(never);
+                // If the issuer's clock and this one disagree by a day, not over and over at once.
+                let of_use = desk.validity().contains(now);
                 self.answerer.open(name, desk);
-                *pending = Pending::default();
+                *pending = Pending {
+                    retry_at: (!of_use).then(|| now.plus_seconds(LONGEST_WAIT)),
+                    ..Pending::default()
+                };
                 Ok(next)
             }
             Err(error) => {
@@ -160,7 +167,8 @@ impl<S: LifecycleStore, I: Issuer> Certifier<S, I> {
                 })
             }
             Err(error) => {
-                if error.may_be_tried_again() {
+                // A lost race is one that the issuer gave up: the same request stays given up.
+                if error.may_be_tried_again() && error.class() != ErrorClass::LostRace {
                     pending.attempt = Some(attempt);
                 }
                 Err(LifecycleError::Issuer(error))

@@ -7,6 +7,7 @@
 
 use lgpki_domain::{CrlSeries, Timestamp};
 
+use super::put_off;
 use crate::config::Schedule;
 
 /// Where the publication of one series of CRLs stands.
@@ -99,7 +100,7 @@ fn due(state: &SeriesState, hour: Timestamp) -> Option<Due> {
 fn earliest(now: Timestamp, state: &SeriesState) -> Timestamp {
     let after_failure = match state.retry_at {
         // Whoever asks shall hear at once whether it still fails.
-        Some(at) if !state.demanded => at,
+        Some(at) if !state.demanded => put_off(at, now),
         _ => now,
     };
     let free = state
@@ -299,6 +300,19 @@ mod tests {
         assert_eq!(planned("2011-03-18T10:00:00", urgent).0, Some(Due::Urgent));
         let this = this_update(at("2011-03-18T10:00:00"), urgent.this_update, None);
         assert_eq!(this, at("2011-03-18T11:00:01"));
+    }
+
+    #[test]
+    fn a_clock_set_back_after_a_failed_attempt_does_not_hold_the_next_one_up() {
+        let failed = SeriesState {
+            urgent: true,
+            retry_at: Some(at("2011-03-18T10:00:08")),
+            ..quiet("2011-03-17T09:15:00")
+        };
+        for now in ["2011-03-18T08:00:00", "2011-03-18T09:59:07"] {
+            assert_eq!(planned(now, failed).0, Some(Due::Urgent), "{now}");
+        }
+        assert_eq!(planned("2011-03-18T09:59:08", failed).0, None);
     }
 
     #[test]

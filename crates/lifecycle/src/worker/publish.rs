@@ -17,17 +17,19 @@ use lgpki_runtime::shutdown::Shutdown;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub(crate) use self::press::{Issuers, Press};
-use super::plan::{Plan, SeriesState, plan};
+use super::{
+    LONGEST_WAIT,
+    plan::{Plan, SeriesState, plan},
+    put_off,
+};
 use crate::{
     alarm::Board,
+    crl,
     error::{LifecycleError, chain},
     metrics,
     ports::{Issuer, LifecycleStore, Publication},
     publication::Name,
 };
-
-/// The longest wait after failed attempts, in seconds.
-const LONGEST_WAIT: i64 = 60;
 
 /// Somebody who waits for a publication.
 #[derive(Debug)]
@@ -44,6 +46,19 @@ struct Pending {
     missing: BTreeSet<CrlSeries>,
     done: Vec<Publication>,
     answer: oneshot::Sender<Result<Vec<Publication>, Failure>>,
+}
+
+impl Pending {
+    /// Itself, unless all it waits for is published: then whoever asked is answered.
+    fn unless_met(mut self) -> Option<Self> {
+        if !self.missing.is_empty() {
+            return Some(self);
+        }
+        self.done.sort_by_key(|publication| publication.series);
+        // Whoever asked may have left.
+        let _ = self.answer.send(Ok(self.done));
+        None
+    }
 }
 
 /// Failed attempts in a row.
@@ -159,14 +174,14 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         let now = self.press.clock.now();
         if let Some(failures) = memory
             .unreached
-            .filter(|f| waiting.is_empty() && f.retry_at > now)
+            .filter(|f| waiting.is_empty() && put_off(f.retry_at, now) > now)
         {
             return Ok(Err(failures.retry_at));
         }
         match self.press.refresh().await {
             Ok(_) => {
                 memory.unreached = None;
-                for series in self.known() {
+                for series in self.known(now) {
                     if let Some(newest) = self.press.store.publication(series).await?.newest {
                         metrics::standing(&newest);
                     }
@@ -189,18 +204,20 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         }
     }
 
-    /// What is to be published.
-    fn known(&self) -> BTreeSet<CrlSeries> {
+    /// What is to be published: nothing by a CA that has ended, for nobody asks about its
+    /// certificates any more.
+    fn known(&self, now: Timestamp) -> BTreeSet<CrlSeries> {
         let infos = self.press.issuers.borrow();
         infos
             .iter()
+            .filter(|info| !crl::has_ended(info, now))
             .flat_map(|info| info.crl_options.scopes().map(|scope| info.series(scope)))
             .collect()
     }
 
     /// Turns new demands into work.
     fn take_on(&self, memory: &mut Memory, waiting: &mut Vec<Demand>) {
-        let known = self.known();
+        let known = self.known(self.press.clock.now());
         for demand in waiting.drain(..) {
             match demand.authority {
                 Some(authority) if known.iter().all(|one| one.key.authority != authority) => {
@@ -220,10 +237,16 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
             }
         }
         memory.pending.retain(|pending| !pending.answer.is_closed());
+        for mut pending in std::mem::take(&mut memory.pending) {
+            // A CA may have ended meanwhile.
+            pending.missing.retain(|one| known.contains(one));
+            memory.pending.extend(pending.unless_met());
+        }
     }
 
     async fn plan(&self, memory: &Memory) -> Result<Plan, LifecycleError> {
-        let known = self.known();
+        let now = self.press.clock.now();
+        let known = self.known(now);
         let mut states = Vec::with_capacity(known.len());
         let mut next_updates = Vec::with_capacity(known.len());
         for series in known {
@@ -244,9 +267,25 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 retry_at: memory.failures.get(&series).map(|f| f.retry_at),
             });
         }
-        let (now, schedule) = (self.press.clock.now(), self.press.schedule);
+        let schedule = self.press.schedule;
+        self.drop_ended(now).await?;
         metrics::alarms(&self.board.alarms(now, schedule, &next_updates));
         Ok(plan(now, schedule, &states))
+    }
+
+    /// Takes the measures of ended CAs' CRLs back, which run out as they should.
+    async fn drop_ended(&self, now: Timestamp) -> Result<(), LifecycleError> {
+        let infos = Arc::clone(&self.press.issuers.borrow());
+        for info in infos.iter().filter(|info| crl::has_ended(info, now)) {
+            for scope in info.crl_options.scopes() {
+                let standing = self.press.store.publication(info.series(scope)).await?;
+                standing
+                    .newest
+                    .as_ref()
+                    .inspect(|newest| metrics::ended(newest.series));
+            }
+        }
+        Ok(())
     }
 
     /// Answers whoever waits for this series.
@@ -291,18 +330,16 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 Some(Failure::from(error))
             }
         };
-        for mut pending in std::mem::take(&mut memory.pending) {
-            // Whoever asked may have left.
-            if pending.missing.is_empty() {
-                pending.done.sort_by_key(|publication| publication.series);
-                let _ = pending.answer.send(Ok(pending.done));
-            } else if let Some(failure) = failure
+        for pending in std::mem::take(&mut memory.pending) {
+            match failure
                 .clone()
                 .filter(|_| pending.missing.contains(&series))
             {
-                let _ = pending.answer.send(Err(failure));
-            } else {
-                memory.pending.push(pending);
+                Some(failure) => {
+                    // Whoever asked may have left.
+                    let _ = pending.answer.send(Err(failure));
+                }
+                None => memory.pending.extend(pending.unless_met()),
             }
         }
         Ok(())

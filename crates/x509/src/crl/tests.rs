@@ -131,10 +131,20 @@ fn the_lint_refuses_what_the_writer_was_told_wrongly() {
     let tbs = write(&organization, &head(), late).unwrap();
     assert_eq!(rules(&organization, tbs), ["RFC 5280 §5.1.2.6"]);
 
-    let mut early = head();
-    early.this_update = "2008-02-03T12:00:00+09:00".parse().unwrap();
-    let tbs = write(&organization, &early, []).unwrap();
+    let end = organization.validity().not_after();
+    let after = |this_update: Timestamp| CrlHeader {
+        this_update,
+        next_update: this_update.plus_seconds(60),
+        ..head()
+    };
+    let tbs = write(&organization, &after(end.plus_seconds(1)), []).unwrap();
     assert_eq!(rules(&organization, tbs), ["RFC 5280 §5.1.2"]);
+    let tbs = write(&organization, &after(end), []).unwrap();
+    assert!(rules(&organization, tbs).is_empty());
+    // A key that was made before its first day publishes from then on.
+    let early = after("2008-02-03T12:00:00+09:00".parse().unwrap());
+    let tbs = write(&organization, &early, []).unwrap();
+    assert!(rules(&organization, tbs).is_empty());
 }
 
 #[test]

@@ -355,6 +355,66 @@ async fn while_the_issuer_is_away_it_says_try_later_and_goes_on_by_itself() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_issuer_gave_up_is_not_repeated_the_next_brings_another_key() {
+    let issuer = FakeIssuer::new();
+    issuer.give_up(1);
+    let world = World::beside(issuer.clone()).await;
+    let certified = async {
+        while Authority::ALL
+            .iter()
+            .any(|one| world.answerer.desk(AuthorityKey::new(*one, 1)).is_none())
+        {
+            world.clock.advance_seconds(1);
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, certified).await.unwrap();
+    let requests = issuer.requests();
+    assert_eq!(requests.len(), 3);
+    let given_up = &requests[0];
+    let again = requests[1..]
+        .iter()
+        .find(|one| one.authority == given_up.authority)
+        .unwrap();
+    assert_ne!(again.request, given_up.request);
+    assert_ne!(again.csr, given_up.csr);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_responder_certified_under_a_clock_that_was_ahead_is_replaced() {
+    let issuer = FakeIssuer::new();
+    issuer.set_today("2008-03-04".parse().unwrap());
+    let left = Left {
+        clock: ManualClock::new(at("2008-03-04T12:00:00")),
+        issuer: issuer.clone(),
+        dir: tempfile::tempdir().unwrap(),
+    };
+    let world = left.start().await;
+    world.all_published().await;
+    certified(&world, 2).await;
+    world.register(vec![issued_item(1)]).await;
+    issuer.set_today("2008-02-04".parse().unwrap());
+    world.clock.set(at("2008-02-04T12:00:00"));
+    let replaced = async {
+        while !world
+            .answerer
+            .desk(CA)
+            .is_some_and(|desk| desk.validity().contains(world.clock.now()))
+        {
+            world.clock.advance_seconds(1);
+            tokio::task::yield_now().await;
+        }
+    };
+    // Whoever publishes a CRL hears of the CAs anew, which wakes the certifier.
+    world.publish(0).await.unwrap();
+    timeout(PATIENCE, replaced).await.unwrap();
+    assert_eq!(status(&world, serial(1)).await, Status::Good);
+    assert!(world.clock.now() < at("2008-03-04T00:00:00"));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_responder_whose_certificate_was_revoked_is_replaced() {
     let world = world().await;
     let desk = world.answerer.desk(CA).unwrap();

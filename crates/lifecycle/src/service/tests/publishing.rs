@@ -286,6 +286,43 @@ async fn a_clock_set_back_holds_nothing_up() {
     world.stop().await;
 }
 
+#[tokio::test]
+async fn a_ca_key_publishes_before_its_first_day_and_no_more_after_its_last() {
+    let opening = FakeIssuer::new();
+    let left = Left {
+        clock: ManualClock::new(at("2008-02-03T12:00:00")),
+        issuer: opening.clone(),
+        dir: tempfile::tempdir().unwrap(),
+    };
+    let world = left.start().await;
+    world.all_published().await;
+    let last = opening.ca(AUTHORITY).validity().not_after();
+    world.clock.set(last.plus_seconds(-9));
+    world
+        .eventually(|| async {
+            for authority in Authority::ALL {
+                for scope in [CrlScope::User, CrlScope::CaCertificates] {
+                    let one = CrlSeries {
+                        scope,
+                        ..series(authority)
+                    };
+                    let newest = world.store.publication(one).await.unwrap().newest;
+                    newest.filter(|newest| newest.number.0 == 2)?;
+                }
+            }
+            Some(())
+        })
+        .await;
+    let highest = opening.highest(AUTHORITY);
+    world.clock.set(last.plus_seconds(5 * 24 * 3600));
+    assert_eq!(world.publish(0).await.unwrap(), []);
+    assert_eq!(opening.highest(AUTHORITY), highest);
+    let standing = world.handlers.app.authorities().await.unwrap();
+    assert!(standing.iter().all(|one| one.crls.len() == 2));
+    assert!(standing.iter().all(|one| one.alarms.is_empty()));
+    world.stop().await;
+}
+
 async fn fetch(world: &World, method: Method, path: &str, known: Option<&str>) -> Response {
     let mut request = axum::http::Request::builder().method(method).uri(path);
     if let Some(known) = known {

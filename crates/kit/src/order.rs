@@ -39,8 +39,8 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Checks the order for a medium; lists every fault.
-    pub(crate) fn check(
+    /// Checks the order for a medium; lists every fault. What is to destroy a key asks this first.
+    pub fn check(
         &self,
         medium: KeyMedium,
         settings: &Settings,

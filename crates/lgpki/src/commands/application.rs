@@ -19,6 +19,12 @@ pub(crate) fn state(application: &v1::Application) -> String {
     spell(application.state().as_str_name(), "APPLICATION_STATE_")
 }
 
+/// Whether it came to nothing: it was rejected, was withdrawn or failed.
+pub(crate) fn ended(application: &v1::Application) -> bool {
+    use v1::ApplicationState::{Failed, Rejected, Withdrawn};
+    [Rejected, Withdrawn, Failed].contains(&application.state())
+}
+
 /// Names in JSON results.
 #[derive(Serialize)]
 struct NamesView {

@@ -89,14 +89,14 @@ async fn watch(
     args: NoticesArgs,
     output: Output,
 ) -> Result<(), CommandError> {
+    let mut cursor = args.cursor.unwrap_or_default();
     let request = v1::WatchNoticesRequest {
         branch,
         since: args.since.map(|day| day.to_string()).unwrap_or_default(),
-        cursor: args.cursor.unwrap_or_default(),
+        cursor: cursor.clone(),
     };
     let mut client = NoticeServiceClient::new(office.channel());
     let mut stream = client.watch_notices(request).await?.into_inner();
-    let mut cursor = String::new();
     loop {
         match stream.message().await {
             Ok(Some(message)) => {
@@ -106,15 +106,22 @@ async fn watch(
                 }
             }
             Ok(None) => {
-                return Err(CommandError::new("the server ended the stream").hint(go_on(&cursor)));
+                return Err(broken(
+                    CommandError::new("the server ended the stream"),
+                    &cursor,
+                ));
             }
-            Err(status) => return Err(CommandError::from(status).hint(go_on(&cursor))),
+            Err(status) => return Err(broken(status.into(), &cursor)),
         }
     }
 }
 
-fn go_on(cursor: &str) -> String {
-    format!("go on with --watch --cursor {cursor}")
+/// Says where to go on; before the first message nothing was told, and the same command begins anew.
+fn broken(error: CommandError, cursor: &str) -> CommandError {
+    if cursor.is_empty() {
+        return error;
+    }
+    error.hint(format!("go on with --watch --cursor {cursor}"))
 }
 
 fn row(notice: &v1::Notice) -> Vec<String> {
@@ -141,4 +148,17 @@ fn row(notice: &v1::Notice) -> Vec<String> {
         name.map(|name| name.ja).unwrap_or_default(),
         certificate.not_after.chars().take(10).collect(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_stream_says_where_to_go_on_only_where_something_was_told() {
+        let broken = |cursor| broken(CommandError::new("away"), cursor);
+        assert_eq!(broken("").next_step(), None);
+        let hint = broken("12").next_step().map(str::to_owned);
+        assert_eq!(hint.as_deref(), Some("go on with --watch --cursor 12"));
+    }
 }

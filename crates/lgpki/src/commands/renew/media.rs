@@ -3,13 +3,13 @@
 //! Each certificate's application is sent as soon as its new key is made, so that a broken run leaves
 //! at most one medium with a key that was not applied for; run again, that one is submitted as it
 //! is and everything else goes on. Formatting destroys the old key (R4), so nothing is formatted
-//! before the server has said that its certificate is due.
+//! before the server has said that its certificate is due and what can be checked here was checked.
 
 use std::path::{Path, PathBuf};
 
-use lgpki_domain::KeyAlgorithm;
+use lgpki_domain::{JstDate, KeyAlgorithm};
 use lgpki_keys::PassphraseSource;
-use lgpki_kit::{Format, Kit, MediumView, Order, Pin};
+use lgpki_kit::{Format, Kit, KitError, MediumView, Order, Pin, Settings};
 use lgpki_proto::{
     convert::wire,
     v1::{
@@ -20,12 +20,15 @@ use lgpki_proto::{
 use lgpki_x509::certificate::Certificate;
 use serde_json::json;
 
-use super::{Renewal, Standing, renewals};
+use super::{
+    super::application::{ended, state},
+    Renewal, Standing, renewals,
+};
 use crate::{
-    cli::RenewArgs,
+    cli::{Examiner, RenewArgs},
     commands::{kit, submit},
     error::CommandError,
-    office::Office,
+    office::{self, Office},
     output::{Output, table},
 };
 
@@ -53,7 +56,9 @@ pub(super) async fn all_due(
     args: &RenewArgs,
     output: Output,
 ) -> Result<(), CommandError> {
+    check_examiner(&args.examiner, office::today())?;
     let kit = kit::kit(&args.pc)?;
+    let settings = kit.settings().map_err(kit::refused)?;
     let plan = plan(&kit, office, &args.media, renewals(office, 0).await?)?;
     for remark in &plan.remarks {
         output.say(remark);
@@ -71,7 +76,7 @@ pub(super) async fn all_due(
     let bar = output.progress(plan.steps.len() as u64, "renewing");
     let (mut done, mut refused) = (Vec::new(), Vec::new());
     for step in &plan.steps {
-        match renew(&kit, office, args, &pin, step).await {
+        match renew((&kit, &settings), office, args, &pin, step).await {
             Ok(id) => done.push(id),
             Err(error) => {
                 let serial = &step.renewal.certificate.serial;
@@ -100,6 +105,21 @@ pub(super) async fn all_due(
     }
     Err(CommandError::new(message)
         .hint("run the command again with the missing media; what was submitted is not repeated"))
+}
+
+/// Refuses what every application would be refused for, before any key is destroyed.
+fn check_examiner(examiner: &Examiner, today: JstDate) -> Result<(), CommandError> {
+    if examiner.request_id.is_some() {
+        return Err(CommandError::new(
+            "--request-id names one request; those of many are made from their content",
+        ));
+    }
+    match examiner.examined_on {
+        Some(day) if day > today => Err(CommandError::new(format!(
+            "--examined-on {day} is later than today, {today}; nothing was formatted"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn plan(
@@ -136,6 +156,12 @@ fn plan(
                 view,
                 renewal,
             }),
+            None if view.certificate.is_none() && view.request.is_none() => {
+                plan.remarks.push(format!(
+                    "{shown} is formatted but without a key; make one on it with `lgpki kit request {shown}`, \
+                     with the kind and the names of the certificate that is due, and give this command again"
+                ));
+            }
             None => plan.remarks.push(format!(
                 "{shown} holds nothing that is due; it is left as it is"
             )),
@@ -168,7 +194,7 @@ fn holds(view: &MediumView, renewal: &Renewal) -> bool {
 
 /// Makes the new key, if it is not there yet, and applies; answers the application's number.
 async fn renew(
-    kit: &Kit,
+    (kit, settings): (&Kit, &Settings),
     office: &Office,
     args: &RenewArgs,
     pin: &Pin,
@@ -178,7 +204,7 @@ async fn renew(
         Some(made) if step.prepared => made.csr.clone(),
         _ => {
             let old = read_old(office, &step.renewal.certificate.serial).await?;
-            prepare(kit, &step.path, pin, &step.view, &old)?
+            prepare((kit, settings), &step.path, pin, &step.view, &old)?
         }
     };
     let content = v1::RenewContent {
@@ -189,7 +215,27 @@ async fn renew(
     let request = submit::build(office.branch()?, &args.examiner, Content::Renew(content))?;
     let mut client = ApplicationServiceClient::new(office.channel());
     let answer = client.submit_application(request).await?.into_inner();
-    Ok(answer.application.unwrap_or_default().id)
+    let application = answer.application.unwrap_or_default();
+    under_way(&application, &step.path)?;
+    Ok(application.id)
+}
+
+/// Whether a certificate may still come of it; an earlier run's application may have been turned down.
+fn under_way(application: &v1::Application, medium: &Path) -> Result<(), CommandError> {
+    if !ended(application) {
+        return Ok(());
+    }
+    let medium = medium.display();
+    Err(CommandError::new(format!(
+        "application {} was {}: {}; its key may not be applied for again: give `lgpki kit format {medium} \
+         --destroy-key` and `lgpki kit request {medium}` with the same kind and names, then this command again",
+        application.id,
+        state(application),
+        match application.reason.as_str() {
+            "" => "no reason given",
+            reason => reason,
+        }
+    )))
 }
 
 /// The old certificate in full.
@@ -205,7 +251,7 @@ async fn read_old(office: &Office, serial: &str) -> Result<Certificate, CommandE
 
 /// Formats the medium and makes a key pair for the same names; answers the CSR.
 fn prepare(
-    kit: &Kit,
+    (kit, settings): (&Kit, &Settings),
     path: &Path,
     pin: &Pin,
     view: &MediumView,
@@ -224,6 +270,18 @@ fn prepare(
             .map_or(KeyAlgorithm::Rsa2048, |request| request.algorithm),
         ..Order::new(old.kind().ok_or_else(unreadable)?, &subject.name)
     };
+    if settings.body != subject.body {
+        return Err(CommandError::new(format!(
+            "{} is a certificate of {}, but this PC is set up for {}; nothing was formatted; give `lgpki kit \
+             setup` with the certificate's body first",
+            path.display(),
+            subject.body,
+            settings.body
+        )));
+    }
+    order
+        .check(view.medium, settings)
+        .map_err(|faults| kit::refused(KitError::OrderRefused(faults)))?;
     let format = Format {
         medium: view.medium,
         pin,
@@ -311,6 +369,47 @@ mod tests {
                 chain: Vec::new(),
             }),
         }
+    }
+
+    #[test]
+    fn what_every_application_would_be_refused_for_is_refused_before_any_key_is_destroyed() {
+        let today: JstDate = "2010-12-01".parse().unwrap();
+        let check = |on: Option<&str>, id: Option<&str>| {
+            let examiner = Examiner {
+                examined_by: "総務課長".to_owned(),
+                person: None,
+                examined_on: on.map(|day| day.parse().unwrap()),
+                request_id: id.map(|id| id.parse().unwrap()),
+            };
+            check_examiner(&examiner, today).map_err(|error| error.to_string())
+        };
+        assert_eq!(check(None, None), Ok(()));
+        assert_eq!(check(Some("2010-12-01"), None), Ok(()));
+        let later = check(Some("2010-12-02"), None).unwrap_err();
+        assert!(later.contains("later than today"), "{later}");
+        let named = check(None, Some("request-1")).unwrap_err();
+        assert!(named.contains("--request-id"), "{named}");
+    }
+
+    #[test]
+    fn an_application_that_was_turned_down_is_not_told_as_submitted() {
+        let told = |state: v1::ApplicationState| {
+            let application = v1::Application {
+                state: state.into(),
+                reason: "the unit was dissolved".to_owned(),
+                ..v1::Application::default()
+            };
+            under_way(&application, Path::new("card")).map_err(|error| error.to_string())
+        };
+        assert_eq!(told(v1::ApplicationState::Examining), Ok(()));
+        assert_eq!(told(v1::ApplicationState::Issued), Ok(()));
+        let rejected = told(v1::ApplicationState::Rejected).unwrap_err();
+        assert!(
+            rejected.contains("was rejected: the unit was dissolved"),
+            "{rejected}"
+        );
+        assert!(told(v1::ApplicationState::Withdrawn).is_err());
+        assert!(told(v1::ApplicationState::Failed).is_err());
     }
 
     #[test]

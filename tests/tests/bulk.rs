@@ -50,6 +50,18 @@ fn revoke_many(installation: &Installation, more: &[&str]) -> Result<serde_json:
     installation.office("operator-1", "operator", &args)
 }
 
+/// As [`revoke_many`] for a reason that an operator examines.
+fn supersede(
+    installation: &Installation,
+    office: &str,
+    more: &[&str],
+) -> Result<serde_json::Value, String> {
+    let mut args = vec!["revoke-many", "--branch", BRANCH, "--reason", "superseded"];
+    args.extend(["--examined-by", office]);
+    args.extend(more);
+    installation.office("operator-1", "operator", &args)
+}
+
 /// Applies for `count` web server certificates.
 async fn apply(installation: &Installation, count: usize) {
     let mut branch = ApplicationServiceClient::new(installation.logged_in("branch-officer-01001"));
@@ -100,9 +112,10 @@ async fn many_are_shown_confirmed_and_revoked_once_whatever_interrupts() {
     let token = shown["token"].as_str().unwrap();
     let refused = revoke_many(&installation, &["--confirm", "0000000000000000"]);
     assert!(refused.unwrap_err().contains("another selection"));
+    let unchanged = revoke_many(&installation, &[]).unwrap();
     assert_eq!(
-        revoke_many(&installation, &[]).unwrap(),
-        shown,
+        (&unchanged["to_revoke"], &unchanged["token"]),
+        (&shown["to_revoke"], &shown["token"]),
         "nothing was applied for"
     );
 
@@ -141,5 +154,56 @@ async fn many_are_shown_confirmed_and_revoked_once_whatever_interrupts() {
         (&again["accepted"], &again["before"]),
         (&0.into(), &0.into())
     );
+    assert!(services.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_rejected_is_told_and_applied_for_again_and_what_is_still_to_come_is_named() {
+    let options = Options {
+        login_form: "data",
+        branches: &[BRANCH],
+        ..Options::default()
+    };
+    let installation = Installation::new(UNDER_TEST, &options);
+    let services = installation.serve();
+    let office = "運営主体";
+    let shown = loop {
+        if let Ok(shown) = supersede(&installation, office, &[]) {
+            break shown;
+        }
+    };
+    let count = &shown["to_revoke"];
+    assert!(shown["open_applications"].as_array().unwrap().is_empty());
+    apply(&installation, 1).await;
+    let token = shown["token"].as_str().unwrap();
+    let done = supersede(&installation, office, &["--confirm", token]).unwrap();
+    assert_eq!((&done["accepted"], &done["waiting"]), (count, count));
+    let open = done["open_applications"].as_array().unwrap();
+    assert_eq!((open.len(), &open[0]["kind"]), (1, &"web-server".into()));
+    // Another office: the same request ids with another content, and still the same revocations.
+    let other = supersede(&installation, "総務課長", &["--confirm", token]).unwrap();
+    assert_eq!((&other["accepted"], &other["before"]), (&0.into(), count));
+
+    let waiting = installation
+        .office("operator-1", "operator", &["list"])
+        .unwrap();
+    let waiting = waiting["applications"].as_array().unwrap().iter();
+    let revocations = waiting.filter(|one| one["sort"] == "revoke");
+    let ids: Vec<_> = revocations.map(|one| one["id"].as_str().unwrap()).collect();
+    let mut reject = vec!["reject", "--reason", "the wrong branch"];
+    reject.extend(&ids);
+    installation
+        .office("operator-1", "operator", &reject)
+        .unwrap();
+    for office in [office, "総務課長"] {
+        let told = supersede(&installation, office, &["--confirm", token]).unwrap_err();
+        assert!(told.contains("were not taken"), "{told}");
+    }
+    let again = ["--again", "1"];
+    let shown = supersede(&installation, office, &again).unwrap();
+    assert_eq!(&shown["to_revoke"], count);
+    let token = shown["token"].as_str().unwrap();
+    let done = supersede(&installation, office, &["--again", "1", "--confirm", token]).unwrap();
+    assert_eq!((&done["accepted"], &done["waiting"]), (count, count));
     assert!(services.terminate().success());
 }

@@ -123,7 +123,7 @@ pub(crate) struct ForecastArgs {
     pub(crate) csv: Option<PathBuf>,
 }
 
-fn kind(text: &str) -> Result<CertificateKind, String> {
+pub(super) fn kind(text: &str) -> Result<CertificateKind, String> {
     CertificateKind::parse(text).ok_or_else(|| {
         let names = CertificateKind::ALL.map(CertificateKind::name);
         format!("the kinds are {}", names.join(", "))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use lgpki_domain::{ApplicationId, BodyCode, Digest, JstDate, Serial};
+use lgpki_domain::{ApplicationId, BodyCode, CertificateKind, Digest, JstDate, Serial};
 
 use super::{Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason};
 
@@ -114,7 +114,8 @@ pub(crate) enum OperatorCommand {
         after_help = "Example, for a branch that was merged:\n  lgpki operator --as offices/operator-1 revoke-many --branch 01001 \
                             --reason affiliation-changed --examined-by 運営主体\n  … the same with --confirm and the token \
                             that was shown\n\nIt may be given again after an interruption: what was taken is not taken \
-                            twice.\nlost or stolen keys: key-compromise (without examination, published at once); post or \
+                            twice. Certificates between CAs, OCSP responders' and the login in use are left out unless \
+                            --serials names them.\nlost or stolen keys: key-compromise (without examination, published at once); post or \
                             organization changed: affiliation-changed; replaced: superseded; no longer used: \
                             cessation-of-operation"
     )]
@@ -166,9 +167,15 @@ pub(crate) struct RevokeManyArgs {
     /// Those issued on this day or earlier.
     #[arg(long, value_name = "DAY")]
     pub(crate) issued_to: Option<JstDate>,
+    /// Only those of this kind; may be repeated.
+    #[arg(long = "kind", value_name = "KIND", value_parser = super::inventory::kind)]
+    pub(crate) kinds: Vec<CertificateKind>,
     /// Why.
     #[arg(long, value_enum)]
     pub(crate) reason: Reason,
+    /// Apply once more for what was applied for and rejected before: 1, then 2 and so on.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) again: u32,
     /// Only show what would be revoked, and the token that confirms it; this is also what happens
     /// without --confirm.
     #[arg(long, conflicts_with = "confirm")]
@@ -178,6 +185,18 @@ pub(crate) struct RevokeManyArgs {
     pub(crate) confirm: Option<String>,
     #[command(flatten)]
     pub(crate) examiner: Examiner,
+}
+
+impl RevokeManyArgs {
+    /// The branch, where all of its certificates are meant.
+    pub(crate) const fn whole_branch(&self) -> Option<BodyCode> {
+        let narrower = self.serials.is_some()
+            || self.key.is_some()
+            || self.issued_from.is_some()
+            || self.issued_to.is_some()
+            || !self.kinds.is_empty();
+        if narrower { None } else { self.branch }
+    }
 }
 
 /// What is done with the directories.

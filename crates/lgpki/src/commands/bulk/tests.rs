@@ -105,9 +105,9 @@ fn what_links_cas_answers_for_them_or_is_logged_in_with_is_revoked_only_when_nam
     let own = "41".to_owned();
     let select = |listed| {
         let mut selection = Selection::default();
-        all()
-            .into_iter()
-            .for_each(|one| selection.add(one, Some(&own), listed));
+        for one in all() {
+            selection.add(one, Some(&own), listed);
+        }
         selection
     };
     let order = |selection: &Selection| {

@@ -16,6 +16,9 @@ use crate::{config::Schedule, gate::Rule};
 /// Attempts in a row that may fail before it is an alarm: the issuer may just be restarting.
 const TOLERATED: u32 = 3;
 
+/// How far ahead of the clock a CRL may be before it is an alarm, in seconds.
+const AHEAD: i64 = 300;
+
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum AlarmKind {
@@ -27,11 +30,19 @@ pub(crate) enum AlarmKind {
     Overdue,
     /// Relying parties have no CRL that is in force.
     RunOut,
+    /// The newest CRL was made under a clock that was ahead: no daily one comes until then.
+    Ahead,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 4] = [Self::Refused, Self::Failing, Self::Overdue, Self::RunOut];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Refused,
+        Self::Failing,
+        Self::Overdue,
+        Self::RunOut,
+        Self::Ahead,
+    ];
 
     /// The stable name.
     pub(crate) const fn name(self) -> &'static str {
@@ -40,6 +51,7 @@ impl AlarmKind {
             Self::Failing => "crl-failing",
             Self::Overdue => "crl-overdue",
             Self::RunOut => "crl-run-out",
+            Self::Ahead => "crl-ahead",
         }
     }
 }
@@ -89,18 +101,21 @@ impl Board {
         troubles.remove(&series);
     }
 
-    /// The alarms at `now`, given when the newest CRL of each series runs out.
+    /// The alarms at `now`, given from when until when the newest CRL of each series stands.
     pub(crate) fn alarms(
         &self,
         now: Timestamp,
         schedule: Schedule,
-        next_updates: &[(CrlSeries, Option<Timestamp>)],
+        standing: &[(CrlSeries, Option<(Timestamp, Timestamp)>)],
     ) -> Vec<Alarm> {
         let troubles = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut alarms = Vec::new();
-        for (series, next_update) in next_updates {
+        for (series, standing) in standing {
             alarms.extend(troubles.get(series).and_then(|one| one.alarm(*series)));
-            alarms.extend(next_update.and_then(|at| late(*series, now, schedule, at)));
+            if let Some((this_update, next_update)) = *standing {
+                alarms.extend(late(*series, now, schedule, next_update));
+                alarms.extend(ahead(*series, now, this_update));
+            }
         }
         alarms
     }
@@ -167,6 +182,21 @@ fn late(
     })
 }
 
+/// A CRL from the future stops the daily ones until that time has come, and relying parties whose
+/// clocks are right may refuse it.
+fn ahead(series: CrlSeries, now: Timestamp, this_update: Timestamp) -> Option<Alarm> {
+    (this_update > now.plus_seconds(AHEAD)).then(|| Alarm {
+        kind: AlarmKind::Ahead,
+        series,
+        since: now,
+        message: format!(
+            "the CRL of {series} is of {this_update}, which has not come: it was made while a clock \
+             was ahead; no daily CRL comes before then; see that the clock is right, and publish by \
+             hand meanwhile with: lgpki operator crl"
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use lgpki_domain::Authority;
@@ -178,7 +208,7 @@ mod tests {
         let schedule = Schedule::try_new(9, 15, 48).unwrap();
         let next = [(
             series(Authority::Organization),
-            Some(at("2011-03-20T09:15:00")),
+            Some((at("2011-03-18T09:15:00"), at("2011-03-20T09:15:00"))),
         )];
         let alarms = board.alarms(at(now), schedule, &next);
         alarms.into_iter().map(|alarm| alarm.kind).collect()
@@ -195,6 +225,15 @@ mod tests {
             ("2011-03-20T09:15:01", &[AlarmKind::RunOut]),
         ] {
             assert_eq!(kinds(&board, now), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_crl_from_the_future_is_an_alarm_until_its_time_comes() {
+        let board = Board::default();
+        assert_eq!(kinds(&board, "2011-03-18T09:10:00"), []);
+        for now in ["2011-03-18T09:09:59", "2010-01-01T00:00:00"] {
+            assert_eq!(kinds(&board, now), [AlarmKind::Ahead], "{now}");
         }
     }
 

@@ -130,21 +130,26 @@ impl<S: LifecycleStore> App<S> {
         let mut authorities = Vec::with_capacity(infos.len());
         for info in infos.iter() {
             let mut crls = Vec::new();
-            let mut next_updates = Vec::new();
+            let mut stands = Vec::new();
             let now = self.clock.now();
             let ended = crl::has_ended(info, now);
             for scope in info.crl_options.scopes() {
                 let series = info.series(scope);
                 let newest = self.store.publication(series).await?.newest;
                 if !ended {
-                    next_updates.push((series, newest.as_ref().map(|newest| newest.next_update)));
+                    stands.push((
+                        series,
+                        newest
+                            .as_ref()
+                            .map(|newest| (newest.this_update, newest.next_update)),
+                    ));
                 }
                 crls.extend(newest);
             }
             authorities.push(AuthorityStanding {
                 info: info.clone(),
                 crls,
-                alarms: self.board.alarms(now, self.schedule, &next_updates),
+                alarms: self.board.alarms(now, self.schedule, &stands),
             });
         }
         Ok(authorities)

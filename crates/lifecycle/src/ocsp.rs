@@ -129,10 +129,11 @@ impl<S: LifecycleStore> Answerer<S> {
             return Failure::Unauthorized.into();
         }
         let serials = request.cert_ids().iter().map(CertId::serial).collect();
+        // Before the look: an answer never claims a time whose revocations it did not see.
+        let now = self.clock.now();
         let Ok(statuses) = self.store.ocsp_statuses(name, serials).await else {
             return Failure::InternalError.into();
         };
-        let now = self.clock.now();
         if !desk.validity().contains(now) {
             return Failure::TryLater.into();
         }
@@ -204,8 +205,8 @@ impl<S: LifecycleStore> Answerer<S> {
         // Some at a time, so that whoever asks meanwhile is answered.
         for some in due.chunks(64) {
             let serials = some.iter().map(|kept| Some(kept.serial)).collect();
-            let statuses = self.store.ocsp_statuses(name, serials).await?;
             let now = self.clock.now();
+            let statuses = self.store.ocsp_statuses(name, serials).await?;
             for (kept, status) in some.iter().zip(statuses) {
                 if let Some(signed) = desk.sign(&[&kept.id], &[status], None, now) {
                     self.journal.note(name, desk.serial(), signed.tbs_digest);

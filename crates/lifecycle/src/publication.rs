@@ -9,7 +9,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use axum::body::Bytes;
@@ -151,6 +151,8 @@ pub(crate) struct PublicationFiles {
     root: PathBuf,
     statement: Bytes,
     files: Arc<RwLock<HashMap<Name, PublishedFile>>>,
+    /// Held while a file is put in its place: two of one name would share the file beside it.
+    putting: Arc<Mutex<()>>,
 }
 
 impl PublicationFiles {
@@ -185,6 +187,7 @@ impl PublicationFiles {
             statement,
             root: root.to_owned(),
             files: Arc::new(RwLock::new(files)),
+            putting: Arc::default(),
         })
     }
 
@@ -203,6 +206,7 @@ impl PublicationFiles {
 
     /// Puts a file in its place, durably, and serves it from now on. Blocks.
     pub(crate) fn put(&self, name: Name, bytes: Vec<u8>) -> Result<(), LifecycleError> {
+        let _turn = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.root.join(name.path());
         let new = path.with_extension("new");
         let dir = path.parent().unwrap_or(&self.root);
@@ -281,6 +285,26 @@ mod tests {
         fs::write(dir.path().join(STATEMENT), "規程 1.0").unwrap();
         let theirs = PublicationFiles::open(dir.path()).unwrap().statement();
         assert_eq!(theirs, "規程 1.0");
+    }
+
+    #[test]
+    fn two_writers_of_one_file_leave_one_of_theirs_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = Name::Certificate(Authority::Organization, 1);
+        let files = PublicationFiles::open(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            for content in [1_u8, 2] {
+                let files = files.clone();
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        files.put(name, vec![content; 100_000]).unwrap();
+                    }
+                });
+            }
+        });
+        let served = files.find(name).unwrap().bytes;
+        let stands = PublicationFiles::open(dir.path()).unwrap();
+        assert_eq!(stands.find(name).unwrap().bytes, served);
     }
 
     #[test]

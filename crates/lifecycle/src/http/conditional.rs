@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header::RANGE},
     response::{IntoResponse as _, Response},
 };
 use headers::{
@@ -31,7 +31,7 @@ impl Resource {
     pub(super) fn answer(self, asked: &HeaderMap) -> Response {
         let tag = self.tag();
         let modified = self.since.map(|since| LastModified::from(system(since)));
-        let mut response = match judge(asked, tag.as_ref(), modified) {
+        let mut response = match judge(asked, tag.as_ref(), modified, self.bytes.len()) {
             Verdict::Whole => (StatusCode::OK, self.bytes).into_response(),
             Verdict::Unchanged => StatusCode::NOT_MODIFIED.into_response(),
             Verdict::Changed => StatusCode::PRECONDITION_FAILED.into_response(),
@@ -106,7 +106,12 @@ enum Verdict {
 }
 
 /// The order of RFC 9110 §13.2.2.
-fn judge(asked: &HeaderMap, tag: Option<&ETag>, modified: Option<LastModified>) -> Verdict {
+fn judge(
+    asked: &HeaderMap,
+    tag: Option<&ETag>,
+    modified: Option<LastModified>,
+    length: usize,
+) -> Verdict {
     let date = modified.map(SystemTime::from);
     if let Some(wanted) = read::<IfMatch>(asked) {
         if !tag.is_some_and(|tag| wanted.precondition_passes(tag)) {
@@ -129,10 +134,22 @@ fn judge(asked: &HeaderMap, tag: Option<&ETag>, modified: Option<LastModified>) 
     let Some(range) = read::<Range>(asked) else {
         return Verdict::Whole;
     };
+    if is_suffix_beyond(asked, length) {
+        return Verdict::Whole;
+    }
     match read::<IfRange>(asked) {
         Some(condition) if condition.is_modified(tag, modified.as_ref()) => Verdict::Whole,
         _ => Verdict::Part(range),
     }
+}
+
+/// Whether more of the end is asked for than there is: that means all of it (RFC 9110 §14.1.2), and
+/// the `headers` crate has it as nothing.
+fn is_suffix_beyond(asked: &HeaderMap, length: usize) -> bool {
+    let range = asked.get(RANGE).and_then(|range| range.to_str().ok());
+    let suffix = range.and_then(|range| range.strip_prefix("bytes=-"));
+    let suffix = suffix.and_then(|suffix| suffix.trim().parse::<usize>().ok());
+    length > 0 && suffix.is_some_and(|suffix| suffix > length)
 }
 
 /// A header field, if it is there and can be read; one that cannot is passed over (RFC 9110
@@ -209,6 +226,8 @@ mod tests {
             (&[("range", "bytes=0-3")][..], part("bytes 0-3/10")),
             (&[("range", "bytes=4-")], part("bytes 4-9/10")),
             (&[("range", "bytes=-2")], part("bytes 8-9/10")),
+            (&[("range", "bytes=-10")], part("bytes 0-9/10")),
+            (&[("range", "bytes=-99")], (200, None)),
             (&[("range", "bytes=8-99")], part("bytes 8-9/10")),
             (
                 &[("range", "bytes=10-")],

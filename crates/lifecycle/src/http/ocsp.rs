@@ -76,6 +76,15 @@ fn ca_key(place: &str) -> Option<AuthorityKey> {
     (ocsp_path(name.authority, name.generation) == place).then_some(name)
 }
 
+/// What was asked, less the conditions of a date: two answers of one second may differ, as when a
+/// certificate is revoked between them, and only the entity tag tells them apart.
+fn without_dates(asked: &HeaderMap) -> HeaderMap {
+    let mut asked = asked.clone();
+    asked.remove(header::IF_MODIFIED_SINCE);
+    asked.remove(header::IF_UNMODIFIED_SINCE);
+    asked
+}
+
 fn respond(reply: Reply, asked: &HeaderMap, now: Timestamp) -> Response {
     let mut response = match reply.caching {
         None => {
@@ -91,7 +100,7 @@ fn respond(reply: Reply, asked: &HeaderMap, now: Timestamp) -> Response {
                 digest: caching.digest,
                 since: Some(caching.this_update),
             };
-            let mut response = resource.answer(asked);
+            let mut response = resource.answer(&without_dates(asked));
             let headers = response.headers_mut();
             let age = u64::try_from(caching.max_age).unwrap_or_default();
             let control = CacheControl::new()

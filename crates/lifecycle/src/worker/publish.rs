@@ -248,7 +248,7 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         let now = self.press.clock.now();
         let known = self.known(now);
         let mut states = Vec::with_capacity(known.len());
-        let mut next_updates = Vec::with_capacity(known.len());
+        let mut stands = Vec::with_capacity(known.len());
         for series in known {
             let standing = self.press.store.publication(series).await?;
             let file = self.press.files.find(Name::Crl(series));
@@ -256,8 +256,11 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 .newest
                 .as_ref()
                 .is_some_and(|newest| file.is_some_and(|file| file.digest == newest.digest));
-            let next_update = standing.newest.as_ref().map(|newest| newest.next_update);
-            next_updates.push((series, next_update));
+            let period = standing
+                .newest
+                .as_ref()
+                .map(|newest| (newest.this_update, newest.next_update));
+            stands.push((series, period));
             states.push(SeriesState {
                 series,
                 this_update: standing.newest.map(|newest| newest.this_update),
@@ -269,7 +272,7 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         }
         let schedule = self.press.schedule;
         self.drop_ended(now).await?;
-        metrics::alarms(&self.board.alarms(now, schedule, &next_updates));
+        metrics::alarms(&self.board.alarms(now, schedule, &stands));
         Ok(plan(now, schedule, &states))
     }
 

@@ -1,11 +1,7 @@
 //! Ceremonies as an operator holds them: a key rolled over, another operator's CA certified. No
 //! service runs here.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected ends"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 
 use std::{
     fs::{self, Permissions},

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lgpki_domain::{Authority, Clock};
+use lgpki_domain::{Authority, Clock, ErrorClass};
 use lgpki_issuer::ceremony::{RollOver, RolledOver};
 use lgpki_runtime::clock::SystemClock;
 use lgpki_x509::{issuer::link_file, pem};
@@ -39,8 +39,12 @@ pub(super) async fn run(args: RolloverArgs, output: Output) -> Result<(), Comman
     let outcome = ceremony.roll_over(wanted).await;
     super::end(ceremony).await?;
     let rolled = outcome.map_err(|e| {
-        CommandError::from_error("the key is not rolled over", &e)
-            .hint("what was begun is kept: give the command again to finish it")
+        let error = CommandError::from_error("the key is not rolled over", &e);
+        match e.class() {
+            // Refused before anything began; the message says what to change.
+            ErrorClass::InvalidInput | ErrorClass::WrongState => error,
+            _ => error.hint("what was begun is kept: give the command again to finish it"),
+        }
     })?;
     let made = write(&dir, authority, &rolled)?;
     let mut trusted = vec![ca_file(&dir, authority)];

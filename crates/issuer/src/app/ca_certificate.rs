@@ -61,20 +61,22 @@ impl Named {
         Self::of(&format!("link {authority} {certified} with {signs}"))
     }
 
-    fn cross(cross: &Cross, generation: u32) -> Self {
-        let Cross {
-            authority,
-            subject,
-            names,
-            constraints,
-            validity,
-        } = cross;
-        Self::of(&format!(
-            "cross {authority} {generation}\n{}\n{}\n{names}\n{constraints:?}\n{validity:?}",
-            subject.name(),
-            subject.public_key().digest(),
-        ))
+    /// A cross certificate, after the octets of what is certified and what the inventory calls it;
+    /// `content` is the tbsCertificate under [`NO_SERIAL`].
+    fn cross(names: &Names, content: &[u8]) -> Self {
+        Self::of(&format!("cross\n{names}\n{}", sha256(content)))
     }
+}
+
+/// Stands for the serial number where a tbsCertificate is looked at before one is drawn.
+const NO_SERIAL: [u8; 16] = [0x40; 16];
+
+#[expect(
+    clippy::expect_used,
+    reason = "the octets are of a serial number's form"
+)]
+fn no_serial() -> Serial {
+    Serial::from_bytes(&NO_SERIAL).expect("a first octet of 0x40")
 }
 
 impl<S: IssuerStore> App<S> {
@@ -134,6 +136,11 @@ impl<S: IssuerStore> App<S> {
         }
         faults.into_result().map_err(IssuerError::Refused)?;
         let linted = lint::lint_cross(&blueprint, cross::build(&blueprint)?)?;
+        let content = cross::build(&CrossBlueprint {
+            serial: no_serial(),
+            ..blueprint
+        })?;
+        let name = Named::cross(&cross.names, &content);
         let generation = ca.issuer.generation();
         let draft = Draft {
             ca,
@@ -149,7 +156,6 @@ impl<S: IssuerStore> App<S> {
             validity: cross.validity,
             linted,
         };
-        let name = Named::cross(cross, generation);
         let certificate = self.issue_ca_certificate(name, draft, actor).await?;
         Ok((generation, certificate))
     }

@@ -156,8 +156,13 @@ impl World {
 
     /// The newest CRL of the Application CA, once it has this number at least.
     async fn reached(&self, number: u64) -> Publication {
+        self.series_reached(series(AUTHORITY), number).await
+    }
+
+    /// The newest CRL of a series, once it has this number at least.
+    async fn series_reached(&self, series: CrlSeries, number: u64) -> Publication {
         self.eventually(|| async {
-            let standing = self.store.publication(series(AUTHORITY)).await.unwrap();
+            let standing = self.store.publication(series).await.unwrap();
             standing.newest.filter(|newest| newest.number.0 >= number)
         })
         .await

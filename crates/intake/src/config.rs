@@ -147,7 +147,7 @@ impl TryFrom<RawSettings> for Settings {
                 administrative_domains: raw.administrative_domains.clone(),
             },
             dispatch: Dispatch {
-                batch: within("dispatch.batch", dispatch.batch, 64, MOST_ORDERS)?,
+                batch: within("dispatch.batch", dispatch.batch, 256, MOST_ORDERS)?,
                 parallel: within("dispatch.parallel", dispatch.parallel, 2, 32)?,
                 longest_backoff: Duration::from_millis(
                     dispatch.longest_backoff_ms.unwrap_or(5_000).max(1),
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(user.mode, ExaminationMode::Manual);
         assert_eq!(
             (settings.dispatch.batch, settings.dispatch.parallel),
-            (64, 2)
+            (256, 2)
         );
     }
 

@@ -201,8 +201,8 @@ fn a_configuration_is_checked_before_it_runs() {
     assert!(good.status.success(), "{good:?}");
     for (from, to, named) in [
         ("level = \"info\"", "level = \"loud\"", "loud"),
-        ("batch = 64", "batch = 5000", "batch"),
-        ("batch = 64", "bach = 64", "bach"),
+        ("batch = 256", "batch = 5000", "batch"),
+        ("batch = 256", "bach = 256", "bach"),
         ("\"data/issuer\"", "\"data/isuer\"", "isuer"),
         ("\"tls/intake.pem\"", "\"tls/issuer.pem\"", "tls/issuer.pem"),
         ("\"ca/organization.pem\"", "\"ca/none.pem\"", "none.pem"),

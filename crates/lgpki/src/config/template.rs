@@ -92,7 +92,7 @@ presume_delivery_days = 30      # after which a certificate never confirmed coun
 {examination}
 
 [intake.dispatch]
-batch = 64                      # orders in one batch to the issuer, 1 to 500
+batch = 256                     # orders in one batch to the issuer, 1 to 500
 parallel = 2                    # batches under way at the same time
 "#
     )

@@ -33,7 +33,7 @@ fn an_unknown_key_or_section_is_refused_by_name() {
     for (from, to, named) in [
         ("[telemetry]", "[telemtry]", "telemtry"),
         ("crl_daily_at", "crl_daily", "crl_daily"),
-        ("batch = 64", "bach = 64", "bach"),
+        ("batch = 256", "bach = 256", "bach"),
         (
             "passphrase_file = \"secrets/tls",
             "passphrase = \"secrets/tls",

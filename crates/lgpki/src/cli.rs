@@ -111,7 +111,9 @@ pub(crate) struct PassphraseArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  lgpki init ca\n  lgpki init ca --passphrase-file pw --organization-key rsa-4096 \
-                        --branch 01001 --branch 13001\n\nWithout --passphrase-file or --passphrase-fd the passphrase is asked for."
+                        --branch 01001 --branch 13001\n  lgpki init ca --crl-partitions application=16 --crl-delta application \
+                        --crl-delta organization\n\nHow a CA publishes its CRLs stands in every certificate and \
+                        stays so when its key is rolled over.\nWithout --passphrase-file or --passphrase-fd the passphrase is asked for."
 )]
 pub(crate) struct InitArgs {
     /// The directory to make; must not exist or be empty.
@@ -137,6 +139,10 @@ pub(crate) struct InitArgs {
     /// as `application=16`; may be repeated.
     #[arg(long = "crl-partitions", value_name = "CA=N", value_parser = crl_partitions)]
     pub(crate) crl_partitions: Vec<(Authority, u16)>,
+    /// Have a CA publish delta CRLs (差分CRL) every few hours beside its complete ones, and point to them
+    /// in its certificates, such as `organization`; may be repeated.
+    #[arg(long = "crl-delta", value_name = "CA", value_parser = delta_ca)]
+    pub(crate) crl_delta: Vec<Authority>,
     /// What the officers log in with.
     #[arg(long, value_enum, default_value_t = LoginForm::Card)]
     pub(crate) login_form: LoginForm,
@@ -166,6 +172,11 @@ fn crl_partitions(text: &str) -> Result<(Authority, u16), String> {
         "write organization=N or application=N with 2 to 256 partitions, such as application=16"
             .to_owned()
     })
+}
+
+/// Reads `organization`.
+fn delta_ca(text: &str) -> Result<Authority, String> {
+    Authority::parse(text).ok_or_else(|| "write organization or application".to_owned())
 }
 
 /// What an officer logs in with.

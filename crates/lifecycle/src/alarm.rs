@@ -9,9 +9,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use lgpki_domain::{CrlSeries, Timestamp};
+use lgpki_domain::Timestamp;
 
-use crate::{config::Schedule, gate::Rule};
+use crate::{config::Schedule, gate::Rule, ports::CrlList};
 
 /// Attempts in a row that may fail before it is an alarm: the issuer may just be restarting.
 const TOLERATED: u32 = 3;
@@ -30,7 +30,7 @@ pub(crate) enum AlarmKind {
     Overdue,
     /// Relying parties have no CRL that is in force.
     RunOut,
-    /// The newest CRL was made under a clock that was ahead: no daily one comes until then.
+    /// The newest CRL was made under a clock that was ahead: relying parties may refuse it.
     Ahead,
 }
 
@@ -60,14 +60,14 @@ impl AlarmKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alarm {
     pub(crate) kind: AlarmKind,
-    pub(crate) series: CrlSeries,
+    pub(crate) list: CrlList,
     /// Since when.
     pub(crate) since: Timestamp,
     /// What happened and what to do.
     pub(crate) message: String,
 }
 
-/// What went wrong with one series, last time.
+/// What went wrong with one list, last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Trouble {
     since: Timestamp,
@@ -78,13 +78,13 @@ struct Trouble {
 
 /// What goes wrong, kept by the publisher and read by whoever asks.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Board(Arc<RwLock<BTreeMap<CrlSeries, Trouble>>>);
+pub(crate) struct Board(Arc<RwLock<BTreeMap<CrlList, Trouble>>>);
 
 impl Board {
     /// An attempt failed; `rule` is what the gate found.
-    pub(crate) fn failed(&self, series: CrlSeries, at: Timestamp, rule: Option<Rule>, why: &str) {
+    pub(crate) fn failed(&self, list: CrlList, at: Timestamp, rule: Option<Rule>, why: &str) {
         let mut troubles = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let trouble = troubles.entry(series).or_insert_with(|| Trouble {
+        let trouble = troubles.entry(list).or_insert_with(|| Trouble {
             since: at,
             attempts: 0,
             rule: None,
@@ -96,25 +96,25 @@ impl Board {
     }
 
     /// A CRL was published.
-    pub(crate) fn published(&self, series: CrlSeries) {
+    pub(crate) fn published(&self, list: CrlList) {
         let mut troubles = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        troubles.remove(&series);
+        troubles.remove(&list);
     }
 
-    /// The alarms at `now`, given from when until when the newest CRL of each series stands.
+    /// The alarms at `now`, given from when until when the newest CRL of each list stands.
     pub(crate) fn alarms(
         &self,
         now: Timestamp,
         schedule: Schedule,
-        standing: &[(CrlSeries, Option<(Timestamp, Timestamp)>)],
+        standing: &[(CrlList, Option<(Timestamp, Timestamp)>)],
     ) -> Vec<Alarm> {
         let troubles = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut alarms = Vec::new();
-        for (series, standing) in standing {
-            alarms.extend(troubles.get(series).and_then(|one| one.alarm(*series)));
+        for (list, standing) in standing {
+            alarms.extend(troubles.get(list).and_then(|one| one.alarm(*list)));
             if let Some((this_update, next_update)) = *standing {
-                alarms.extend(late(*series, now, schedule, next_update));
-                alarms.extend(ahead(*series, now, this_update));
+                alarms.extend(late(*list, now, schedule, next_update));
+                alarms.extend(ahead(*list, now, this_update));
             }
         }
         alarms
@@ -122,13 +122,13 @@ impl Board {
 }
 
 impl Trouble {
-    fn alarm(&self, series: CrlSeries) -> Option<Alarm> {
+    fn alarm(&self, list: CrlList) -> Option<Alarm> {
         let (since, why) = (self.since, &self.why);
         let (kind, message) = match self.rule {
             Some(rule) => (
                 AlarmKind::Refused,
                 format!(
-                    "the gate refused the new CRL of {series} ({}): {why}; the old one stands; \
+                    "the gate refused the new CRL of {list} ({}): {why}; the old one stands; \
                      compare lifecycle's data with its backup before publishing again",
                     rule.name()
                 ),
@@ -136,7 +136,7 @@ impl Trouble {
             None if self.attempts > TOLERATED => (
                 AlarmKind::Failing,
                 format!(
-                    "the CRL of {series} could not be published in {} attempts: {why}; see that the \
+                    "the CRL of {list} could not be published in {} attempts: {why}; see that the \
                      issuer runs and the disk is not full",
                     self.attempts
                 ),
@@ -145,7 +145,7 @@ impl Trouble {
         };
         Some(Alarm {
             kind,
-            series,
+            list,
             since,
             message,
         })
@@ -153,21 +153,26 @@ impl Trouble {
 }
 
 fn late(
-    series: CrlSeries,
+    list: CrlList,
     now: Timestamp,
     schedule: Schedule,
     next_update: Timestamp,
 ) -> Option<Alarm> {
-    let overdue = next_update.plus_seconds(-schedule.reserve_seconds());
+    let overdue = next_update.plus_seconds(-schedule.reserve_seconds(list.delta));
     let (kind, since, message) = if now > next_update {
         let message = format!(
-            "the CRL of {series} ran out at {next_update}: relying parties refuse its certificates; \
-             publish one with: lgpki operator crl"
+            "the CRL of {list} ran out at {next_update}: relying parties {}; publish one with: lgpki \
+             operator crl",
+            if list.delta {
+                "know of no newer revocations"
+            } else {
+                "refuse its certificates"
+            }
         );
         (AlarmKind::RunOut, next_update, message)
     } else if now > overdue {
         let message = format!(
-            "the CRL of {series} runs out at {next_update} and the next one has not come; publish \
+            "the CRL of {list} runs out at {next_update} and the next one has not come; publish \
              one with: lgpki operator crl"
         );
         (AlarmKind::Overdue, overdue, message)
@@ -176,25 +181,30 @@ fn late(
     };
     Some(Alarm {
         kind,
-        series,
+        list,
         since,
         message,
     })
 }
 
-/// A CRL from the future stops the daily ones until that time has come, and relying parties whose
-/// clocks are right may refuse it.
-fn ahead(series: CrlSeries, now: Timestamp, this_update: Timestamp) -> Option<Alarm> {
-    (this_update > now.plus_seconds(AHEAD)).then(|| Alarm {
+/// Relying parties whose clocks are right may refuse a CRL from the future. Later ones bear later
+/// times until that time has come, for times never go back.
+fn ahead(list: CrlList, now: Timestamp, this_update: Timestamp) -> Option<Alarm> {
+    is_ahead(this_update, now).then(|| Alarm {
         kind: AlarmKind::Ahead,
-        series,
+        list,
         since: now,
         message: format!(
-            "the CRL of {series} is of {this_update}, which has not come: it was made while a clock \
-             was ahead; no daily CRL comes before then; see that the clock is right, and publish by \
-             hand meanwhile with: lgpki operator crl"
+            "the CRL of {list} is of {this_update}, which has not come: it was made while a clock \
+             was ahead, and relying parties may refuse it and those that follow until then; see that \
+             the clock is right"
         ),
     })
+}
+
+/// Whether a time lies too far ahead to have been told by this clock.
+pub(crate) fn is_ahead(time: Timestamp, now: Timestamp) -> bool {
+    time > now.plus_seconds(AHEAD)
 }
 
 #[cfg(test)]
@@ -207,7 +217,7 @@ mod tests {
     fn kinds(board: &Board, now: &str) -> Vec<AlarmKind> {
         let schedule = Schedule::try_new(9, 15, 48).unwrap();
         let next = [(
-            series(Authority::Organization),
+            CrlList::complete(series(Authority::Organization)),
             Some((at("2011-03-18T09:15:00"), at("2011-03-20T09:15:00"))),
         )];
         let alarms = board.alarms(at(now), schedule, &next);
@@ -229,6 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn a_delta_is_overdue_by_its_own_schedule() {
+        let schedule = Schedule::try_new(9, 15, 48).unwrap();
+        let list = CrlList::delta(series(Authority::Organization));
+        let stands = (at("2011-03-18T09:15:00"), at("2011-03-18T17:15:00"));
+        for (now, expected) in [
+            ("2011-03-18T13:35:00", &[][..]),
+            ("2011-03-18T13:35:01", &[AlarmKind::Overdue]),
+            ("2011-03-18T17:15:01", &[AlarmKind::RunOut]),
+        ] {
+            let alarms = Board::default().alarms(at(now), schedule, &[(list, Some(stands))]);
+            let kinds: Vec<_> = alarms.iter().map(|alarm| alarm.kind).collect();
+            assert_eq!(kinds, expected, "{now}");
+            let named = alarms.iter().all(|alarm| alarm.message.contains("(delta)"));
+            assert!(named, "{now}");
+        }
+    }
+
+    #[test]
     fn a_crl_from_the_future_is_an_alarm_until_its_time_comes() {
         let board = Board::default();
         assert_eq!(kinds(&board, "2011-03-18T09:10:00"), []);
@@ -240,7 +268,10 @@ mod tests {
     #[test]
     fn a_refusal_is_an_alarm_at_once_a_failure_only_if_it_stays_and_both_end_with_a_crl() {
         let board = Board::default();
-        let (one, now) = (series(Authority::Organization), "2011-03-18T10:00:00");
+        let (one, now) = (
+            CrlList::complete(series(Authority::Organization)),
+            "2011-03-18T10:00:00",
+        );
         for attempt in 1..=4 {
             board.failed(one, at(now), None, "the issuer is away");
             let expected: &[_] = if attempt > 3 {

@@ -16,8 +16,8 @@ use crate::{
     error::LifecycleError,
     metrics,
     ports::{
-        Certificate, Cursor, Filter, Histogram, HistogramQuery, IssuerInfo, LifecycleStore,
-        Publication, RevocationOrder, RevocationOutcome,
+        Certificate, CrlList, Cursor, Filter, Histogram, HistogramQuery, IssuerInfo,
+        LifecycleStore, Publication, RevocationOrder, RevocationOutcome,
     },
     worker::publish::{Demand, Issuers},
 };
@@ -135,16 +135,20 @@ impl<S: LifecycleStore> App<S> {
             let ended = crl::has_ended(info, now);
             for scope in info.crl_options.scopes() {
                 let series = info.series(scope);
-                let newest = self.store.publication(series).await?.newest;
-                if !ended {
-                    stands.push((
-                        series,
-                        newest
+                let standing = self.store.publication(series).await?;
+                let lists = [
+                    (CrlList::complete(series), standing.newest),
+                    (CrlList::delta(series), standing.delta),
+                ];
+                for (list, newest) in lists {
+                    if !ended && (!list.delta || info.crl_options.has_delta(scope)) {
+                        let period = newest
                             .as_ref()
-                            .map(|newest| (newest.this_update, newest.next_update)),
-                    ));
+                            .map(|one| (one.this_update, one.next_update));
+                        stands.push((list, period));
+                    }
+                    crls.extend(newest);
                 }
-                crls.extend(newest);
             }
             authorities.push(AuthorityStanding {
                 info: info.clone(),
@@ -160,7 +164,7 @@ impl<S: LifecycleStore> App<S> {
 #[derive(Clone, Debug)]
 pub(crate) struct AuthorityStanding {
     pub(crate) info: IssuerInfo,
-    /// The newest CRL of each scope.
+    /// The newest CRL of each scope, followed by its newest delta.
     pub(crate) crls: Vec<Publication>,
     pub(crate) alarms: Vec<Alarm>,
 }

@@ -31,6 +31,9 @@ pub struct LifecycleConfig {
     /// For how many hours a CRL stands: nextUpdate less thisUpdate. More than 24, so that it has
     /// not run out when the next one comes late.
     pub crl_validity_hours: i64,
+    /// Where a CA publishes delta CRLs: every how many hours one comes, counted from the hour of the
+    /// daily CRLs; 24 means only together with a complete CRL. It stands for twice that long.
+    pub crl_delta_hours: i64,
     /// The OCSP responder.
     pub ocsp: OcspConfig,
     /// How many days before the day of expiry branches are told that a certificate expires soon.
@@ -43,6 +46,7 @@ impl Default for LifecycleConfig {
             node: "lifecycle-1".to_owned(),
             crl_daily_at: "09:15".to_owned(),
             crl_validity_hours: 48,
+            crl_delta_hours: 4,
             ocsp: OcspConfig::default(),
             notice_days: 30,
         }
@@ -64,15 +68,16 @@ pub struct Settings {
     pub notice_days: i32,
 }
 
-/// When CRLs are due and how long they stand.
+/// When CRLs are due and how long they stand, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    daily_at_seconds: i64,
-    validity_seconds: i64,
+    daily_at: i64,
+    validity: i64,
+    delta_period: i64,
 }
 
 impl Schedule {
-    /// Daily at `hour`:`minute` JST, standing for `validity_hours`.
+    /// Daily at `hour`:`minute` JST, standing for `validity_hours`; deltas every four hours.
     pub fn try_new(hour: u8, minute: u8, validity_hours: i64) -> Result<Self, LifecycleError> {
         if hour > 23 || minute > 59 {
             return Err(LifecycleError::Settings(format!(
@@ -86,28 +91,53 @@ impl Schedule {
             )));
         }
         Ok(Self {
-            daily_at_seconds: i64::from(hour) * 3600 + i64::from(minute) * 60,
-            validity_seconds: validity_hours * 3600,
+            daily_at: i64::from(hour) * 3600 + i64::from(minute) * 60,
+            validity: validity_hours * 3600,
+            delta_period: 4 * 3600,
+        })
+    }
+
+    /// The same, with deltas every `hours`.
+    pub fn with_delta_hours(self, hours: i64) -> Result<Self, LifecycleError> {
+        if !(1..=DAY).contains(&hours) || DAY % hours != 0 {
+            return Err(LifecycleError::Settings(format!(
+                "crl_delta_hours: {hours} does not divide the day; write 1, 2, 3, 4, 6, 8, 12 or 24"
+            )));
+        }
+        Ok(Self {
+            delta_period: hours * 3600,
+            ..self
         })
     }
 
     /// Seconds after 00:00:00 JST at which the daily CRLs are due.
     #[must_use]
     pub const fn daily_at_seconds(self) -> i64 {
-        self.daily_at_seconds
+        self.daily_at
     }
 
-    /// How long before nextUpdate a CRL is overdue, in seconds: a day after its time, less a twelfth
-    /// of what is left then.
+    /// Seconds between two deltas.
     #[must_use]
-    pub const fn reserve_seconds(self) -> i64 {
-        (self.validity_seconds - DAY * 3600) * 11 / 12
+    pub const fn delta_seconds(self) -> i64 {
+        self.delta_period
     }
 
-    /// nextUpdate less thisUpdate, in seconds.
+    /// How long before nextUpdate a list is overdue, in seconds: when its successor's time has come,
+    /// less a twelfth of what is left then.
     #[must_use]
-    pub const fn validity_seconds(self) -> i64 {
-        self.validity_seconds
+    pub const fn reserve_seconds(self, delta: bool) -> i64 {
+        let period = if delta { self.delta_period } else { DAY * 3600 };
+        (self.validity_seconds(delta) - period) * 11 / 12
+    }
+
+    /// nextUpdate less thisUpdate, in seconds, of a complete CRL or a delta.
+    #[must_use]
+    pub const fn validity_seconds(self, delta: bool) -> i64 {
+        if delta {
+            2 * self.delta_period
+        } else {
+            self.validity
+        }
     }
 }
 
@@ -144,7 +174,8 @@ impl Settings {
         Ok(Self {
             data,
             node: node.to_owned(),
-            schedule: Schedule::try_new(hour, minute, config.crl_validity_hours)?,
+            schedule: Schedule::try_new(hour, minute, config.crl_validity_hours)?
+                .with_delta_hours(config.crl_delta_hours)?,
             ocsp: OcspSettings::try_new(&config.ocsp)?,
             notice_days: config.notice_days,
         })
@@ -183,6 +214,18 @@ mod tests {
             },
             LifecycleConfig {
                 crl_daily_at: "0915".to_owned(),
+                ..base.clone()
+            },
+            LifecycleConfig {
+                crl_delta_hours: 5,
+                ..base.clone()
+            },
+            LifecycleConfig {
+                crl_delta_hours: 0,
+                ..base.clone()
+            },
+            LifecycleConfig {
+                crl_delta_hours: 48,
                 ..base.clone()
             },
             LifecycleConfig {

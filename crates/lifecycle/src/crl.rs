@@ -1,11 +1,11 @@
-//! Makes a CRL from a snapshot of the inventory.
+//! Makes a CRL, complete or delta, from a snapshot of the inventory.
 //!
 //! Here the list is composed and read back; the gate judges it, the issuer lints and signs it, and
 //! its signature is checked. All of it is plain computation, to be run where it may block.
 
 use std::sync::Arc;
 
-use lgpki_domain::{CrlScope, CrlSeries, Timestamp};
+use lgpki_domain::{CrlSeries, Timestamp};
 use lgpki_x509::{
     Addresses, Issuer as CaKey,
     crl::{self, CrlEntry, CrlHeader, RevocationList},
@@ -16,7 +16,7 @@ use lgpki_x509::{
 use crate::{
     error::LifecycleError,
     gate::{Rule, Terms},
-    ports::{CrlToSign, IssuerInfo, Snapshot},
+    ports::{CrlList, CrlToSign, IssuerInfo, Listed},
 };
 
 /// A tbsCertList with what it was made from.
@@ -56,11 +56,13 @@ pub(crate) fn ca_key(info: &IssuerInfo) -> Result<CaKey, LifecycleError> {
     })
 }
 
-/// Reads a published CRL; none if it is not one of this CA and scope.
-pub(crate) fn genuine(key: &CaKey, scope: CrlScope, der: &[u8]) -> Option<RevocationList> {
-    let list = RevocationList::parse(der).ok()?;
-    let genuine = list.is_of(key, scope) && list.is_signed_by(key.public_key());
-    genuine.then_some(list)
+/// Reads a published CRL; none if it is not this list of this CA and scope.
+pub(crate) fn genuine(key: &CaKey, list: CrlList, der: &[u8]) -> Option<RevocationList> {
+    let read = RevocationList::parse(der).ok()?;
+    let genuine = read.is_of(key, list.series.scope)
+        && read.summary().base.is_some() == list.delta
+        && read.is_signed_by(key.public_key());
+    genuine.then_some(read)
 }
 
 /// Composes the list.
@@ -68,11 +70,11 @@ pub(crate) fn compose(
     key: CaKey,
     series: CrlSeries,
     header: CrlHeader,
-    snapshot: &Snapshot,
+    listed: &[Listed],
 ) -> Result<Composed, LifecycleError> {
     let authority = key.authority();
     let failed = |source| LifecycleError::Crl { authority, source };
-    let entries = snapshot.entries.iter().map(|listed| CrlEntry {
+    let entries = listed.iter().map(|listed| CrlEntry {
         serial: listed.serial,
         revoked_at: listed.at,
         reason: listed.reason,
@@ -82,7 +84,7 @@ pub(crate) fn compose(
         key,
         to_sign: CrlToSign {
             series,
-            base: None,
+            base: header.base,
             number: header.number,
             digest: sha256(&tbs),
             tbs,
@@ -91,6 +93,14 @@ pub(crate) fn compose(
 }
 
 impl Composed {
+    /// Which list it is.
+    pub(crate) const fn list(&self) -> CrlList {
+        CrlList {
+            series: self.to_sign.series,
+            delta: self.to_sign.base.is_some(),
+        }
+    }
+
     /// The list read back as it was written, before it is signed.
     pub(crate) fn draft(&self) -> Result<RevocationList, LifecycleError> {
         self.assembled(&[])
@@ -103,7 +113,7 @@ impl Composed {
             return Ok(list);
         }
         Err(LifecycleError::HeldBack {
-            series: self.to_sign.series,
+            list: self.list(),
             number: self.to_sign.number.0,
             rule: Rule::Signature,
             why: "its signature is not the CA's".to_owned(),

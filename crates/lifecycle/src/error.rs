@@ -5,12 +5,12 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use lgpki_domain::{Authority, CrlSeries, ErrorClass};
+use lgpki_domain::{Authority, ErrorClass};
 use lgpki_ledger::EntryError;
 use lgpki_proto::{Failure, RemoteError};
 use lgpki_x509::error::X509Error;
 
-use crate::gate::Rule;
+use crate::{gate::Rule, ports::CrlList};
 
 /// The inventory cannot be opened, read or added to.
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +72,10 @@ pub enum LifecycleError {
         source: X509Error,
     },
     /// A CRL was made that must not be published.
-    #[error("CRL {number} of {series} is held back: {why}")]
+    #[error("CRL {number} of {list} is held back: {why}")]
     HeldBack {
-        /// What its number counts within.
-        series: CrlSeries,
+        /// Which list.
+        list: CrlList,
         /// Its number.
         number: u64,
         /// The rule that it breaks.

@@ -3,19 +3,25 @@
 //!
 //! It stands between the writer and the CA key, and does not believe the inventory: what was listed
 //! must still be listed unless its certificate had expired before the last CRL that listed it was
-//! issued (RFC 5280 §3.3), numbers rise, times go forward, and a list grows by no more than what was
-//! recorded meanwhile. What it refuses is never signed; the old CRL stays and an alarm is raised.
+//! issued (RFC 5280 §3.3), numbers rise, times go forward, and a list grows by no more than the
+//! revocations that were recorded meanwhile. What it refuses is never signed; the old CRL stays and an alarm is raised.
+
+mod delta;
 
 use std::cmp::Ordering;
 
 use lgpki_domain::{CrlNumber, CrlSeries, Serial, Timestamp};
 use lgpki_x509::{Issuer as CaKey, crl::RevocationList};
 
+pub(crate) use self::delta::{DeltaBefore, judge_delta, missing, revoked_since};
+
 /// A rule that a CRL can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// It is another scope's list.
     Scope,
+    /// A delta adds to no complete list that relying parties may hold.
+    Base,
     /// Its number is not above the one before.
     Number,
     /// Its thisUpdate is not after the one before.
@@ -36,6 +42,7 @@ impl Rule {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scope => "scope",
+            Self::Base => "base",
             Self::Number => "number",
             Self::ThisUpdate => "this-update",
             Self::NextUpdate => "next-update",
@@ -62,7 +69,8 @@ pub(crate) struct Before<L> {
     pub(crate) this_update: Option<Timestamp>,
     /// The CRL that relying parties fetch now.
     pub(crate) list: Option<L>,
-    /// How many entries lifecycle's log has got since that one; none if that is not known.
+    /// How many revocations of this series lifecycle's log has got since that one; none if that is
+    /// not known.
     pub(crate) recorded: Option<u64>,
 }
 

@@ -1,13 +1,12 @@
 //! What lifecycle counts and measures. Labels come from closed lists, never from serial numbers.
 
-use lgpki_domain::{Authority, AuthorityKey, CrlSeries, RevocationReason, Timestamp};
-use lgpki_x509::issuer::crl_file_of;
+use lgpki_domain::{Authority, AuthorityKey, RevocationReason, Timestamp};
 use metrics::{counter, gauge};
 
 use crate::{
     alarm::{Alarm, AlarmKind},
     gate::Rule,
-    ports::Publication,
+    ports::{CrlList, Publication},
     worker::plan::Due,
 };
 
@@ -33,22 +32,21 @@ pub(crate) fn revoked(reason: RevocationReason) {
 
 /// A CRL was published.
 pub(crate) fn published(publication: &Publication, due: Due) {
-    let (authority, crl) = labels(publication.series);
+    let (authority, crl) = labels(publication.list());
     counter!("lgpki_lifecycle_crls_total", "authority" => authority, "crl" => crl, "due" => due.name())
         .increment(1);
     standing(publication);
 }
 
-/// The labels of a series of CRLs: its CA, and the file's name without its ending.
-fn labels(series: CrlSeries) -> (&'static str, String) {
-    let file = crl_file_of(series, false);
-    let crl = file.trim_end_matches(".crl").to_owned();
-    (series.key.authority.name(), crl)
+/// The labels of a list: its CA, and the file's name without its ending.
+fn labels(list: CrlList) -> (&'static str, String) {
+    let crl = list.file().trim_end_matches(".crl").to_owned();
+    (list.series.key.authority.name(), crl)
 }
 
 /// The gate refused a CRL.
-pub(crate) fn refused(series: CrlSeries, rule: Rule) {
-    let (authority, crl) = labels(series);
+pub(crate) fn refused(list: CrlList, rule: Rule) {
+    let (authority, crl) = labels(list);
     counter!("lgpki_lifecycle_crl_refused_total", "authority" => authority, "crl" => crl, "rule" => rule.name())
         .increment(1);
 }
@@ -62,9 +60,9 @@ pub(crate) fn alarms(alarms: &[Alarm]) {
     }
 }
 
-/// The newest CRL of a CA, whether made now or before the start.
+/// The newest of a list, whether made now or before the start.
 pub(crate) fn standing(publication: &Publication) {
-    let (authority, crl) = labels(publication.series);
+    let (authority, crl) = labels(publication.list());
     let set = |name: &'static str, value: i64| {
         #[expect(
             clippy::cast_precision_loss,
@@ -86,8 +84,8 @@ pub(crate) fn standing(publication: &Publication) {
 }
 
 /// The CA of these CRLs has ended: when its last CRL runs out is nobody's alarm.
-pub(crate) fn ended(series: CrlSeries) {
-    let (authority, crl) = labels(series);
+pub(crate) fn ended(list: CrlList) {
+    let (authority, crl) = labels(list);
     for name in [
         "lgpki_lifecycle_crl_this_update_seconds",
         "lgpki_lifecycle_crl_next_update_seconds",
@@ -97,8 +95,8 @@ pub(crate) fn ended(series: CrlSeries) {
 }
 
 /// An attempt to publish a CRL failed.
-pub(crate) fn publication_failed(series: CrlSeries) {
-    let (authority, crl) = labels(series);
+pub(crate) fn publication_failed(list: CrlList) {
+    let (authority, crl) = labels(list);
     counter!("lgpki_lifecycle_crl_failures_total", "authority" => authority, "crl" => crl)
         .increment(1);
 }

@@ -5,6 +5,7 @@
 //! new, whether a certificate may be revoked, whether a CRL follows the one before it. The issuer
 //! is asked for its feed, its CAs and signatures under CRLs, and for nothing else.
 
+mod crl;
 mod feed;
 mod notice;
 mod query;
@@ -20,6 +21,9 @@ use lgpki_proto::RemoteError;
 use lgpki_x509::{Addresses, ocsp};
 use tokio::sync::{mpsc, watch};
 
+pub use crl::{
+    Base, Change, CrlList, CrlToSign, Listed, Publication, PublicationStanding, Recording, Snapshot,
+};
 pub use feed::{AbandonedSerial, FeedEvent, FeedItem, Followed, IssuedCertificate};
 pub use notice::{
     Moment, Notice, NoticeCursor, NoticeKind, NoticeQuery, NoticeStart, Notices, window_opens,
@@ -118,65 +122,6 @@ pub struct Cursor {
     pub serial: Serial,
 }
 
-/// A CRL that was published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    /// What its number counts within.
-    pub series: CrlSeries,
-    /// CRLNumber.
-    pub number: CrlNumber,
-    /// SHA-256 of the CRL's DER.
-    pub digest: Digest,
-    /// How many revoked certificates it lists.
-    pub entries: u64,
-    /// thisUpdate.
-    pub this_update: Timestamp,
-    /// nextUpdate.
-    pub next_update: Timestamp,
-    /// Every revocation below this index of lifecycle's log was taken into account.
-    pub reflects: u64,
-}
-
-/// What became of the attempt to record a publication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recording {
-    /// Recorded.
-    Recorded,
-    /// It does not follow the newest: its number or time is not above that one's.
-    OutOfOrder,
-}
-
-/// Where the publication of a series of CRLs stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublicationStanding {
-    /// The newest CRL.
-    pub newest: Option<Publication>,
-    /// Whether a key compromise waits to be published.
-    pub urgent: bool,
-}
-
-/// An entry for the next CRL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The certificate.
-    pub serial: Serial,
-    /// When it was revoked.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: RevocationReason,
-    /// Its notAfter.
-    pub not_after: Timestamp,
-}
-
-/// All that the next CRL of a series must list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Every revocation below this index of the log is in it.
-    pub reflects: u64,
-    /// In ascending order of serial number.
-    pub entries: Vec<Listed>,
-}
-
 /// A piece of the inventory's history, for those who keep a copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standings {
@@ -265,8 +210,14 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
         series: CrlSeries,
     ) -> impl Future<Output = Result<PublicationStanding, StoreError>> + Send;
 
-    /// What the next CRL of a series must list.
+    /// What the next complete CRL of a series must list, and what has changed.
     fn snapshot(
+        &self,
+        series: CrlSeries,
+    ) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+
+    /// What has changed in a series, and nothing else: a snapshot without its entries.
+    fn changes(
         &self,
         series: CrlSeries,
     ) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
@@ -334,16 +285,17 @@ impl IssuerInfo {
         AuthorityKey::new(self.authority, self.generation)
     }
 
-    /// Where relying parties fetch the CRL of a scope; the first address, where there are several.
+    /// Where relying parties fetch the CRL of a scope, or its delta; the first address, where there
+    /// are several.
     #[must_use]
-    pub fn crl_url(&self, scope: CrlScope) -> String {
+    pub fn crl_url(&self, scope: CrlScope, delta: bool) -> String {
         let addresses = Addresses {
             crl: self.crl_urls.iter().take(1).cloned().collect(),
             ca_certificate: Vec::new(),
             ocsp: Vec::new(),
             cps: String::new(),
         };
-        addresses.crl_of(scope, false).pop().unwrap_or_default()
+        addresses.crl_of(scope, delta).pop().unwrap_or_default()
     }
 
     /// The series of this key's CRLs of a scope.
@@ -354,21 +306,6 @@ impl IssuerInfo {
             scope,
         }
     }
-}
-
-/// A tbsCertList to be signed.
-#[derive(Clone, Debug)]
-pub struct CrlToSign {
-    /// What its number counts within.
-    pub series: CrlSeries,
-    /// Delta only: the BaseCRLNumber, as in the bytes.
-    pub base: Option<CrlNumber>,
-    /// CRLNumber, as in the bytes.
-    pub number: CrlNumber,
-    /// SHA-256 of the bytes.
-    pub digest: Digest,
-    /// The tbsCertList, DER.
-    pub tbs: Arc<[u8]>,
 }
 
 /// A piece of the issuer's feed.

@@ -17,11 +17,11 @@ use lgpki_domain::{Authority, AuthorityKey, CrlScope, CrlSeries, Digest, Serial,
 use lgpki_x509::{
     Certificate,
     crl::RevocationList,
-    issuer::{certificate_file, crl_file_of, cross_file, link_file},
+    issuer::{certificate_file, cross_file, link_file},
     key::sha256,
 };
 
-use crate::error::LifecycleError;
+use crate::{error::LifecycleError, ports::CrlList};
 
 /// The operator's certification practice statement, if there is one; read at start.
 const STATEMENT: &str = "cps.txt";
@@ -35,8 +35,8 @@ The policy identifiers in its certificates are examples under the arc 2.999 and 
 /// Which file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Name {
-    /// The CRL of a series.
-    Crl(CrlSeries),
+    /// The CRL of a series, or its delta.
+    Crl(CrlList),
     /// The certificate of a CA key.
     Certificate(Authority, u32),
     /// The key of the first generation, certified with that of the second.
@@ -50,7 +50,7 @@ impl Name {
     #[must_use]
     pub(crate) fn path(self) -> String {
         match self {
-            Self::Crl(series) => format!("crl/{}", crl_file_of(series, false)),
+            Self::Crl(list) => format!("crl/{}", list.file()),
             Self::Certificate(authority, generation) => {
                 format!("ca/{}", certificate_file(authority, generation))
             }
@@ -80,6 +80,10 @@ impl Name {
         }
         let (folder, file) = path.split_once('/')?;
         let (stem, _) = file.split_once('.')?;
+        let (stem, delta) = match stem.strip_suffix("-delta") {
+            Some(stem) => (stem, true),
+            None => (stem, false),
+        };
         let mut parts = stem.splitn(3, '-');
         let authority = Authority::parse(parts.next()?)?;
         let generation = parts.next()?.parse().ok()?;
@@ -87,10 +91,11 @@ impl Name {
             None => CrlScope::User,
             Some(scope) => scope.parse().ok()?,
         };
+        let key = AuthorityKey::new(authority, generation);
         let name = match folder {
-            "crl" => Self::Crl(CrlSeries {
-                key: AuthorityKey::new(authority, generation),
-                scope,
+            "crl" => Self::Crl(CrlList {
+                series: CrlSeries { key, scope },
+                delta,
             }),
             "ca" => Self::Certificate(authority, generation),
             _ => return None,
@@ -241,16 +246,19 @@ mod tests {
 
     #[test]
     fn a_name_is_read_from_its_own_path_only() {
+        let partition = CrlSeries {
+            scope: CrlScope::Partition(3),
+            ..series(Authority::Application)
+        };
         for name in [
-            Name::Crl(series(Authority::Organization)),
-            Name::Crl(CrlSeries {
-                scope: CrlScope::Partition(3),
-                ..series(Authority::Application)
-            }),
-            Name::Crl(CrlSeries {
+            Name::Crl(CrlList::complete(series(Authority::Organization))),
+            Name::Crl(CrlList::delta(series(Authority::Organization))),
+            Name::Crl(CrlList::complete(partition)),
+            Name::Crl(CrlList::delta(partition)),
+            Name::Crl(CrlList::complete(CrlSeries {
                 scope: CrlScope::CaCertificates,
                 ..series(Authority::Application)
-            }),
+            })),
             Name::Certificate(Authority::Application, 12),
             Name::Link(Authority::Organization, 1, 2),
             Name::Cross(Authority::Organization, 1, crate::testing::serial(7)),
@@ -264,6 +272,10 @@ mod tests {
             "crl/organization-1-with-2.cer",
             "crl/organization-1-user.crl",
             "crl/organization-1-p3.crl",
+            "crl/organization-1-delta-delta.crl",
+            "crl/organization-1-delta-p03.crl",
+            "crl/organization-delta.crl",
+            "ca/organization-1-delta.cer",
             "crl/organization-1-ca-ca.crl",
             "ca/organization-1-ca.cer",
             "crl/organization-1.cer",

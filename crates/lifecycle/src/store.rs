@@ -3,6 +3,7 @@
 //! The same machine runs embedded (log and index on disk) and in memory. Certificates and names are
 //! read from the log where they are needed; whatever is returned was durable when it was read.
 
+mod chain;
 mod event;
 mod inventory;
 mod machine;
@@ -294,6 +295,13 @@ impl LifecycleStore for EngineStore {
             .engine
             .read(|machine, view| machine.inventory.snapshot(series, view.next_index()));
         Ok(snapshot.await?)
+    }
+
+    async fn changes(&self, series: CrlSeries) -> Result<Snapshot, StoreError> {
+        let changes = self
+            .engine
+            .read(|machine, view| machine.inventory.changes(series, view.next_index()));
+        Ok(changes.await?)
     }
 
     async fn expiries(&self, serials: Vec<Serial>) -> Result<Vec<Option<Timestamp>>, StoreError> {

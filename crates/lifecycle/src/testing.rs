@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tonic::Code;
 
 use crate::ports::{
-    AbandonedSerial, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
+    AbandonedSerial, CrlList, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
     IssuerInfo, ResponderToCertify, RevocationOrder,
 };
 
@@ -144,9 +144,13 @@ struct Ca {
 #[derive(Default)]
 struct State {
     highest: HashMap<CrlSeries, u64>,
-    signed: HashMap<(CrlSeries, u64), (Digest, Vec<u8>)>,
+    signed: HashMap<(CrlList, u64), (Digest, Vec<u8>)>,
+    /// thisUpdate of the newest complete CRL, with which its delta shares number and time.
+    complete: HashMap<CrlSeries, (u64, Timestamp)>,
     refusals: Vec<Code>,
     lose_answers: usize,
+    refuse_deltas: usize,
+    lose_deltas: usize,
     away: bool,
     today: Option<JstDate>,
     responders: usize,
@@ -229,6 +233,16 @@ impl FakeIssuer {
         self.state().lose_answers = count;
     }
 
+    /// Refuses the next deltas.
+    pub(crate) fn refuse_deltas(&self, count: usize) {
+        self.state().refuse_deltas = count;
+    }
+
+    /// Signs and records the next deltas, but the answers are lost on the way.
+    pub(crate) fn lose_deltas(&self, count: usize) {
+        self.state().lose_deltas = count;
+    }
+
     /// The highest number signed.
     pub(crate) fn highest(&self, authority: Authority) -> u64 {
         self.highest_of(series(authority))
@@ -309,24 +323,43 @@ impl Issuer for FakeIssuer {
             return Err(refusal(code));
         }
         let number = crl.number.0;
-        if let Some((digest, signature)) = state.signed.get(&(crl.series, number)) {
+        let list = CrlList {
+            series: crl.series,
+            delta: crl.base.is_some(),
+        };
+        if list.delta && state.refuse_deltas > 0 {
+            state.refuse_deltas -= 1;
+            return Err(refusal(Code::Unavailable));
+        }
+        if let Some((digest, signature)) = state.signed.get(&(list, number)) {
             return if *digest == crl.digest {
                 Ok(signature.clone())
             } else {
                 Err(refusal(Code::Aborted))
             };
         }
+        let linted = lint_crl(&ca.x509, crl.tbs.to_vec()).unwrap();
+        let summary = linted.summary();
+        assert_eq!((summary.number, summary.base), (crl.number, crl.base));
+        let together =
+            list.delta && state.complete.get(&crl.series) == Some(&(number, summary.this_update));
         let highest = state.highest.entry(crl.series).or_default();
-        if number != *highest + 1 {
+        if number != *highest + 1 && !(together && number == *highest) {
             return Err(refusal(Code::Aborted));
         }
-        let linted = lint_crl(&ca.x509, crl.tbs.to_vec()).unwrap();
-        assert_eq!(linted.summary().number, crl.number);
         *highest = number;
+        if !list.delta {
+            let at = (number, summary.this_update);
+            state.complete.insert(crl.series, at);
+        }
         let signature = ca.key.sign(linted.tbs()).unwrap();
         state
             .signed
-            .insert((crl.series, number), (crl.digest, signature.clone()));
+            .insert((list, number), (crl.digest, signature.clone()));
+        if list.delta && state.lose_deltas > 0 {
+            state.lose_deltas -= 1;
+            return Err(refusal(Code::Unavailable));
+        }
         if state.lose_answers > 0 {
             state.lose_answers -= 1;
             return Err(refusal(Code::Unavailable));

@@ -222,7 +222,7 @@ async fn authorities(args: &InitArgs, ceremony: &Ceremony, url: &str) -> Result<
                 .rev()
                 .find(|(ca, _)| *ca == authority)
                 .map_or(0, |(_, n)| *n),
-            delta: false,
+            delta: args.crl_delta.contains(&authority),
         };
         let record = ceremony
             .create_authority_publishing(authority, algorithm, today, &[url.to_owned()], crl)

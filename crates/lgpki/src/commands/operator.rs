@@ -317,6 +317,9 @@ pub(crate) struct CrlView {
     key_generation: u32,
     scope: String,
     number: u64,
+    /// Delta CRLs only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_number: Option<u64>,
     this_update: String,
     next_update: String,
     entries: u64,
@@ -328,6 +331,14 @@ impl CrlView {
     /// The CA.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// Which list: its scope, and what a delta adds to.
+    pub(crate) fn list(&self) -> String {
+        match self.base_number {
+            Some(base) => format!("{} delta since {base}", self.scope),
+            None => self.scope.clone(),
+        }
     }
 }
 
@@ -343,6 +354,7 @@ impl From<&v1::PublishedCrl> for CrlView {
             key_generation: crl.key_generation,
             scope: crl.scope.clone(),
             number: crl.number,
+            base_number: (crl.base_number > 0).then_some(crl.base_number),
             this_update: crl.this_update.clone(),
             next_update: crl.next_update.clone(),
             entries: crl.entries,
@@ -368,7 +380,7 @@ fn show_crls(published: &[v1::PublishedCrl], output: Output) {
             views.iter().map(|c| {
                 vec![
                     c.authority.clone(),
-                    c.scope.clone(),
+                    c.list(),
                     c.number.to_string(),
                     c.entries.to_string(),
                     short_time(&c.this_update),

@@ -45,6 +45,7 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
             "key": key,
             "kind": alarm.kind,
             "scope": alarm.scope,
+            "delta": alarm.delta,
             "since": alarm.since,
             "message": alarm.message,
         })).collect::<Vec<_>>(),
@@ -56,7 +57,7 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
             crls.iter().map(|crl| {
                 vec![
                     format!("{}-{}", CrlView::from(*crl).authority(), crl.key_generation),
-                    crl.scope.clone(),
+                    CrlView::from(*crl).list(),
                     crl.number.to_string(),
                     crl.entries.to_string(),
                     age(&crl.this_update, now),
@@ -72,7 +73,7 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
                 alarms.iter().map(|(key, alarm)| {
                     vec![
                         key.clone(),
-                        alarm.scope.clone(),
+                        format!("{}{}", alarm.scope, if alarm.delta { " delta" } else { "" }),
                         alarm.kind.clone(),
                         short_time(&alarm.since),
                         alarm.message.clone(),

@@ -1,6 +1,6 @@
 //! Lists that are sealed, and one that is not.
 
-use lgpki_domain::{CrlNumber, RevocationReason};
+use lgpki_domain::{CrlNumber, CrlScope, RevocationReason};
 
 use super::*;
 use crate::{
@@ -23,12 +23,8 @@ fn composed(info: &IssuerInfo) -> Composed {
         reason: RevocationReason::Superseded,
         not_after: at("2011-02-03T23:59:59"),
     };
-    let snapshot = Snapshot {
-        reflects: 0,
-        entries: [1, 2].map(listed).into(),
-    };
     let series = info.series(CrlScope::User);
-    compose(ca_key(info).unwrap(), series, header, &snapshot).unwrap()
+    compose(ca_key(info).unwrap(), series, header, &[1, 2].map(listed)).unwrap()
 }
 
 #[tokio::test]
@@ -42,10 +38,14 @@ async fn a_list_signed_by_another_key_is_held_back() {
     let signature = issuer.sign_crl(ours.to_sign.clone()).await.unwrap();
     let list = ours.seal(&signature).unwrap();
     assert_eq!(list.summary(), ours.draft().unwrap().summary());
+    let user = CrlList::complete(infos[0].series(CrlScope::User));
+    let ca = CrlList::complete(infos[0].series(CrlScope::CaCertificates));
     let key = ca_key(&infos[0]).unwrap();
     let other = ca_key(&infos[1]).unwrap();
-    assert!(genuine(&key, CrlScope::User, list.der()).is_some());
-    assert!(genuine(&key, CrlScope::CaCertificates, list.der()).is_none());
-    assert!(genuine(&other, CrlScope::User, list.der()).is_none());
-    assert!(genuine(&key, CrlScope::User, &[0x30]).is_none());
+    assert!(genuine(&key, user, list.der()).is_some());
+    assert!(genuine(&key, ca, list.der()).is_none());
+    let delta = CrlList::delta(user.series);
+    assert!(genuine(&key, delta, list.der()).is_none());
+    assert!(genuine(&other, user, list.der()).is_none());
+    assert!(genuine(&key, user, &[0x30]).is_none());
 }

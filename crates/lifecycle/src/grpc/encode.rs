@@ -97,6 +97,7 @@ pub(super) fn publication(publication: &Publication, url: String) -> v1::Publish
         url,
         key_generation: series.key.generation,
         scope: series.scope.to_string(),
+        base_number: publication.base.map_or(0, |base| base.0),
     }
 }
 
@@ -105,13 +106,14 @@ pub(super) fn authority(standing: &AuthorityStanding) -> v1::AuthorityInfo {
     let info = &standing.info;
     let newest = standing.crls.first();
     let first = info.crl_options.scopes().next().unwrap_or_default();
-    let crl = |one: &Publication| publication(one, info.crl_url(one.series.scope));
+    let crl =
+        |one: &Publication| publication(one, info.crl_url(one.series.scope, one.list().delta));
     v1::AuthorityInfo {
         authority: wire(info.authority),
         certificate: info.certificate.to_vec(),
         crl_number: newest.map_or(0, |newest| newest.number.0),
         crl_next_update: text_or_empty(newest.map(|newest| newest.next_update)),
-        crl_url: info.crl_url(first),
+        crl_url: info.crl_url(first, false),
         key_generation: info.generation,
         crls: standing.crls.iter().map(crl).collect(),
         alarms: standing.alarms.iter().map(alarm).collect(),
@@ -121,8 +123,9 @@ pub(super) fn authority(standing: &AuthorityStanding) -> v1::AuthorityInfo {
 fn alarm(alarm: &Alarm) -> v1::Alarm {
     v1::Alarm {
         kind: alarm.kind.name().to_owned(),
-        scope: alarm.series.scope.to_string(),
+        scope: alarm.list.series.scope.to_string(),
         since: alarm.since.to_string(),
         message: alarm.message.clone(),
+        delta: alarm.list.delta,
     }
 }

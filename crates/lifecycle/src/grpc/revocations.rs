@@ -1,8 +1,6 @@
 //! LifecycleService: revocation, publication, and the feed of standings.
 
-use lgpki_domain::{
-    ApplicationId, Authority, BodyCode, CrlSeries, Faults, RevocationReason, Serial,
-};
+use lgpki_domain::{ApplicationId, Authority, BodyCode, Faults, RevocationReason, Serial};
 use lgpki_proto::{
     convert::{optional, optional_text, required, required_text},
     v1::{self, lifecycle_service_server::LifecycleService},
@@ -12,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{Handlers, encode, renewals, standings};
-use crate::ports::{LifecycleStore, RevocationOrder};
+use crate::ports::{CrlList, LifecycleStore, RevocationOrder};
 
 /// Orders in one call at most.
 const ORDERS: usize = 500;
@@ -75,14 +73,16 @@ impl<S: LifecycleStore> LifecycleService for Handlers<S> {
             .await
             .map_err(|e| rpc.refuse(e))?;
         let issuers = self.app.issuers.borrow().clone();
-        let url = |series: CrlSeries| {
-            let info = issuers.iter().find(|info| info.key() == series.key);
-            info.map_or_else(String::new, |info| info.crl_url(series.scope))
+        let url = |list: CrlList| {
+            let info = issuers.iter().find(|info| info.key() == list.series.key);
+            info.map_or_else(String::new, |info| {
+                info.crl_url(list.series.scope, list.delta)
+            })
         };
         Ok(Response::new(v1::PublishCrlsResponse {
             published: published
                 .iter()
-                .map(|publication| encode::publication(publication, url(publication.series)))
+                .map(|publication| encode::publication(publication, url(publication.list())))
                 .collect(),
         }))
     }

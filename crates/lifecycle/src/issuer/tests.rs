@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::*;
 use crate::{
     crl::{ca_key, compose},
-    ports::{Listed, Snapshot},
+    ports::Listed,
     testing::{FakeIssuer, abandoned_item, at, issued_item, serial},
 };
 
@@ -260,10 +260,7 @@ async fn a_crl_of_several_pieces_is_signed() {
         reason: RevocationReason::Superseded,
         not_after: at("2011-02-03T23:59:59"),
     });
-    let snapshot = Snapshot {
-        reflects: 0,
-        entries: entries.collect(),
-    };
+    let entries: Vec<_> = entries.collect();
     let this_update = at("2008-02-05T10:00:00");
     let header = CrlHeader {
         scope: CrlScope::User,
@@ -277,7 +274,7 @@ async fn a_crl_of_several_pieces_is_signed() {
         ca_key(&info).unwrap(),
         info.series(CrlScope::User),
         header,
-        &snapshot,
+        &entries,
     )
     .unwrap();
     assert!(composed.to_sign.tbs.len() > CHUNK);

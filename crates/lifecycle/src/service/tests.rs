@@ -2,6 +2,7 @@
 //! once over real sockets with mutual TLS.
 
 mod ca_certificates;
+mod deltas;
 mod feeds;
 mod notices;
 mod ocsp;
@@ -30,7 +31,7 @@ use tonic::{Request, Status};
 use super::*;
 use crate::{
     config::{LifecycleConfig, Settings},
-    ports::Publication,
+    ports::{CrlList, Publication},
     publication::Name,
     testing::{FakeIssuer, application, at, serial, series},
 };
@@ -124,7 +125,11 @@ impl World {
                 let key = series(authority).key;
                 for scope in options.scopes() {
                     let standing = self.store.publication(CrlSeries { key, scope }).await;
-                    standing.unwrap().newest?;
+                    let standing = standing.unwrap();
+                    standing.newest?;
+                    if options.has_delta(scope) {
+                        standing.delta?;
+                    }
                 }
             }
             Some(())
@@ -170,7 +175,10 @@ impl World {
 
     /// The CRL as relying parties fetch it.
     fn crl(&self) -> RevocationList {
-        let file = self.files.find(Name::Crl(series(AUTHORITY))).unwrap();
+        let file = self
+            .files
+            .find(Name::Crl(CrlList::complete(series(AUTHORITY))))
+            .unwrap();
         let list = RevocationList::parse(&file.bytes).unwrap();
         assert!(list.is_signed_by(self.issuer.ca(AUTHORITY).public_key()));
         list

@@ -257,6 +257,9 @@ pub struct CrlPublished {
     /// The CA.
     #[serde(with = "authority")]
     pub authority: Authority,
+    /// Delta only: the number of the complete CRL that it adds to; left out for a complete one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<u64>,
     /// SHA-256 of the CRL's DER.
     #[serde(with = "text")]
     pub digest: Digest,
@@ -305,6 +308,7 @@ impl From<Publication> for CrlPublished {
     fn from(publication: Publication) -> Self {
         Self {
             authority: publication.series.key.authority,
+            base: publication.base.map(|base| base.0),
             digest: publication.digest,
             entries: publication.entries,
             generation: publication.series.key.generation,
@@ -321,6 +325,7 @@ impl From<&CrlPublished> for Publication {
     fn from(body: &CrlPublished) -> Self {
         Self {
             series: body.series(),
+            base: body.base.map(CrlNumber),
             number: CrlNumber(body.number),
             digest: body.digest,
             entries: body.entries,

@@ -14,8 +14,8 @@ use lgpki_domain::{ApplicationId, BodyCode, CrlSeries, Serial, Timestamp};
 
 use self::calendar::Calendar;
 pub(crate) use self::walk::{Candidate, Query};
-use super::{event::CrlPublished, record::Held};
-use crate::ports::{Histogram, HistogramQuery, Listed, PublicationStanding, Snapshot};
+use super::{chain::Chain, event::CrlPublished, record::Held};
+use crate::ports::{Change, Histogram, HistogramQuery, Listed, PublicationStanding, Snapshot};
 
 /// A place in the order of expiry: notAfter and serial number.
 type Place = (Timestamp, [u8; 16]);
@@ -44,9 +44,11 @@ pub(crate) struct Inventory {
 struct Book {
     /// Every revocation that the next CRL must list, with the index of its entry.
     listed: BTreeMap<Serial, (Listed, u64)>,
+    /// The serial numbers revoked since the oldest base, by the index of the entry.
+    recent: BTreeMap<u64, Serial>,
     /// The entry of the last key compromise.
     last_urgent: Option<u64>,
-    newest: Option<CrlPublished>,
+    chain: Chain,
 }
 
 impl Book {
@@ -114,8 +116,11 @@ impl Inventory {
                 not_after: held.not_after,
             };
             let book = self.books.entry(held.series()).or_default();
-            if !Book::may_leave(book.newest.as_ref(), &entry, revoked.index) {
+            if !Book::may_leave(book.chain.newest(), &entry, revoked.index) {
                 book.listed.insert(serial, (entry, revoked.index));
+            }
+            if revoked.index >= book.chain.oldest_base() {
+                book.recent.insert(revoked.index, serial);
             }
             if entry.reason.is_urgent() {
                 book.last_urgent = book.last_urgent.max(Some(revoked.index));
@@ -130,17 +135,42 @@ impl Inventory {
         self.calendar.histogram(query)
     }
 
-    /// Takes note of a published CRL; what need not be listed any longer leaves.
-    pub(crate) fn published(&mut self, crl: CrlPublished) {
-        let book = self.books.entry(crl.series()).or_default();
-        book.listed
-            .retain(|_, (entry, index)| !Book::may_leave(Some(&crl), entry, *index));
-        book.newest = Some(crl);
+    /// Takes note of a published CRL; what need not be listed any longer leaves. Returns what is to
+    /// be kept of the series' publications.
+    pub(crate) fn published(
+        &mut self,
+        series: CrlSeries,
+        crl: CrlPublished,
+        recorded_at: Timestamp,
+    ) -> &Chain {
+        let book = self.books.entry(series).or_default();
+        if crl.base.is_none() {
+            book.listed
+                .retain(|_, (entry, index)| !Book::may_leave(Some(&crl), entry, *index));
+        }
+        book.chain.take(crl, recorded_at);
+        let oldest = book.chain.oldest_base();
+        if book
+            .recent
+            .first_key_value()
+            .is_some_and(|(index, _)| *index < oldest)
+        {
+            book.recent = book.recent.split_off(&oldest);
+        }
+        &book.chain
     }
 
-    /// The newest CRL of a series.
-    pub(crate) fn newest(&self, series: CrlSeries) -> Option<&CrlPublished> {
-        self.books.get(&series)?.newest.as_ref()
+    /// Takes in what was kept of a series' publications, before any certificate.
+    pub(crate) fn restore(&mut self, chain: Chain) {
+        let series = chain.newest().map(CrlPublished::series);
+        if let Some(series) = series {
+            self.books.entry(series).or_default().chain = chain;
+        }
+    }
+
+    /// What was published in a series.
+    pub(crate) fn chain(&self, series: CrlSeries) -> Option<&Chain> {
+        Some(&self.books.get(&series)?.chain)
     }
 
     /// Where the publication of a series stands.
@@ -148,22 +178,41 @@ impl Inventory {
         let Some(book) = self.books.get(&series) else {
             return PublicationStanding::default();
         };
-        let reflected = book.newest.as_ref().map_or(0, |crl| crl.reflects);
-        PublicationStanding {
-            newest: book.newest.as_ref().map(Into::into),
-            urgent: book.last_urgent.is_some_and(|index| index >= reflected),
-        }
+        let reflected = book.chain.newest().map_or(0, |crl| crl.reflects);
+        let urgent = book.last_urgent.is_some_and(|index| index >= reflected);
+        book.chain.standing(urgent)
     }
 
-    /// What the next CRL of a series must list; `next` is the index of the next entry of the log.
+    /// What the next complete CRL of a series must list, and what has changed; `next` is the index of
+    /// the next entry of the log.
     pub(crate) fn snapshot(&self, series: CrlSeries, next: u64) -> Snapshot {
         let listed = self.books.get(&series).map(|book| &book.listed);
         Snapshot {
-            reflects: next,
             entries: listed
                 .into_iter()
                 .flat_map(|listed| listed.values().map(|(entry, _)| *entry))
                 .collect(),
+            ..self.changes(series, next)
+        }
+    }
+
+    /// What has changed in a series since its oldest base. What has left the complete CRL leaves the
+    /// delta as well, so that both tell the same.
+    pub(crate) fn changes(&self, series: CrlSeries, next: u64) -> Snapshot {
+        let changes = self.books.get(&series).map(|book| {
+            let change = |(index, serial): (&u64, &Serial)| {
+                let (listed, _) = *book.listed.get(serial)?;
+                Some(Change {
+                    index: *index,
+                    listed,
+                })
+            };
+            book.recent.iter().filter_map(change).collect()
+        });
+        Snapshot {
+            reflects: next,
+            entries: Vec::new(),
+            changes: changes.unwrap_or_default(),
         }
     }
 

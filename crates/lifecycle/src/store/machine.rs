@@ -12,6 +12,7 @@ use lgpki_store::{Decision, Machine, Span, StoreError, Tables, View};
 use tokio::sync::watch;
 
 use super::{
+    chain::Chain,
     event::{CertificateRevoked, CrlPublished, LifecycleEvent, OcspSigned},
     inventory::Inventory,
     record::{Held, Marks, Revoked},
@@ -24,7 +25,7 @@ use crate::ports::{
 
 /// Index of the entry that brought a serial number → serial number and [`Held`]; packed.
 const CERTIFICATES: &str = "certificate";
-/// series → the body of its newest `crl.published`.
+/// series → its [`Chain`] of publications.
 const CRLS: &str = "crl";
 /// The actor of what lifecycle does by itself.
 const ACTOR: &str = "lifecycle";
@@ -194,14 +195,11 @@ impl LifecycleMachine {
     }
 
     fn publish(&self, publication: Publication, at: Timestamp) -> Decided {
-        let follows = self
-            .inventory
-            .newest(publication.series)
-            .is_none_or(|newest| {
-                newest.number < publication.number.0
-                    && newest.this_update < publication.this_update
-                    && newest.reflects <= publication.reflects
-            });
+        let chain = self.inventory.chain(publication.series);
+        let follows = chain.map_or_else(
+            || Chain::default().may_follow(&publication),
+            |chain| chain.may_follow(&publication),
+        );
         if !follows {
             return Decision::answer(Outcome::Recorded(Recording::OutOfOrder));
         }
@@ -228,7 +226,7 @@ impl Machine for LifecycleMachine {
     type Event = LifecycleEvent;
 
     const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS];
-    const STATE_VERSION: u32 = 5;
+    const STATE_VERSION: u32 = 6;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decided {
         match command {
@@ -313,10 +311,12 @@ impl Machine for LifecycleMachine {
                 renewal::closed(&mut self.inventory, tables, body, recorded.stamp.time);
             }
             LifecycleEvent::Published(body) => {
+                let series = body.series();
+                let at = recorded.stamp.time;
+                let chain = self.inventory.published(series, body.clone(), at);
                 // A struct of plain fields always has a JSON form.
-                let bytes = serde_json::to_vec(body).unwrap_or_default();
-                tables.put(CRLS, body.series().to_string().as_bytes(), bytes);
-                self.inventory.published(body.clone());
+                let bytes = serde_json::to_vec(chain).unwrap_or_default();
+                tables.put(CRLS, series.to_string().as_bytes(), bytes);
             }
             // Nothing follows from answers given.
             LifecycleEvent::OcspSigned(_) => {}
@@ -326,9 +326,9 @@ impl Machine for LifecycleMachine {
     fn load(&mut self, view: &View<'_>) -> Result<(), StoreError> {
         let mut inventory = Inventory::default();
         for (_, bytes) in view.scan(CRLS, &Span::all()) {
-            let body = serde_json::from_slice(&bytes)
-                .map_err(|e| StoreError::Corrupt(format!("a record of a published CRL: {e}")))?;
-            inventory.published(body);
+            let chain = serde_json::from_slice(&bytes)
+                .map_err(|e| StoreError::Corrupt(format!("a record of published CRLs: {e}")))?;
+            inventory.restore(chain);
         }
         view.each_packed(CERTIFICATES, |_, bytes| {
             let record = bytes

@@ -10,7 +10,7 @@ use lgpki_domain::{
 };
 use lgpki_testkit::{Fault, FaultyDisk, Persisted};
 
-use self::suite::{AUTHORITY, end, publication, renewal, with};
+use self::suite::{AUTHORITY, delta, end, publication, renewal, with};
 use super::*;
 use crate::{
     ports::FeedEvent,
@@ -52,6 +52,9 @@ on_every_engine! {
     an_expired_entry_leaves_only_after_one_crl_past_its_expiry;
     a_publication_that_does_not_follow_is_not_recorded;
     a_key_compromise_is_urgent_until_it_is_published;
+    a_delta_goes_with_its_complete_crl_or_follows_it;
+    complete_crls_are_bases_while_they_are_in_force;
+    what_was_revoked_since_a_base_is_told_until_the_base_runs_out;
     standings_tell_everything_in_order;
     a_renewal_is_opened_within_the_window_and_only_once;
     a_renewal_is_idempotent_by_its_command;
@@ -111,6 +114,9 @@ async fn lived_in(store: &EngineStore) {
         .record(publication(1, "2011-02-04T09:15:00", 8), now)
         .await
         .unwrap();
+    let delta = delta(2, 1, "2011-02-04T13:15:00", 9);
+    let recorded = store.record(delta, now).await.unwrap();
+    assert_eq!(recorded, Recording::Recorded);
     let late = item(issued_on(20, "2009-01-01"), 20);
     store.follow(vec![late], now).await.unwrap();
     store
@@ -264,7 +270,7 @@ fn every_event_is_recorded_in_canonical_form() {
         replaced_by,
         serial: serial(1),
     };
-    let events: [LifecycleEvent; 7] = [
+    let events: [LifecycleEvent; 8] = [
         CertificateRegistered::from(*issued).into(),
         CertificateAbandoned::from(abandoned).into(),
         CertificateRevoked {
@@ -275,6 +281,7 @@ fn every_event_is_recorded_in_canonical_form() {
         }
         .into(),
         CrlPublished::from(publication(1, "2008-03-01T10:00:00", 4)).into(),
+        CrlPublished::from(delta(2, 1, "2008-03-01T11:00:00", 4)).into(),
         RenewalOpened {
             application: crate::testing::application(1),
             serial: serial(1),

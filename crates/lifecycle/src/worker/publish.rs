@@ -16,10 +16,11 @@ use lgpki_proto::Failure;
 use lgpki_runtime::shutdown::Shutdown;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use self::press::Pressed;
 pub(crate) use self::press::{Issuers, Press};
 use super::{
     LONGEST_WAIT,
-    plan::{Plan, SeriesState, plan},
+    plan::{ListState, Plan, SeriesState, plan},
     put_off,
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     crl,
     error::{LifecycleError, chain},
     metrics,
-    ports::{Issuer, LifecycleStore, Publication},
+    ports::{CrlList, Issuer, LifecycleStore, Publication},
     publication::Name,
 };
 
@@ -54,7 +55,7 @@ impl Pending {
         if !self.missing.is_empty() {
             return Some(self);
         }
-        self.done.sort_by_key(|publication| publication.series);
+        self.done.sort_by_key(Publication::list);
         // Whoever asked may have left.
         let _ = self.answer.send(Ok(self.done));
         None
@@ -100,7 +101,7 @@ pub(crate) struct Publisher<S, I> {
 #[derive(Debug, Default)]
 struct Memory {
     pending: Vec<Pending>,
-    failures: BTreeMap<CrlSeries, Failures>,
+    failures: BTreeMap<CrlList, Failures>,
     unreached: Option<Failures>,
 }
 
@@ -137,9 +138,15 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 self.wait(demands, &mut waiting, plan.wake_at).await;
                 continue;
             }
-            for (series, due) in plan.due {
-                let published = self.press.publish(series, due).await;
-                self.settle(&mut memory, series, published)?;
+            for (list, due) in plan.due {
+                if list.delta {
+                    let published = self.press.publish_delta(list.series, due).await;
+                    // Nobody asked for it: its failure is on the board.
+                    let _ = self.note(&mut memory, list, published)?;
+                } else {
+                    let published = self.press.publish(list.series, due).await;
+                    self.settle(&mut memory, list.series, published)?;
+                }
             }
         }
     }
@@ -181,10 +188,10 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         match self.press.refresh().await {
             Ok(_) => {
                 memory.unreached = None;
-                for series in self.known(now) {
-                    if let Some(newest) = self.press.store.publication(series).await?.newest {
-                        metrics::standing(&newest);
-                    }
+                for series in self.known(now).into_keys() {
+                    let standing = self.press.store.publication(series).await?;
+                    let stands = standing.newest.iter().chain(&standing.delta);
+                    stands.for_each(metrics::standing);
                 }
                 Ok(Ok(()))
             }
@@ -206,13 +213,16 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
 
     /// What is to be published: nothing by a CA that has ended, for nobody asks about its
     /// certificates any more.
-    fn known(&self, now: Timestamp) -> BTreeSet<CrlSeries> {
+    /// Each series is told with whether it has deltas.
+    fn known(&self, now: Timestamp) -> BTreeMap<CrlSeries, bool> {
         let infos = self.press.issuers.borrow();
-        infos
-            .iter()
-            .filter(|info| !crl::has_ended(info, now))
-            .flat_map(|info| info.crl_options.scopes().map(|scope| info.series(scope)))
-            .collect()
+        let mut known = BTreeMap::new();
+        for info in infos.iter().filter(|info| !crl::has_ended(info, now)) {
+            let options = info.crl_options;
+            let series = |scope| (info.series(scope), options.has_delta(scope));
+            known.extend(options.scopes().map(series));
+        }
+        known
     }
 
     /// Turns new demands into work.
@@ -220,14 +230,14 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         let known = self.known(self.press.clock.now());
         for demand in waiting.drain(..) {
             match demand.authority {
-                Some(authority) if known.iter().all(|one| one.key.authority != authority) => {
+                Some(authority) if known.keys().all(|one| one.key.authority != authority) => {
                     let failure = LifecycleError::NoAuthority(authority).into();
                     // Whoever asked may have left.
                     let _ = demand.answer.send(Err(failure));
                 }
                 authority => memory.pending.push(Pending {
                     missing: known
-                        .iter()
+                        .keys()
                         .filter(|one| authority.is_none_or(|it| it == one.key.authority))
                         .copied()
                         .collect(),
@@ -239,7 +249,7 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         memory.pending.retain(|pending| !pending.answer.is_closed());
         for mut pending in std::mem::take(&mut memory.pending) {
             // A CA may have ended meanwhile.
-            pending.missing.retain(|one| known.contains(one));
+            pending.missing.retain(|one| known.contains_key(one));
             memory.pending.extend(pending.unless_met());
         }
     }
@@ -249,25 +259,25 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         let known = self.known(now);
         let mut states = Vec::with_capacity(known.len());
         let mut stands = Vec::with_capacity(known.len());
-        for series in known {
+        for (series, has_delta) in known {
             let standing = self.press.store.publication(series).await?;
-            let file = self.press.files.find(Name::Crl(series));
-            let intact = standing
-                .newest
-                .as_ref()
-                .is_some_and(|newest| file.is_some_and(|file| file.digest == newest.digest));
-            let period = standing
-                .newest
-                .as_ref()
-                .map(|newest| (newest.this_update, newest.next_update));
-            stands.push((series, period));
+            let complete = CrlList::complete(series);
+            let delta = has_delta.then_some(CrlList::delta(series));
+            let made = [&standing.newest, &standing.delta];
+            for (list, newest) in [Some(complete), delta].into_iter().flatten().zip(made) {
+                let period = newest
+                    .as_ref()
+                    .map(|one| (one.this_update, one.next_update));
+                stands.push((list, period));
+            }
+            let (newest, at) = (standing.newest.as_ref(), standing.recorded_at);
+            let (other, other_at) = (standing.delta.as_ref(), standing.delta_recorded_at);
             states.push(SeriesState {
                 series,
-                this_update: standing.newest.map(|newest| newest.this_update),
-                file_intact: intact,
+                complete: self.state(memory, complete, newest, at),
+                delta: delta.map(|list| self.state(memory, list, other, other_at)),
                 urgent: standing.urgent,
                 demanded: memory.pending.iter().any(|p| p.missing.contains(&series)),
-                retry_at: memory.failures.get(&series).map(|f| f.retry_at),
             });
         }
         let schedule = self.press.schedule;
@@ -276,16 +286,31 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         Ok(plan(now, schedule, &states))
     }
 
+    fn state(
+        &self,
+        memory: &Memory,
+        list: CrlList,
+        newest: Option<&Publication>,
+        recorded_at: Option<Timestamp>,
+    ) -> ListState {
+        let file = self.press.files.find(Name::Crl(list));
+        let intact = newest.is_some_and(|newest| file.is_some_and(|f| f.digest == newest.digest));
+        ListState {
+            this_update: newest.map(|newest| newest.this_update),
+            recorded_at,
+            file_intact: intact,
+            retry_at: memory.failures.get(&list).map(|f| f.retry_at),
+        }
+    }
+
     /// Takes the measures of ended CAs' CRLs back, which run out as they should.
     async fn drop_ended(&self, now: Timestamp) -> Result<(), LifecycleError> {
         let infos = Arc::clone(&self.press.issuers.borrow());
         for info in infos.iter().filter(|info| crl::has_ended(info, now)) {
             for scope in info.crl_options.scopes() {
                 let standing = self.press.store.publication(info.series(scope)).await?;
-                standing
-                    .newest
-                    .as_ref()
-                    .inspect(|newest| metrics::ended(newest.series));
+                let stands = standing.newest.iter().chain(&standing.delta);
+                stands.for_each(|one| metrics::ended(one.list()));
             }
         }
         Ok(())
@@ -296,42 +321,28 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         &self,
         memory: &mut Memory,
         series: CrlSeries,
-        published: Result<Publication, LifecycleError>,
+        pressed: Result<Pressed, LifecycleError>,
     ) -> Result<(), LifecycleError> {
-        let failure = match published {
-            Ok(publication) => {
-                memory.failures.remove(&series);
-                self.board.published(series);
+        let list = CrlList::complete(series);
+        let (published, delta) = match pressed {
+            Ok(Pressed { complete, delta }) => (Ok(complete), delta),
+            Err(error) => (Err(error), None),
+        };
+        let failure = match self.note(memory, list, published)? {
+            Ok(complete) => {
+                let mut done = vec![complete];
+                if let Some(delta) = delta {
+                    // Its failure is an alarm of its own; whoever asked has got the complete list.
+                    done.extend(self.note(memory, CrlList::delta(series), delta)?.ok());
+                }
                 for pending in &mut memory.pending {
                     if pending.missing.remove(&series) {
-                        pending.done.push(publication.clone());
+                        pending.done.extend_from_slice(&done);
                     }
                 }
                 None
             }
-            Err(LifecycleError::Store(e)) => return Err(e.into()),
-            Err(error) => {
-                let why = chain(&error);
-                if error.class() == ErrorClass::Unavailable {
-                    tracing::info!(%series, error = why, "a CRL waits for the issuer");
-                } else {
-                    tracing::error!(%series, error = why, "a CRL could not be published");
-                }
-                metrics::publication_failed(series);
-                let rule = match &error {
-                    LifecycleError::HeldBack { rule, .. } => Some(*rule),
-                    _ => None,
-                };
-                if let Some(rule) = rule {
-                    metrics::refused(series, rule);
-                }
-                let now = self.press.clock.now();
-                self.board.failed(series, now, rule, &why);
-                let before = memory.failures.get(&series).copied();
-                let failures = Failures::after(before, now, self.randomness.as_ref());
-                memory.failures.insert(series, failures);
-                Some(Failure::from(error))
-            }
+            Err(failure) => Some(failure),
         };
         for pending in std::mem::take(&mut memory.pending) {
             match failure
@@ -346,5 +357,43 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
             }
         }
         Ok(())
+    }
+
+    /// Keeps in mind what became of a list.
+    fn note(
+        &self,
+        memory: &mut Memory,
+        list: CrlList,
+        published: Result<Publication, LifecycleError>,
+    ) -> Result<Result<Publication, Failure>, LifecycleError> {
+        let error = match published {
+            Ok(publication) => {
+                memory.failures.remove(&list);
+                self.board.published(list);
+                return Ok(Ok(publication));
+            }
+            Err(LifecycleError::Store(e)) => return Err(e.into()),
+            Err(error) => error,
+        };
+        let why = chain(&error);
+        if error.class() == ErrorClass::Unavailable {
+            tracing::info!(%list, error = why, "a CRL waits for the issuer");
+        } else {
+            tracing::error!(%list, error = why, "a CRL could not be published");
+        }
+        metrics::publication_failed(list);
+        let rule = match &error {
+            LifecycleError::HeldBack { rule, .. } => Some(*rule),
+            _ => None,
+        };
+        if let Some(rule) = rule {
+            metrics::refused(list, rule);
+        }
+        let now = self.press.clock.now();
+        self.board.failed(list, now, rule, &why);
+        let before = memory.failures.get(&list).copied();
+        let failures = Failures::after(before, now, self.randomness.as_ref());
+        memory.failures.insert(list, failures);
+        Ok(Err(Failure::from(error)))
     }
 }

@@ -72,6 +72,7 @@ impl World {
         let dir = dir.join("ca");
         let init = InitArgs {
             crl_partitions: Vec::new(),
+            crl_delta: Vec::new(),
             dir: dir.clone(),
             passphrase: PassphraseArgs {
                 passphrase_file: None,

@@ -115,7 +115,7 @@ async fn a_demand_publishes_the_cas_asked_for() {
         one[0].digest,
         world
             .files
-            .find(Name::Crl(series(AUTHORITY)))
+            .find(Name::Crl(CrlList::complete(series(AUTHORITY))))
             .unwrap()
             .digest
             .to_string()
@@ -511,7 +511,7 @@ async fn each_partition_and_the_ca_certificates_have_a_list_of_their_own() {
     for scope in options.scopes() {
         let file = world
             .files
-            .find(Name::Crl(CrlSeries { key, scope }))
+            .find(Name::Crl(CrlList::complete(CrlSeries { key, scope })))
             .unwrap();
         let list = RevocationList::parse(&file.bytes).unwrap();
         assert!(list.is_of(world.issuer.ca(AUTHORITY), scope), "{scope}");

@@ -1,5 +1,6 @@
 //! What every implementation of the store must do, whatever it stands on.
 
+mod deltas;
 mod notices;
 mod renewals;
 mod searching;
@@ -17,6 +18,7 @@ use crate::{
     testing::{abandoned_item, at, issued, issued_item, issued_on, item, order, serial, series},
 };
 
+pub(super) use deltas::*;
 pub(super) use notices::*;
 pub(super) use renewals::*;
 pub(super) use searching::*;
@@ -36,6 +38,7 @@ pub(super) async fn with(store: &impl LifecycleStore, count: u32) {
 pub(super) fn publication(number: u64, this_update: &str, reflects: u64) -> Publication {
     Publication {
         series: series(AUTHORITY),
+        base: None,
         number: CrlNumber(number),
         digest: Digest([1; 32]),
         entries: 0,

@@ -1,19 +1,24 @@
-//! Makes one CRL and publishes it.
+//! Makes one CRL, with the delta that goes with it, and publishes it.
 //!
 //! The order of steps decides what a crash leaves behind. The issuer signs and records the number;
 //! the file is put in its place; the publication is recorded. After a crash between the first two
 //! the number is lost and the next is taken; between the last two the file is newer than the
 //! record, is found not to be the recorded one, and is replaced by a CRL with a higher number.
+//! The delta follows its complete CRL through the same steps; whatever parts the two leaves an older
+//! delta, which stays true, and one with a higher number of its own is made as soon as that is seen.
+
+mod delta;
 
 use std::sync::Arc;
 
-use lgpki_domain::{Clock, CrlNumber, CrlSeries};
+use lgpki_domain::{Clock, CrlNumber, CrlSeries, Serial, Timestamp};
 use lgpki_x509::{
     crl::{CrlHeader, RevocationList},
     key::sha256,
 };
 use tokio::{sync::watch, task::spawn_blocking};
 
+use self::delta::Draft;
 use super::super::plan::{Due, this_update};
 use crate::{
     config::Schedule,
@@ -21,7 +26,10 @@ use crate::{
     error::LifecycleError,
     gate::{self, Before, Refusal, Rule},
     metrics,
-    ports::{Issuer, IssuerInfo, LifecycleStore, Publication, Recording},
+    ports::{
+        CrlList, Issuer, IssuerInfo, LifecycleStore, Publication, PublicationStanding, Recording,
+        Snapshot,
+    },
     publication::{Name, PublicationFiles},
 };
 
@@ -70,39 +78,69 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         Ok(infos)
     }
 
-    /// Publishes one CRL.
+    /// Publishes a complete CRL, and its delta where there are deltas.
     pub(super) async fn publish(
         &self,
         series: CrlSeries,
         due: Due,
-    ) -> Result<Publication, LifecycleError> {
+    ) -> Result<Pressed, LifecycleError> {
         let mut races = 0;
         loop {
             match self.attempt(series, due).await {
-                Err(LifecycleError::Issuer(e))
-                    if e.code == tonic::Code::Aborted && races < RACES =>
-                {
+                Err(error) if is_race(&error) && races < RACES => {
                     races += 1;
-                    tracing::info!(%series, error = %e, "the CRL's number was taken; once more");
+                    tracing::info!(%series, %error, "the CRL's number was taken; once more");
                 }
                 other => return other,
             }
         }
     }
 
-    async fn attempt(&self, series: CrlSeries, due: Due) -> Result<Publication, LifecycleError> {
+    async fn attempt(&self, series: CrlSeries, due: Due) -> Result<Pressed, LifecycleError> {
         let infos = self.refresh().await?;
-        let info = infos.iter().find(|info| info.key() == series.key);
-        let info = info.ok_or(LifecycleError::NoAuthority(series.key.authority))?;
-        let before = self.before(info, series).await?;
-        let (composed, reflects) = self.compose(info, series, &before).await?;
-        let composed = self.judge(composed, before, reflects).await?;
+        let info = key_of(&infos, series)?;
+        let standing = self.store.publication(series).await?;
+        let follows = self.follows(info, series, &standing).await?;
+        let (composed, snapshot) = self.compose(info, series, &follows).await?;
+        let composed = self.judge(composed, follows, &snapshot).await?;
+        let list = self.sign(composed).await?;
+        let beside = Draft::beside(list.summary(), &standing, snapshot);
+        if !info.crl_options.has_delta(series.scope) {
+            let complete = self.put(list, series, beside.reflects, due).await?;
+            let delta = None;
+            return Ok(Pressed { complete, delta });
+        }
+        let (list, beside) = blocking(move || {
+            let beside = beside.with(&list);
+            Ok((list, beside))
+        })
+        .await?;
+        let complete = self.put(list, series, beside.reflects, due).await?;
+        // The complete CRL stands, whatever becomes of the delta.
+        let delta = self.press_delta(info, series, beside, due).await;
+        let delta = Some(delta);
+        Ok(Pressed { complete, delta })
+    }
+
+    /// Has the issuer sign a list that the gate let through.
+    async fn sign(&self, composed: Composed) -> Result<RevocationList, LifecycleError> {
         let signed = self.issuer.sign_crl(composed.to_sign.clone()).await;
         let signature = signed.map_err(LifecycleError::Issuer)?;
-        let list = blocking(move || composed.seal(&signature)).await?;
+        blocking(move || composed.seal(&signature)).await
+    }
+
+    /// Puts a list in its place and records it.
+    async fn put(
+        &self,
+        list: RevocationList,
+        series: CrlSeries,
+        reflects: u64,
+        due: Due,
+    ) -> Result<Publication, LifecycleError> {
         let summary = list.summary();
         let publication = Publication {
             series,
+            base: summary.base,
             number: summary.number,
             digest: sha256(list.der()),
             entries: summary.entries,
@@ -110,12 +148,12 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             next_update: summary.next_update,
             reflects,
         };
-        let files = self.files.clone();
-        blocking(move || files.put(Name::Crl(series), list.into_der())).await?;
+        let (files, name) = (self.files.clone(), publication.list());
+        blocking(move || files.put(Name::Crl(name), list.into_der())).await?;
         let recording = self.store.record(publication.clone(), self.clock.now());
         if recording.await? == Recording::OutOfOrder {
             return Err(LifecycleError::HeldBack {
-                series,
+                list: name,
                 number: summary.number.0,
                 rule: Rule::Number,
                 why: "a newer one was recorded meanwhile".to_owned(),
@@ -123,7 +161,7 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         }
         metrics::published(&publication, due);
         tracing::info!(
-            %series,
+            list = %name,
             number = summary.number.0,
             entries = summary.entries,
             this_update = %summary.this_update,
@@ -133,68 +171,71 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         Ok(publication)
     }
 
-    /// What the next CRL must follow.
-    async fn before(
+    /// A published list as relying parties fetch it now. A damaged file cannot be compared with; what
+    /// must be listed is known without it.
+    async fn published(
+        &self,
+        info: &IssuerInfo,
+        list: CrlList,
+    ) -> Result<Option<RevocationList>, LifecycleError> {
+        let Some(file) = self.files.find(Name::Crl(list)) else {
+            return Ok(None);
+        };
+        let key = crl::ca_key(info)?;
+        blocking(move || Ok(crl::genuine(&key, list, &file.bytes))).await
+    }
+
+    /// What the next complete CRL must follow.
+    async fn follows(
         &self,
         info: &IssuerInfo,
         series: CrlSeries,
+        standing: &PublicationStanding,
     ) -> Result<Follows, LifecycleError> {
-        let recorded = self.store.publication(series).await?.newest;
-        let mut before = Follows {
+        let list = self.published(info, CrlList::complete(series)).await?;
+        let delta = if info.crl_options.has_delta(series.scope) {
+            self.published(info, CrlList::delta(series)).await?
+        } else {
+            None
+        };
+        let (number, this_update) = highest(standing, [list.as_ref(), delta.as_ref()]);
+        // How much was recorded since is known only of the list that the record names.
+        let listed = list.as_ref().map(|list| list.summary().number);
+        let recorded = standing.newest.as_ref();
+        let recorded = recorded.filter(|newest| listed == Some(newest.number));
+        Ok(Follows {
+            reflects: recorded.map(|newest| newest.reflects),
             before: Before {
-                number: recorded.as_ref().map(|newest| newest.number),
-                this_update: recorded.as_ref().map(|newest| newest.this_update),
-                list: None,
+                number,
+                this_update,
+                list,
                 recorded: None,
             },
-            reflects: None,
-        };
-        if let Some(file) = self.files.find(Name::Crl(series)) {
-            let key = crl::ca_key(info)?;
-            // A damaged file cannot be compared with; what must be listed is known without it.
-            let list = move || Ok(crl::genuine(&key, series.scope, &file.bytes));
-            before.before.list = blocking(list).await?;
-        }
-        if let Some(summary) = before.before.list.as_ref().map(RevocationList::summary) {
-            // The file may be newer than the record, after a crash between the two.
-            let before = &mut before.before;
-            before.number = before.number.max(Some(summary.number));
-            before.this_update = before.this_update.max(Some(summary.this_update));
-        }
-        // How much was recorded since is known only of the list that the record names.
-        let listed = before
-            .before
-            .list
-            .as_ref()
-            .map(|list| list.summary().number);
-        before.reflects = recorded
-            .filter(|newest| listed == Some(newest.number))
-            .map(|newest| newest.reflects);
-        Ok(before)
+        })
     }
 
     async fn compose(
         &self,
         info: &IssuerInfo,
         series: CrlSeries,
-        before: &Follows,
-    ) -> Result<(Composed, u64), LifecycleError> {
+        follows: &Follows,
+    ) -> Result<(Composed, Snapshot), LifecycleError> {
         let key = crl::ca_key(info)?;
         // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
         let now = self.clock.now();
-        let snapshot = self.store.snapshot(series).await?;
-        let reflects = snapshot.reflects;
-        let latest = snapshot.entries.iter().map(|listed| listed.at).max();
-        let this_update = this_update(now, before.before.this_update, latest);
+        let mut snapshot = self.store.snapshot(series).await?;
+        let entries = std::mem::take(&mut snapshot.entries);
+        let latest = entries.iter().map(|listed| listed.at).max();
+        let this_update = this_update(now, follows.before.this_update, latest);
         let header = CrlHeader {
             scope: series.scope,
             base: None,
-            number: number_after(info, series, before.before.number),
+            number: number_after(info, series, follows.before.number),
             this_update,
-            next_update: this_update.plus_seconds(self.schedule.validity_seconds()),
+            next_update: this_update.plus_seconds(self.schedule.validity_seconds(false)),
         };
-        let composed = blocking(move || crl::compose(key, series, header, &snapshot)).await?;
-        Ok((composed, reflects))
+        let composed = blocking(move || crl::compose(key, series, header, &entries)).await?;
+        Ok((composed, snapshot))
     }
 
     /// Has the gate judge the list, before anything is signed.
@@ -202,49 +243,91 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         &self,
         composed: Composed,
         follows: Follows,
-        reflects: u64,
+        snapshot: &Snapshot,
     ) -> Result<Composed, LifecycleError> {
-        let Follows {
-            before,
-            reflects: reflected,
-        } = follows;
-        let validity = self.schedule.validity_seconds();
-        let (composed, draft, list, gone) = blocking(move || {
+        let Follows { before, reflects } = follows;
+        let (composed, draft, before, gone) = blocking(move || {
             let draft = composed.draft()?;
             let gone = before.list.as_ref().map(|list| gate::gone(list, &draft));
             Ok((composed, draft, before, gone.unwrap_or_default()))
         })
         .await?;
-        let expiries = if gone.is_empty() {
-            Vec::new()
-        } else {
-            self.store.expiries(gone.clone()).await?
-        };
-        let gone: Vec<_> = gone.into_iter().zip(expiries).collect();
+        let gone = self.with_expiries(gone).await?;
+        let recorded = |since| snapshot.recorded_since(since);
         let before = Before {
-            number: list.number,
-            this_update: list.this_update,
-            list: list.list.as_ref(),
-            recorded: reflected.map(|index| reflects.saturating_sub(index)),
+            number: before.number,
+            this_update: before.this_update,
+            list: before.list.as_ref(),
+            recorded: reflects.map(recorded),
         };
-        let judged = gate::judge(composed.terms(validity), &before, &draft, &gone);
-        match judged {
+        let terms = composed.terms(self.schedule.validity_seconds(false));
+        match gate::judge(terms, &before, &draft, &gone) {
             Ok(()) => Ok(composed),
-            Err(Refusal { rule, why }) => Err(LifecycleError::HeldBack {
-                series: composed.to_sign.series,
-                number: composed.to_sign.number.0,
-                rule,
-                why,
-            }),
+            Err(refusal) => Err(held_back(&composed, refusal)),
         }
+    }
+
+    /// Serial numbers with the notAfter of their certificates.
+    async fn with_expiries(
+        &self,
+        serials: Vec<Serial>,
+    ) -> Result<Vec<(Serial, Option<Timestamp>)>, LifecycleError> {
+        if serials.is_empty() {
+            return Ok(Vec::new());
+        }
+        let expiries = self.store.expiries(serials.clone()).await?;
+        Ok(serials.into_iter().zip(expiries).collect())
     }
 }
 
-/// What the next CRL must follow, and how far into the log that one looked.
+/// What was published together.
+#[derive(Debug)]
+pub(super) struct Pressed {
+    pub(super) complete: Publication,
+    /// None where there are no deltas.
+    pub(super) delta: Option<Result<Publication, LifecycleError>>,
+}
+
+/// What the next complete CRL must follow, and how far into the log the one before looked.
 #[derive(Debug)]
 struct Follows {
     before: Before<RevocationList>,
     reflects: Option<u64>,
+}
+
+fn key_of(infos: &[IssuerInfo], series: CrlSeries) -> Result<&IssuerInfo, LifecycleError> {
+    let info = infos.iter().find(|info| info.key() == series.key);
+    info.ok_or(LifecycleError::NoAuthority(series.key.authority))
+}
+
+/// The highest number and the latest thisUpdate that were published. A file may be newer than its
+/// record, after a crash between the two.
+fn highest(
+    standing: &PublicationStanding,
+    files: [Option<&RevocationList>; 2],
+) -> (Option<CrlNumber>, Option<Timestamp>) {
+    let files = files.map(|file| file.map(RevocationList::summary));
+    let files = || files.iter().flatten();
+    let number = files().map(|file| file.number).max();
+    let this_update = files().map(|file| file.this_update).max();
+    (
+        number.max(standing.number()),
+        this_update.max(standing.this_update()),
+    )
+}
+
+/// Whether another lifecycle process took the number meanwhile.
+fn is_race(error: &LifecycleError) -> bool {
+    matches!(error, LifecycleError::Issuer(e) if e.code == tonic::Code::Aborted)
+}
+
+fn held_back(composed: &Composed, refusal: Refusal) -> LifecycleError {
+    LifecycleError::HeldBack {
+        list: composed.list(),
+        number: composed.to_sign.number.0,
+        rule: refusal.rule,
+        why: refusal.why,
+    }
 }
 
 /// The number after the highest that was ever signed.

@@ -1,0 +1,215 @@
+//! CRLs as the store knows them: what was published, which complete ones relying parties may still
+//! hold, and what the next one must list.
+
+use std::{fmt, sync::Arc};
+
+use lgpki_domain::{CrlNumber, CrlSeries, Digest, RevocationReason, Serial, Timestamp};
+use lgpki_x509::issuer::crl_file_of;
+
+/// One of the lists of a series: the complete one, or the delta to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CrlList {
+    /// What its number counts within; both lists share it.
+    pub series: CrlSeries,
+    /// Whether it is the delta.
+    pub delta: bool,
+}
+
+impl CrlList {
+    /// The complete list of a series.
+    #[must_use]
+    pub const fn complete(series: CrlSeries) -> Self {
+        Self {
+            series,
+            delta: false,
+        }
+    }
+
+    /// The delta of a series.
+    #[must_use]
+    pub const fn delta(series: CrlSeries) -> Self {
+        Self {
+            series,
+            delta: true,
+        }
+    }
+
+    /// The name of its file, such as `organization-1-delta.crl`.
+    #[must_use]
+    pub fn file(self) -> String {
+        crl_file_of(self.series, self.delta)
+    }
+}
+
+/// Such as `organization-1 user` or `organization-1 user (delta)`.
+impl fmt::Display for CrlList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}{}",
+            self.series,
+            if self.delta { " (delta)" } else { "" }
+        )
+    }
+}
+
+/// A CRL that was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// What its number counts within.
+    pub series: CrlSeries,
+    /// Delta only: the number of the complete CRL that it adds to.
+    pub base: Option<CrlNumber>,
+    /// CRLNumber.
+    pub number: CrlNumber,
+    /// SHA-256 of the CRL's DER.
+    pub digest: Digest,
+    /// How many revoked certificates it lists.
+    pub entries: u64,
+    /// thisUpdate.
+    pub this_update: Timestamp,
+    /// nextUpdate.
+    pub next_update: Timestamp,
+    /// Every revocation below this index of lifecycle's log was taken into account.
+    pub reflects: u64,
+}
+
+impl Publication {
+    /// Which list it is.
+    #[must_use]
+    pub const fn list(&self) -> CrlList {
+        CrlList {
+            series: self.series,
+            delta: self.base.is_some(),
+        }
+    }
+}
+
+/// A complete CRL that a delta may add to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// CRLNumber.
+    pub number: CrlNumber,
+    /// thisUpdate.
+    pub this_update: Timestamp,
+    /// nextUpdate.
+    pub next_update: Timestamp,
+    /// Every revocation below this index of lifecycle's log was taken into account.
+    pub reflects: u64,
+}
+
+/// What became of the attempt to record a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// Recorded.
+    Recorded,
+    /// It does not follow the newest: its number or time is not above that one's.
+    OutOfOrder,
+}
+
+/// Where the publication of a series of CRLs stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicationStanding {
+    /// The newest complete CRL.
+    pub newest: Option<Publication>,
+    /// When it was recorded.
+    pub recorded_at: Option<Timestamp>,
+    /// The newest delta CRL.
+    pub delta: Option<Publication>,
+    /// When it was recorded.
+    pub delta_recorded_at: Option<Timestamp>,
+    /// The complete CRLs that were in force when the newest one was issued, oldest first; that one
+    /// is the last.
+    pub bases: Vec<Base>,
+    /// Whether a key compromise waits to be published.
+    pub urgent: bool,
+}
+
+impl PublicationStanding {
+    /// The base of a delta issued at this time: the oldest complete CRL that is in force then, so
+    /// that whoever holds one that is in force can use the delta (RFC 5280 §5.2.4).
+    #[must_use]
+    pub fn base_at(&self, this_update: Timestamp) -> Option<Base> {
+        let in_force = |base: &&Base| base.next_update >= this_update;
+        self.bases.iter().find(in_force).copied()
+    }
+
+    /// The highest number that was published, complete or delta.
+    #[must_use]
+    pub fn number(&self) -> Option<CrlNumber> {
+        let both = [&self.newest, &self.delta].into_iter().flatten();
+        both.map(|one| one.number).max()
+    }
+
+    /// The latest thisUpdate that was published, complete or delta.
+    #[must_use]
+    pub fn this_update(&self) -> Option<Timestamp> {
+        let both = [&self.newest, &self.delta].into_iter().flatten();
+        both.map(|one| one.this_update).max()
+    }
+}
+
+/// An entry for the next CRL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The certificate.
+    pub serial: Serial,
+    /// When it was revoked.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RevocationReason,
+    /// Its notAfter.
+    pub not_after: Timestamp,
+}
+
+/// A revocation that a delta may have to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Index of its entry in lifecycle's log.
+    pub index: u64,
+    /// What is to be listed.
+    pub listed: Listed,
+}
+
+/// All that the next CRLs of a series must list, complete and delta.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Every revocation below this index of the log is in it.
+    pub reflects: u64,
+    /// In ascending order of serial number.
+    pub entries: Vec<Listed>,
+    /// Of these, what the oldest base does not list, in the order in which it was recorded.
+    pub changes: Vec<Change>,
+}
+
+impl Snapshot {
+    /// What was revoked since the entry `since`, in ascending order of serial number.
+    #[must_use]
+    pub fn changed_since(&self, since: u64) -> Vec<Listed> {
+        let later = self.changes.iter().filter(|one| one.index >= since);
+        let mut entries: Vec<_> = later.map(|one| one.listed).collect();
+        entries.sort_unstable_by_key(|listed| listed.serial);
+        entries
+    }
+
+    /// How many revocations were recorded since the entry `since`.
+    #[must_use]
+    pub fn recorded_since(&self, since: u64) -> u64 {
+        self.changes.iter().filter(|one| one.index >= since).count() as u64
+    }
+}
+
+/// A tbsCertList to be signed.
+#[derive(Clone, Debug)]
+pub struct CrlToSign {
+    /// What its number counts within.
+    pub series: CrlSeries,
+    /// Delta only: the BaseCRLNumber, as in the bytes.
+    pub base: Option<CrlNumber>,
+    /// CRLNumber, as in the bytes.
+    pub number: CrlNumber,
+    /// SHA-256 of the bytes.
+    pub digest: Digest,
+    /// The tbsCertList, DER.
+    pub tbs: Arc<[u8]>,
+}

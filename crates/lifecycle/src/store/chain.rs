@@ -1,0 +1,104 @@
+//! The publications of one series of CRLs that still matter: the newest complete CRL, the newest
+//! delta, and the complete ones that deltas may add to.
+//!
+//! A complete CRL stays a base while it was in force when the newest one was issued, so that
+//! everything follows from the entries of the log and not from when they are read.
+
+use lgpki_domain::{CrlNumber, Timestamp};
+use lgpki_ledger::serial::text;
+use serde::{Deserialize, Serialize};
+
+use super::event::CrlPublished;
+use crate::ports::{Base, Publication, PublicationStanding};
+
+/// A publication and when it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) crl: CrlPublished,
+    #[serde(with = "text")]
+    recorded_at: Timestamp,
+}
+
+/// What was published in one series.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Chain {
+    newest: Option<Made>,
+    delta: Option<Made>,
+    /// Complete CRLs, oldest first; the newest is the last.
+    bases: Vec<CrlPublished>,
+}
+
+impl Chain {
+    /// The newest complete CRL.
+    pub(crate) fn newest(&self) -> Option<&CrlPublished> {
+        self.newest.as_ref().map(|made| &made.crl)
+    }
+
+    fn delta(&self) -> Option<&CrlPublished> {
+        self.delta.as_ref().map(|made| &made.crl)
+    }
+
+    /// Revocations from this index of the log on may stand on a delta.
+    pub(crate) fn oldest_base(&self) -> u64 {
+        self.bases.first().map_or(0, |base| base.reflects)
+    }
+
+    /// Whether a publication may come next. Complete CRLs and deltas share one sequence of numbers
+    /// and times, but for the delta that is issued together with a complete CRL (RFC 5280 §5.2.3).
+    pub(crate) fn may_follow(&self, next: &Publication) -> bool {
+        let after = |one: &CrlPublished| {
+            one.number < next.number.0
+                && one.this_update < next.this_update
+                && one.reflects <= next.reflects
+        };
+        let Some(base) = next.base else {
+            return self.newest().is_none_or(after) && self.delta().is_none_or(after);
+        };
+        let beside = |complete: &CrlPublished| {
+            complete.number == next.number.0
+                && complete.this_update == next.this_update
+                && complete.reflects == next.reflects
+        };
+        let known = self.bases.iter().any(|one| one.number == base.0);
+        let complete = self.newest().is_some_and(|one| after(one) || beside(one));
+        known && complete && self.delta().is_none_or(after)
+    }
+
+    /// Takes note of a publication.
+    pub(crate) fn take(&mut self, crl: CrlPublished, recorded_at: Timestamp) {
+        let made = Made {
+            crl: crl.clone(),
+            recorded_at,
+        };
+        if crl.base.is_some() {
+            self.delta = Some(made);
+            return;
+        }
+        self.bases
+            .retain(|base| base.next_update >= crl.this_update);
+        self.bases.push(crl);
+        self.newest = Some(made);
+    }
+
+    /// What is told of it.
+    pub(crate) fn standing(&self, urgent: bool) -> PublicationStanding {
+        let at = |made: &Option<Made>| made.as_ref().map(|made| made.recorded_at);
+        PublicationStanding {
+            newest: self.newest().map(Into::into),
+            recorded_at: at(&self.newest),
+            delta: self.delta().map(Into::into),
+            delta_recorded_at: at(&self.delta),
+            bases: self.bases.iter().map(base).collect(),
+            urgent,
+        }
+    }
+}
+
+fn base(crl: &CrlPublished) -> Base {
+    Base {
+        number: CrlNumber(crl.number),
+        this_update: crl.this_update,
+        next_update: crl.next_update,
+        reflects: crl.reflects,
+    }
+}

@@ -1,0 +1,170 @@
+//! Makes one delta CRL and publishes it, beside the complete CRL just made or alone.
+//!
+//! Draft, it is written from the same look at the inventory, with the same number and time, so that
+//! both tell the same (RFC 5280 §5.2.3). Alone, it bears the next number and the present time.
+
+use lgpki_domain::{CrlNumber, CrlSeries, Serial, Timestamp};
+use lgpki_x509::crl::{CrlHeader, CrlSummary, RevocationList};
+
+use super::{Press, RACES, blocking, held_back, highest, is_race, key_of, number_after};
+use crate::{
+    crl,
+    error::LifecycleError,
+    gate::{self, DeltaBefore},
+    ports::{
+        Base, CrlList, Issuer, IssuerInfo, LifecycleStore, Publication, PublicationStanding,
+        Snapshot,
+    },
+    worker::plan::{Due, this_update},
+};
+
+/// What a delta is made from.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// The complete CRL that relying parties fetch now, or at once.
+    complete: Option<CrlSummary>,
+    /// What it lists as revoked after the base was issued.
+    revoked_since: Vec<Serial>,
+    base: Option<Base>,
+    number: CrlNumber,
+    this_update: Timestamp,
+    /// What stands recorded of the delta before.
+    newest: Option<(CrlNumber, Timestamp)>,
+    changes: Snapshot,
+    /// Every revocation below this index of the log is taken into account.
+    pub(super) reflects: u64,
+}
+
+impl Draft {
+    /// A delta beside this complete CRL. Where none before it is in force, it is itself the base,
+    /// and the delta is empty.
+    pub(super) fn beside(
+        complete: CrlSummary,
+        standing: &PublicationStanding,
+        changes: Snapshot,
+    ) -> Self {
+        let reflects = changes.reflects;
+        let itself = Base {
+            number: complete.number,
+            this_update: complete.this_update,
+            next_update: complete.next_update,
+            reflects,
+        };
+        Self {
+            complete: Some(complete),
+            revoked_since: Vec::new(),
+            base: standing.base_at(complete.this_update).or(Some(itself)),
+            number: complete.number,
+            this_update: complete.this_update,
+            newest: newest(standing),
+            changes,
+            reflects,
+        }
+    }
+
+    /// The same, with what the complete CRL lists.
+    pub(super) fn with(self, complete: &RevocationList) -> Self {
+        let since = |base: Base| gate::revoked_since(complete, base.this_update);
+        Self {
+            revoked_since: self.base.map(since).unwrap_or_default(),
+            ..self
+        }
+    }
+}
+
+fn newest(standing: &PublicationStanding) -> Option<(CrlNumber, Timestamp)> {
+    let delta = standing.delta.as_ref();
+    delta.map(|delta| (delta.number, delta.this_update))
+}
+
+impl<S: LifecycleStore, I: Issuer> Press<S, I> {
+    /// Publishes a delta alone.
+    pub(in super::super) async fn publish_delta(
+        &self,
+        series: CrlSeries,
+        due: Due,
+    ) -> Result<Publication, LifecycleError> {
+        let mut races = 0;
+        loop {
+            match self.attempt_delta(series, due).await {
+                Err(error) if is_race(&error) && races < RACES => {
+                    races += 1;
+                    tracing::info!(%series, %error, "the delta's number was taken; once more");
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt_delta(
+        &self,
+        series: CrlSeries,
+        due: Due,
+    ) -> Result<Publication, LifecycleError> {
+        let infos = self.refresh().await?;
+        let info = key_of(&infos, series)?;
+        let standing = self.store.publication(series).await?;
+        let complete = self.published(info, CrlList::complete(series)).await?;
+        let delta = self.published(info, CrlList::delta(series)).await?;
+        let (number, before) = highest(&standing, [complete.as_ref(), delta.as_ref()]);
+        // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
+        let now = self.clock.now();
+        let changes = self.store.changes(series).await?;
+        let latest = changes.changes.iter().map(|change| change.listed.at).max();
+        let this_update = this_update(now, before, latest);
+        let mut alone = Draft {
+            complete: complete.as_ref().map(RevocationList::summary),
+            revoked_since: Vec::new(),
+            base: standing.base_at(this_update),
+            number: number_after(info, series, number),
+            this_update,
+            newest: newest(&standing),
+            reflects: changes.reflects,
+            changes,
+        };
+        if let Some(complete) = complete {
+            alone = blocking(move || Ok(alone.with(&complete))).await?;
+        }
+        self.press_delta(info, series, alone, due).await
+    }
+
+    /// Writes a delta, has it judged and signed, and publishes it.
+    pub(super) async fn press_delta(
+        &self,
+        info: &IssuerInfo,
+        series: CrlSeries,
+        delta: Draft,
+        due: Due,
+    ) -> Result<Publication, LifecycleError> {
+        let key = crl::ca_key(info)?;
+        let validity = self.schedule.validity_seconds(true);
+        let previous = self.published(info, CrlList::delta(series)).await?;
+        let since = delta.base.map_or(u64::MAX, |base| base.reflects);
+        let listed = delta.changes.changed_since(since);
+        let header = CrlHeader {
+            scope: series.scope,
+            // The gate refuses a delta that would be its own base without a complete CRL.
+            base: Some(delta.base.map_or(delta.number, |base| base.number)),
+            number: delta.number,
+            this_update: delta.this_update,
+            next_update: delta.this_update.plus_seconds(validity),
+        };
+        let composed = blocking(move || crl::compose(key, series, header, &listed)).await?;
+        let newest = previous.as_ref().map(RevocationList::summary);
+        let newest = newest.map(|file| (file.number, file.this_update));
+        let before = DeltaBefore {
+            complete: delta.complete,
+            revoked_since: delta.revoked_since,
+            newest: delta.newest.max(newest),
+            previous,
+            base: delta.base,
+            recorded: delta.changes.recorded_since(since),
+        };
+        let draft = composed.draft()?;
+        let missing = self.with_expiries(gate::missing(&before, &draft)).await?;
+        let judged = gate::judge_delta(composed.terms(validity), &before, &draft, &missing);
+        judged.map_err(|refusal| held_back(&composed, refusal))?;
+        let list = self.sign(composed).await?;
+        self.put(list, series, delta.reflects, due).await
+    }
+}

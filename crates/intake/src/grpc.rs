@@ -11,6 +11,7 @@ mod encode;
 mod examination;
 mod feed;
 mod notice;
+mod rebuild;
 mod submit;
 mod watch;
 

@@ -12,6 +12,7 @@ mod inventory;
 mod kit;
 mod notices;
 mod operator;
+mod rebuild;
 mod renew;
 mod serve;
 mod status;

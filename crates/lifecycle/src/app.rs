@@ -1,14 +1,16 @@
 //! What lifecycle is asked to do, free of transport.
 
 mod notices;
+mod rebuild;
 mod renewals;
 
 use std::{sync::Arc, time::Duration};
 
 use lgpki_domain::{Authority, Clock, Faults, Serial};
 use lgpki_proto::Failure;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
+pub(crate) use self::rebuild::Rebuilding;
 use crate::{
     alarm::{Alarm, Board},
     config::Schedule,
@@ -19,7 +21,10 @@ use crate::{
         Certificate, CrlList, Cursor, Filter, Histogram, HistogramQuery, IssuerInfo,
         LifecycleStore, Publication, RevocationOrder, RevocationOutcome,
     },
-    worker::publish::{Demand, Issuers},
+    worker::{
+        publish::{Demand, Issuers},
+        rebuild::RebuildDemand,
+    },
 };
 
 /// Certificates on a page unless told otherwise.
@@ -37,6 +42,9 @@ pub(crate) struct App<S> {
     /// Everything of the issuer's log below this index stands in the inventory.
     pub(crate) position: watch::Receiver<u64>,
     pub(crate) demands: mpsc::Sender<Demand>,
+    pub(crate) rebuilds: mpsc::Sender<RebuildDemand>,
+    /// One turn: whoever has it may rebuild the inventory.
+    pub(crate) rebuilding: Arc<Semaphore>,
     pub(crate) bell: Arc<Notify>,
     /// How many days before the day of expiry a certificate expires soon.
     pub(crate) notice_days: i32,

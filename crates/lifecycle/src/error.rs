@@ -27,6 +27,14 @@ pub enum StoreError {
     /// An event does not fit into an entry.
     #[error("an event cannot be recorded")]
     Unrecordable(#[source] EntryError),
+    /// The issuer's feed broke off before all of it was compared.
+    #[error("the issuer's feed broke off at {at} of {until}")]
+    FeedBrokeOff {
+        /// How far it came.
+        at: u64,
+        /// How far the inventory has come.
+        until: u64,
+    },
     /// The store answered something else than was asked, or not at all.
     #[error("the store did not answer as it should")]
     NoAnswer,
@@ -40,6 +48,7 @@ impl StoreError {
             Self::Engine(e) => e.class(),
             Self::Misplaced { .. } => ErrorClass::Corrupt,
             Self::Unrecordable(e) => e.class(),
+            Self::FeedBrokeOff { .. } => ErrorClass::Unavailable,
             Self::NoAnswer => ErrorClass::Internal,
         }
     }

@@ -5,6 +5,7 @@ mod encode;
 mod filter;
 mod histogram;
 mod notices;
+mod rebuild;
 mod renewals;
 mod revocations;
 mod standings;

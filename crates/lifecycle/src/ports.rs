@@ -9,6 +9,7 @@ mod crl;
 mod feed;
 mod notice;
 mod query;
+mod rebuild;
 mod renewal;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
@@ -32,6 +33,8 @@ pub(crate) use query::subject_texts;
 pub use query::{
     Bucket, Counts, Filter, Grouping, Histogram, HistogramQuery, HistogramRow, SubjectFilter, Texts,
 };
+
+pub use rebuild::{Difference, Place, RebuildNews, RebuildOrder, RebuildReport, RebuildStage};
 
 use crate::error::StoreError;
 
@@ -252,6 +255,13 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
         batches: Vec<OcspBatch>,
         at: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Rebuilds the inventory from the log, compares log and feed, and the live inventory with the
+    /// rebuilt one, and puts the index right where that is wanted.
+    fn rebuild(
+        &self,
+        order: RebuildOrder,
+    ) -> impl Future<Output = Result<RebuildReport, StoreError>> + Send;
 
     /// The durable end of the history, and its changes.
     fn durable(&self) -> watch::Receiver<u64>;

@@ -7,7 +7,7 @@ use lgpki_runtime::{serve::GrpcServer, shutdown::Shutdown};
 use lgpki_store::Options;
 use tokio::{
     net::TcpListener,
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     task::{JoinSet, spawn_blocking},
 };
 use tonic::{service::Routes, transport::Channel};
@@ -29,6 +29,7 @@ use crate::{
         certify::Certifier,
         follow::Follower,
         publish::{Demand, Issuers, Press, Publisher},
+        rebuild::{RebuildDemand, Rebuilder},
     },
 };
 
@@ -170,6 +171,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
         let (position, positions) = watch::channel(0);
         let (issuers, known) = watch::channel(Issuers::default());
         let (demands, demanded) = mpsc::channel::<Demand>(DEMANDS);
+        let (rebuilds, wanted) = mpsc::channel::<RebuildDemand>(1);
         let schedule = self.settings.schedule;
         let bell = Arc::new(Notify::new());
         let news = Arc::new(Notify::new());
@@ -198,6 +200,10 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             news,
             bell: Arc::clone(&bell),
         };
+        let rebuilder = Rebuilder {
+            store: self.store.clone(),
+            issuer: self.issuer.clone(),
+        };
         let publisher = Publisher {
             press: Press {
                 store: self.store.clone(),
@@ -218,6 +224,8 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
                 issuers: known,
                 position: positions,
                 demands,
+                rebuilds,
+                rebuilding: Arc::new(Semaphore::new(1)),
                 bell,
                 notice_days: self.settings.notice_days,
                 board,
@@ -229,6 +237,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
         tasks.spawn(ca_certificates.run(shutdown.clone()));
         tasks.spawn(publisher.run(demanded, shutdown.clone()));
         tasks.spawn(certifier.run(shutdown.clone()));
+        tasks.spawn(rebuilder.run(wanted, shutdown.clone()));
         tasks.spawn(self.answerer.keep_journal(shutdown.clone()));
         handlers
     }

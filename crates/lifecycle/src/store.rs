@@ -7,6 +7,7 @@ mod chain;
 mod event;
 mod inventory;
 mod machine;
+mod rebuild;
 mod record;
 mod renewal;
 mod search;
@@ -32,8 +33,8 @@ use crate::{
     ports::{
         Certificate, Counts, Cursor, FeedItem, Filter, Followed, Histogram, HistogramQuery,
         LifecycleStore, NoticeQuery, Notices, OcspBatch, Publication, PublicationStanding,
-        Recording, RenewalClosing, RenewalEnd, RenewalOpening, RenewalOrder, RevocationOrder,
-        RevocationOutcome, Snapshot, Standings,
+        RebuildOrder, RebuildReport, Recording, RenewalClosing, RenewalEnd, RenewalOpening,
+        RenewalOrder, RevocationOrder, RevocationOutcome, Snapshot, Standings,
     },
 };
 
@@ -382,6 +383,10 @@ impl LifecycleStore for EngineStore {
             Outcome::OcspRecorded => Ok(()),
             _ => Err(StoreError::NoAnswer),
         }
+    }
+
+    async fn rebuild(&self, order: RebuildOrder) -> Result<RebuildReport, StoreError> {
+        rebuild::run(&self.engine, order).await
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

@@ -403,6 +403,9 @@ impl Issuer for FakeIssuer {
     }
 
     async fn follow(&self, from: u64, into: mpsc::Sender<FeedBatch>) -> Result<(), RemoteError> {
+        if self.state().away {
+            return Err(refusal(Code::Unavailable));
+        }
         let mut feed = self.0.feed.subscribe();
         let mut next = from;
         loop {

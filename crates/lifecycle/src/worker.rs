@@ -1,11 +1,13 @@
 //! What lifecycle does by itself: follow the issuer's feed, publish CRLs when they are due,
-//! publish CA certificates, have OCSP responders certified.
+//! publish CA certificates, have OCSP responders certified. And what takes long enough to be done
+//! beside: rebuilding the inventory.
 
 pub(crate) mod ca_certificates;
 pub(crate) mod certify;
 pub(crate) mod follow;
 pub(crate) mod plan;
 pub(crate) mod publish;
+pub(crate) mod rebuild;
 
 use lgpki_domain::Timestamp;
 

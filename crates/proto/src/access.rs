@@ -130,6 +130,7 @@ pub const TABLE: &[Access] = rows! {
         "ListCertificates" + renewal => OFFICERS,
         "CountCertificates" + renewal => OFFICERS,
         "GetExpiryHistogram" + renewal => OFFICERS,
+        "RebuildInventory" stream => &[OPERATOR],
         "ListAuthorities" + renewal => OFFICERS,
     }
     Intake "NoticeService" {
@@ -145,6 +146,7 @@ pub const TABLE: &[Access] = rows! {
         "ListCertificates" => &[Role::Intake],
         "CountCertificates" => &[Role::Intake],
         "GetExpiryHistogram" => &[Role::Intake],
+        "RebuildInventory" stream => &[Role::Intake],
         "ListAuthorities" => &[Role::Intake],
     }
     Lifecycle "LifecycleService" {

@@ -25,6 +25,7 @@ use crate::{
     mark::Mark,
     open::{self, OpenReport},
     overlay::Overlay,
+    replica::Adoption,
     tail::Tail,
     view::{Ground, View},
 };
@@ -171,6 +172,8 @@ impl<M: Machine> Core<M> {
 pub(crate) enum Request<M: Machine> {
     /// Decide these.
     Submit(Submission<M>),
+    /// Make the state what the log says.
+    Adopt(Adoption<M>),
     /// Finish what is queued, write everything out, release the directory.
     Close(oneshot::Sender<()>),
 }
@@ -184,8 +187,8 @@ pub(crate) struct Submission<M: Machine> {
 /// A running machine. Clones are handles on the same one; when the last is dropped the engine
 /// closes by itself, in the background.
 pub struct Engine<M: Machine> {
-    core: Arc<Core<M>>,
-    queue: mpsc::Sender<Request<M>>,
+    pub(crate) core: Arc<Core<M>>,
+    pub(crate) queue: mpsc::Sender<Request<M>>,
 }
 
 impl<M: Machine> Clone for Engine<M> {
@@ -307,7 +310,7 @@ impl<M: Machine> Engine<M> {
     }
 
     /// Returns when at least `size` entries are durable.
-    async fn durable(&self, size: u64) -> Result<(), StoreError> {
+    pub(crate) async fn durable(&self, size: u64) -> Result<(), StoreError> {
         if self.core.reader.durable() >= size {
             return Ok(());
         }
@@ -397,7 +400,7 @@ impl<M: Machine> Engine<M> {
 
     /// Why an answer will not come. The threads drop what they cannot answer while they end, so
     /// the reason may be a moment away.
-    async fn ended(&self) -> StoreError {
+    pub(crate) async fn ended(&self) -> StoreError {
         let mut ending = self.core.ending.subscribe();
         let ended = ending.wait_for(|ending| *ending != Ending::Running).await;
         ended

@@ -71,19 +71,43 @@ impl<M: Machine> Core<M> {
             }
             (state.overlay.freeze(), state.next)
         };
-        {
-            let mut signals = self.signals.lock();
-            let short = |s: &mut Signals| s.durable < position && !s.stopped;
-            self.signalled.wait_while(&mut signals, short);
-            if signals.stopped {
-                return Ok(());
-            }
+        if !self.wait_until_durable(position) {
+            return Ok(());
         }
         self.write_index(&changes, position)?;
         self.state.write().overlay.thaw();
         self.signals.lock().flushes += 1;
         self.signalled.notify_all();
         Ok(())
+    }
+
+    /// Returns when the log is durable up to `position`; false if the engine stopped before.
+    pub(crate) fn wait_until_durable(&self, position: u64) -> bool {
+        let mut signals = self.signals.lock();
+        let short = |s: &mut Signals| s.durable < position && !s.stopped;
+        self.signalled.wait_while(&mut signals, short);
+        !signals.stopped
+    }
+
+    /// Returns when the index holds all that has changed so far; false if the engine stopped before.
+    /// Only the deciding thread asks, so that nothing changes meanwhile.
+    pub(crate) fn wait_until_flushed(&self) -> bool {
+        loop {
+            let seen = self.signals.lock().flushes;
+            // The two locks are never held together.
+            let clean = {
+                let state = self.state.read();
+                state.overlay.dirty.is_empty() && state.overlay.frozen.is_none()
+            };
+            let mut signals = self.signals.lock();
+            if clean || signals.stopped {
+                return !signals.stopped;
+            }
+            signals.flush = true;
+            self.signalled.notify_all();
+            let waiting = |s: &mut Signals| s.flushes == seen && !s.stopped;
+            self.signalled.wait_while(&mut signals, waiting);
+        }
     }
 
     /// Writes `changes` and the position that they lead to.

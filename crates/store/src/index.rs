@@ -38,6 +38,9 @@ pub(crate) trait IndexBase: Send + Sync {
     /// Makes the changes and notes `meta`, all or none even if the process is killed.
     fn write(&self, changes: &Changes, meta: &[u8]) -> Result<(), String>;
 
+    /// Hands all that was written to the system, so that a kill no longer undoes it.
+    fn hand_over(&self) -> Result<(), String>;
+
     /// Writes everything out for the next opening; reads fail afterwards.
     fn close(&self) -> Result<(), String>;
 }
@@ -56,6 +59,10 @@ impl IndexBase for NoIndex {
     }
 
     fn write(&self, _changes: &Changes, _meta: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn hand_over(&self) -> Result<(), String> {
         Ok(())
     }
 

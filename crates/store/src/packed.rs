@@ -95,10 +95,41 @@ impl View<'_> {
     pub fn each_packed(
         &self,
         table: &str,
+        each: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.each_packed_of(table, &Span::all(), each)
+    }
+
+    /// Those with the numbers from `numbers.start` to before `numbers.end`.
+    pub fn each_packed_within(
+        &self,
+        table: &str,
+        numbers: Range<u64>,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let Some(last) = numbers.end.checked_sub(1) else {
+            return Ok(());
+        };
+        let span = Span::all()
+            .from(place(numbers.start).0)
+            .up_to(place(last).0);
+        self.each_packed_of(table, &span, |number, record| {
+            if numbers.contains(&number) {
+                each(number, record)
+            } else {
+                Ok(())
+            }
+        })
+    }
+
+    fn each_packed_of(
+        &self,
+        table: &str,
+        span: &Span,
         mut each: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let damaged = || StoreError::Corrupt(format!("a value of the packed table {table:?}"));
-        for (key, value) in self.scan(table, &Span::all()) {
+        for (key, value) in self.scan(table, span) {
             let group = u64::from_be_bytes(key.try_into().map_err(|_| damaged())?);
             let mut all = records(&value);
             while let Some((slot, range)) = all.next_record() {

@@ -25,6 +25,12 @@ pub(crate) fn run<M: Machine>(
     while let Some(request) = queue.blocking_recv() {
         let submission = match request {
             Request::Submit(submission) => submission,
+            Request::Adopt(adoption) => {
+                if core.check().is_ok() {
+                    core.adopt(adoption);
+                }
+                continue;
+            }
             Request::Close(done) => return Some(done),
         };
         // A stopped engine drops the submission, and its caller hears why.

@@ -8,7 +8,7 @@ use lgpki_proto::{
 use lgpki_runtime::rpc::Rpc;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Handlers, decoded};
+use super::{Handlers, decoded, feed::Feed, rebuild};
 use crate::{
     app::{AppError, confined_to, visible_branch},
     peers::within_deadline,
@@ -80,6 +80,17 @@ impl<S: IntakeStore> CertificateService for Handlers<S> {
         let mut inventory = self.app.peers().certificates();
         let answer = inventory.get_expiry_histogram(asked).await;
         answer.map(fresh).map_err(|status| relayed(&rpc, &status))
+    }
+
+    type RebuildInventoryStream = Feed<v1::RebuildInventoryResponse>;
+
+    async fn rebuild_inventory(
+        &self,
+        request: Request<v1::RebuildInventoryRequest>,
+    ) -> Result<Response<Self::RebuildInventoryStream>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let told = rebuild::rebuild(self, rpc, request.into_inner()).await?;
+        Ok(Response::new(told))
     }
 
     async fn list_authorities(

@@ -483,6 +483,27 @@ impl CertificateService for World {
         }))
     }
 
+    type RebuildInventoryStream =
+        tokio_stream::Iter<std::vec::IntoIter<Result<v1::RebuildInventoryResponse, Status>>>;
+
+    async fn rebuild_inventory(
+        &self,
+        request: Request<v1::RebuildInventoryRequest>,
+    ) -> Result<Response<Self::RebuildInventoryStream>, Status> {
+        use v1::rebuild_inventory_response::News;
+        let progress = News::Progress(v1::RebuildProgress::default());
+        let report = News::Report(v1::RebuildReport {
+            applied: request.get_ref().apply,
+            ..v1::RebuildReport::default()
+        });
+        let messages = [progress, report].map(|news| {
+            let news = Some(news);
+            Ok(v1::RebuildInventoryResponse { news })
+        });
+        let messages = Vec::from(messages);
+        Ok(Response::new(tokio_stream::iter(messages)))
+    }
+
     async fn list_authorities(
         &self,
         _: Request<v1::ListAuthoritiesRequest>,

@@ -14,6 +14,7 @@ mod flow;
 mod notices;
 mod outage;
 mod pki;
+mod rebuild;
 mod renewals;
 mod roles;
 mod scene;

@@ -136,6 +136,19 @@ pub(crate) enum OperatorCommand {
                             to do; the same alarms count in the metric lgpki_lifecycle_alarms."
     )]
     Status,
+    /// Rebuild the inventory from lifecycle's log and the issuer's feed, and compare it with the one
+    /// that serves.
+    #[command(
+        after_help = "Examples:\n  lgpki operator --as offices/operator-1 rebuild-inventory\n  \
+                            lgpki operator --as offices/operator-1 rebuild-inventory --apply\n\nIt ends with 1 if \
+                            anything differs that was not put right. The services go on meanwhile; lifecycle needs as \
+                            much memory again as its inventory has. Logs are never changed."
+    )]
+    RebuildInventory {
+        /// Put the index right if it differs.
+        #[arg(long)]
+        apply: bool,
+    },
     /// Show the CAs and how fresh their CRLs are.
     Authorities,
     /// Erase the name of a branch's examiner; the audit log keeps only a commitment to it.

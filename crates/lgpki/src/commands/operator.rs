@@ -16,7 +16,7 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    bulk, cirs, directory, forecast, inventory, notices, status, submit,
+    bulk, cirs, directory, forecast, inventory, notices, rebuild, status, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -114,6 +114,7 @@ async fn carry_out(
             let request = submit::build(branch, &examiner, Content::Abolish(content))?;
             cirs::apply(office, request, "operator show", output).await
         }
+        OperatorCommand::RebuildInventory { apply } => rebuild::run(office, apply, output).await,
         OperatorCommand::Status => status::show(office, output).await,
         OperatorCommand::Authorities => authorities(office, output).await,
         OperatorCommand::EraseExaminerName { id } => {

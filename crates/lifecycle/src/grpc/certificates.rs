@@ -6,9 +6,10 @@ use lgpki_proto::{
     v1::{self, certificate_service_server::CertificateService},
 };
 use lgpki_runtime::rpc::Rpc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Handlers, encode, filter, histogram};
+use super::{Handlers, encode, filter, histogram, rebuild};
 use crate::ports::LifecycleStore;
 
 #[tonic::async_trait]
@@ -71,6 +72,17 @@ impl<S: LifecycleStore> CertificateService for Handlers<S> {
         let query = histogram::query(request.get_ref(), today).map_err(|e| rpc.refuse(e))?;
         let histogram = self.app.histogram(query).await.map_err(|e| rpc.refuse(e))?;
         Ok(Response::new(histogram::encode(histogram)))
+    }
+
+    type RebuildInventoryStream = ReceiverStream<Result<v1::RebuildInventoryResponse, Status>>;
+
+    async fn rebuild_inventory(
+        &self,
+        request: Request<v1::RebuildInventoryRequest>,
+    ) -> Result<Response<Self::RebuildInventoryStream>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let apply = request.get_ref().apply;
+        Ok(Response::new(rebuild::rebuild(self, rpc, apply).await?))
     }
 
     async fn list_authorities(

@@ -7,6 +7,7 @@ mod feeds;
 mod notices;
 mod ocsp;
 mod publishing;
+mod rebuild;
 mod renewals;
 mod rpcs;
 mod sockets;

@@ -5,6 +5,7 @@
 //! restored by one walk over them. Nothing here decides or records; the machine does.
 
 mod calendar;
+mod compare;
 mod notices;
 mod walk;
 
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use lgpki_domain::{ApplicationId, BodyCode, CrlSeries, Serial, Timestamp};
 
 use self::calendar::Calendar;
+pub(crate) use self::compare::Part;
 pub(crate) use self::walk::{Candidate, Query};
 use super::{chain::Chain, event::CrlPublished, record::Held};
 use crate::ports::{Change, Histogram, HistogramQuery, Listed, PublicationStanding, Snapshot};
@@ -40,7 +42,7 @@ pub(crate) struct Inventory {
 }
 
 /// What one series of CRLs must publish.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Book {
     /// Every revocation that the next CRL must list, with the index of its entry.
     listed: BTreeMap<Serial, (Listed, u64)>,

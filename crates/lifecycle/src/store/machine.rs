@@ -24,9 +24,9 @@ use crate::ports::{
 };
 
 /// Index of the entry that brought a serial number → serial number and [`Held`]; packed.
-const CERTIFICATES: &str = "certificate";
+pub(super) const CERTIFICATES: &str = "certificate";
 /// series → its [`Chain`] of publications.
-const CRLS: &str = "crl";
+pub(super) const CRLS: &str = "crl";
 /// The actor of what lifecycle does by itself.
 const ACTOR: &str = "lifecycle";
 /// The reason listed for a serial number whose certificate was never handed out.
@@ -74,7 +74,14 @@ pub(crate) struct LifecycleMachine {
     pub(crate) inventory: Inventory,
     /// The entry that last brought a notice.
     pub(crate) notable: watch::Sender<u64>,
+    /// What a test spoils after each event.
+    #[cfg(test)]
+    pub(crate) spoil: Option<Spoil>,
 }
+
+/// Spoils what the machine holds.
+#[cfg(test)]
+pub(crate) type Spoil = fn(&mut Inventory, &mut Tables<'_>, &Recorded<LifecycleEvent>);
 
 type Decided = Decision<LifecycleEvent, Outcome>;
 
@@ -320,6 +327,10 @@ impl Machine for LifecycleMachine {
             }
             // Nothing follows from answers given.
             LifecycleEvent::OcspSigned(_) => {}
+        }
+        #[cfg(test)]
+        if let Some(spoil) = self.spoil {
+            spoil(&mut self.inventory, tables, recorded);
         }
     }
 

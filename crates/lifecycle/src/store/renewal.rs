@@ -250,6 +250,27 @@ pub(super) fn load(inventory: &mut Inventory, view: &View<'_>) -> Result<(), Sto
     Ok(())
 }
 
+/// Says what a key and its value are about, for people.
+pub(super) fn describe(key: &[u8], value: &[u8]) -> (Option<Serial>, String, String) {
+    let id = <[u8; 16]>::try_from(key).map(ApplicationId::from_bytes);
+    let field = id.map_or_else(|_| "renewal".to_owned(), |id| format!("renewal {id}"));
+    match Record::from_bytes(value) {
+        None => (None, field, "damaged".to_owned()),
+        Some(Record {
+            serial,
+            at,
+            outcome,
+        }) => {
+            let state = match outcome {
+                None => "open since",
+                Some(RenewalOutcome::Delivered) => "delivered at",
+                Some(RenewalOutcome::GivenUp) => "given up at",
+            };
+            (Some(serial), field, format!("{serial} {state} {at}"))
+        }
+    }
+}
+
 fn known(view: &View<'_>, command: ApplicationId) -> Option<Record> {
     Record::from_bytes(&view.get(RENEWALS, &command.to_bytes())?)
 }

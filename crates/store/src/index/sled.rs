@@ -115,6 +115,10 @@ impl IndexBase for SledIndex {
         self.with(|db| db.apply_batch(batch))
     }
 
+    fn hand_over(&self) -> Result<(), String> {
+        self.with(|db| db.flush().map(|_| ()))
+    }
+
     fn close(&self) -> Result<(), String> {
         let Some(db) = self.db.write().take() else {
             return Ok(());

@@ -18,15 +18,21 @@ fn options() -> Options {
 
 /// One engine of each sort, with what must outlive it.
 fn engines() -> Vec<(&'static str, Engine<Toy>, Option<TempDir>)> {
+    engines_of(Toy::default)
+}
+
+/// Those that run this machine.
+pub(crate) fn engines_of(
+    machine: fn() -> Toy,
+) -> Vec<(&'static str, Engine<Toy>, Option<TempDir>)> {
     let dir = TempDir::new().unwrap();
-    let (embedded, _) = Engine::open_embedded(dir.path(), Toy::default(), options()).unwrap();
+    let (embedded, _) = Engine::open_embedded(dir.path(), machine(), options()).unwrap();
     let unindexed = Options {
         disk: Arc::new(FaultyDisk::new()),
         ..options()
     };
-    let (unindexed, _) =
-        Engine::open_unindexed(Path::new("/log"), Toy::default(), unindexed).unwrap();
-    let memory = Engine::open_memory(Toy::default(), "node-1").unwrap();
+    let (unindexed, _) = Engine::open_unindexed(Path::new("/log"), machine(), unindexed).unwrap();
+    let memory = Engine::open_memory(machine(), "node-1").unwrap();
     vec![
         ("embedded", embedded, Some(dir)),
         ("unindexed", unindexed, None),

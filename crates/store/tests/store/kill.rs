@@ -6,11 +6,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use lgpki_store::{Engine, Options, StoreError};
+use lgpki_store::{Engine, Options, Replica, StoreError};
 use lgpki_testkit::SeededRandom;
 use tempfile::TempDir;
 
-use crate::toy::{Toy, add, dump, from_log};
+use crate::toy::{Toy, accounts, add, crooked, dump, from_log};
 
 const GO: &str = "child-may-run";
 
@@ -49,9 +49,30 @@ async fn child() {
     );
 }
 
-fn spawn(dir: &Path) -> Child {
+/// Not a test of its own either: it puts a wrong index right, and tells when that is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the child of the test at the end"]
+async fn adopting_child() {
+    if !Path::new(GO).exists() {
+        return;
+    }
+    let tell = |what: &str| {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{what}").unwrap();
+        out.flush().unwrap();
+    };
+    let engine = open(Path::new("data")).unwrap();
+    tell("opened");
+    let mut replica = Replica::try_new(Toy::default()).unwrap();
+    while !engine.replay(&mut replica, 100, |_| ()).unwrap() {}
+    engine.adopt(replica).await.unwrap();
+    tell("adopted");
+    std::future::pending::<()>().await;
+}
+
+fn spawn(dir: &Path, child: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::child", "--ignored", "--nocapture"])
+        .args(["--exact", child, "--ignored", "--nocapture"])
         .current_dir(dir)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -67,7 +88,7 @@ async fn nothing_acknowledged_is_lost_by_killing_the_process() {
     let random = SeededRandom::new(11);
     let mut acknowledged = 0;
     for round in 0..8 {
-        let mut child = spawn(dir.path());
+        let mut child = spawn(dir.path(), "kill::child");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let told = |line: std::io::Result<String>| line.is_ok_and(|l| l.contains("acknowledged"));
         let wanted = usize::try_from(random.below(400)).unwrap() + 1;
@@ -106,4 +127,57 @@ async fn nothing_acknowledged_is_lost_by_killing_the_process() {
         acknowledged = all["all"];
         engine.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_kill_while_an_index_is_put_right_leaves_the_one_before_or_the_one_after() {
+    let random = SeededRandom::new(12);
+    let (mut before, mut after) = (0, 0);
+    for round in 0..12_u64 {
+        let dir = TempDir::new().unwrap();
+        std::fs::write(dir.path().join(GO), "").unwrap();
+        let data = dir.path().join("data");
+        let (engine, _) = Engine::open_embedded(&data, crooked(), Options::new("node-1")).unwrap();
+        for n in 0..40 {
+            let names = [format!("n{n}"), "bent".to_owned(), "lost".to_owned()];
+            let all = names.iter().map(|name| add(name, 2)).collect();
+            engine.submit(all).await.unwrap();
+        }
+        let (truth, wrong) = (from_log(&engine.log()), accounts(&engine).await);
+        assert_ne!(truth, wrong);
+        engine.close().await;
+
+        let mut child = spawn(dir.path(), "kill::adopting_child");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut hear = |what: &str| {
+            lines
+                .by_ref()
+                .any(|line| line.is_ok_and(|l| l.contains(what)))
+        };
+        assert!(hear("opened"));
+        // Every other child gets to its end.
+        let patient = round % 2 == 0;
+        if patient {
+            assert!(hear("adopted"));
+        } else {
+            std::thread::sleep(std::time::Duration::from_micros(random.below(4000)));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let adopted = patient || hear("adopted");
+
+        let engine = open(&data).unwrap();
+        let found = accounts(&engine).await;
+        assert_eq!(from_log(&engine.log()), truth, "round {round}");
+        if found == truth {
+            dump(&engine).await;
+            after += 1;
+        } else {
+            assert!(!adopted, "round {round}: what was adopted is gone");
+            assert_eq!(found, wrong, "round {round}: a mixture");
+            before += 1;
+        }
+        engine.close().await;
+    }
+    assert!(after >= 6, "{before} {after}");
 }

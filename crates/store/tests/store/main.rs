@@ -12,4 +12,5 @@ mod faults;
 mod kill;
 mod packed;
 mod rebuild;
+mod replica;
 mod toy;

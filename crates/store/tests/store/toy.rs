@@ -71,6 +71,8 @@ pub(crate) struct Toy<const V: u32 = 1> {
     /// Refuses to load anything but empty tables.
     pub(crate) distrustful: bool,
     pub(crate) loaded: bool,
+    /// Keeps wrong books: too much of `bent`, nothing of `lost`, and one that nobody opened.
+    pub(crate) crooked: bool,
 }
 
 pub(crate) fn add(name: &str, amount: u64) -> Command {
@@ -151,6 +153,15 @@ impl<const V: u32> Machine for Toy<V> {
             self.total -= before.unwrap();
             tables.delete("accounts", name.as_bytes());
         }
+        if self.crooked {
+            self.total += 7;
+            tables.put("accounts", b"ghost", 1_u64.to_be_bytes());
+            match name.as_str() {
+                "bent" => tables.put("accounts", b"bent", 1000_u64.to_be_bytes()),
+                "lost" => tables.delete("accounts", b"lost"),
+                _ => {}
+            }
+        }
     }
 
     fn load(&mut self, view: &View<'_>) -> Result<(), StoreError> {
@@ -164,13 +175,22 @@ impl<const V: u32> Machine for Toy<V> {
     }
 }
 
+/// The balances, right or wrong.
+pub(crate) async fn accounts(engine: &Engine<Toy>) -> BTreeMap<String, u64> {
+    engine.read(|_, view| balances(view)).await.unwrap()
+}
+
+/// The balances of a table, right or wrong.
+pub(crate) fn balances(view: &View<'_>) -> BTreeMap<String, u64> {
+    let all = view.scan("accounts", &Span::all());
+    all.map(|(k, v)| (String::from_utf8(k).unwrap(), number(&v)))
+        .collect()
+}
+
 /// Everything the machine knows, checked against itself.
 pub(crate) async fn dump<const V: u32>(engine: &Engine<Toy<V>>) -> BTreeMap<String, u64> {
     let read = |machine: &Toy<V>, view: &View<'_>| {
-        let accounts: BTreeMap<String, u64> = view
-            .scan("accounts", &Span::all())
-            .map(|(k, v)| (String::from_utf8(k).unwrap(), number(&v)))
-            .collect();
+        let accounts = balances(view);
         let mut ordered: Vec<_> = accounts.iter().map(|(n, b)| by_balance(*b, n)).collect();
         ordered.sort();
         let keys = |scan: lgpki_store::Scan<'_>| scan.map(|(k, _)| k).collect::<Vec<_>>();
@@ -181,6 +201,14 @@ pub(crate) async fn dump<const V: u32>(engine: &Engine<Toy<V>>) -> BTreeMap<Stri
         accounts
     };
     engine.read(read).await.unwrap()
+}
+
+/// A machine that keeps wrong books.
+pub(crate) fn crooked() -> Toy {
+    Toy {
+        crooked: true,
+        ..Toy::default()
+    }
 }
 
 /// What the log alone says.

@@ -3,12 +3,12 @@
 //! Every event changes the counters by one, so that a histogram is a walk over them and never over
 //! the certificates. Revoked certificates are counted apart. Nothing here knows the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lgpki_domain::{BodyCode, CertificateKind, JstDate};
 
-use super::super::record::Held;
-use crate::ports::{Grouping, Histogram, HistogramQuery, HistogramRow};
+use super::super::{rebuild::Found, record::Held};
+use crate::ports::{Grouping, Histogram, HistogramQuery, HistogramRow, Place};
 
 /// Buckets of one histogram at most.
 const MOST_BUCKETS: usize = 4_000;
@@ -16,6 +16,8 @@ const MOST_BUCKETS: usize = 4_000;
 const MOST_NUMBERS: usize = 500_000;
 /// Bits of a cell's key that tell the kind.
 const KIND_BITS: u32 = 4;
+/// These bits.
+const KIND_MASK: u32 = (1 << KIND_BITS) - 1;
 const _: () = assert!(CertificateKind::ALL.len() <= 1 << KIND_BITS);
 
 /// The counters.
@@ -83,6 +85,35 @@ impl Row {
     }
 }
 
+impl Row {
+    fn compare(&self, rebuilt: &Self, name: &str, found: &mut Found) {
+        if self == rebuilt {
+            return;
+        }
+        let keys = |row: &Self| row.0.iter().map(|cell| cell.key).collect::<BTreeSet<_>>();
+        for key in keys(self).union(&keys(rebuilt)) {
+            let cell = |row: &Self| {
+                let at = row.0.partition_point(|cell| cell.key < *key);
+                let cell = row.0.get(at).filter(|cell| cell.key == *key);
+                cell.map_or((0, 0), |cell| (cell.unrevoked, cell.revoked))
+            };
+            let (live, rebuilt) = (cell(self), cell(rebuilt));
+            if live != rebuilt {
+                found.differs(Place::Counter, None, || {
+                    let day = JstDate::from_number(i32::try_from(key >> KIND_BITS).unwrap_or(0));
+                    let kind = usize::try_from(key & KIND_MASK).unwrap_or_default();
+                    let kind = CertificateKind::ALL
+                        .get(kind)
+                        .map_or("?", |kind| kind.name());
+                    let text = |(unrevoked, revoked)| format!("{unrevoked} and {revoked} revoked");
+                    let field = format!("expiry {day} {kind}, {name}");
+                    (field, text(live), text(rebuilt))
+                });
+            }
+        }
+    }
+}
+
 /// Days before 1970 and after all calendars count as the first and the last.
 fn key(day: i32, kind: u32) -> u32 {
     let day = u32::try_from(day.max(0)).unwrap_or_default();
@@ -135,7 +166,7 @@ impl Calendar {
         };
         let cells = row.map_or(&[][..], |row| row.between(from, to));
         cells.iter().filter_map(|cell| {
-            let kind = usize::try_from(cell.key & ((1 << KIND_BITS) - 1)).ok()?;
+            let kind = usize::try_from(cell.key & KIND_MASK).ok()?;
             Some(Tally {
                 day: i32::try_from(cell.key >> KIND_BITS).ok()?,
                 kind: *CertificateKind::ALL.get(kind)?,
@@ -143,6 +174,23 @@ impl Calendar {
                 revoked: cell.revoked,
             })
         })
+    }
+
+    /// Takes note of the counters that differ from `rebuilt`.
+    pub(crate) fn compare(&self, rebuilt: &Self, found: &mut Found) {
+        self.all.compare(&rebuilt.all, "all", found);
+        let branches: BTreeSet<_> = self
+            .branches
+            .keys()
+            .chain(rebuilt.branches.keys())
+            .collect();
+        let nothing = Row::default();
+        for branch in branches {
+            let live = self.branches.get(branch).unwrap_or(&nothing);
+            let rebuilt = rebuilt.branches.get(branch).unwrap_or(&nothing);
+            let name = branch.map_or_else(|| "no branch".to_owned(), |code| code.to_string());
+            live.compare(rebuilt, &name, found);
+        }
     }
 
     /// Answers a query; none if there would be too many numbers.
@@ -185,28 +233,27 @@ impl Calendar {
     }
 }
 
-/// The buckets of a query, and into which of them each day falls.
+/// The buckets of a query, and where the cells of each end.
 struct Scale {
     buckets: Vec<JstDate>,
     first: i32,
     last: i32,
-    bucket_of: Vec<u16>,
+    /// For each bucket, the first key of the days after it.
+    ends: Vec<u32>,
     kinds: u32,
 }
 
 impl Scale {
     fn try_new(query: &HistogramQuery, to: JstDate) -> Option<Self> {
         let mut buckets = Vec::new();
-        let mut bucket_of = Vec::new();
+        let mut ends = Vec::new();
         let mut day = query.from;
         while day <= to {
             if buckets.len() == MOST_BUCKETS {
                 return None;
             }
             let next = query.bucket.next(day).min(to.plus_days(1));
-            let days = usize::try_from(next.number() - day.number()).ok()?;
-            let number = u16::try_from(buckets.len()).ok()?;
-            bucket_of.extend(std::iter::repeat_n(number, days));
+            ends.push(key(next.number(), 0));
             buckets.push(day);
             day = next;
         }
@@ -219,7 +266,7 @@ impl Scale {
             buckets,
             first: query.from.number(),
             last: to.number(),
-            bucket_of,
+            ends,
             kinds,
         })
     }
@@ -233,48 +280,57 @@ impl Scale {
         }
     }
 
-    /// The cells of a row that count, each with its bucket and its kind's place.
-    fn cells<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = (usize, usize, &'a Cell)> {
-        let first = key(self.first, 0) >> KIND_BITS;
-        let cells = row.between(self.first, self.last).iter();
-        cells.filter_map(move |cell| {
-            let kind = cell.key & ((1 << KIND_BITS) - 1);
-            let day = usize::try_from((cell.key >> KIND_BITS) - first).ok()?;
-            let bucket = usize::from(*self.bucket_of.get(day)?);
-            (self.kinds & (1 << kind) != 0).then_some((bucket, usize::try_from(kind).ok()?, cell))
+    /// The cells of a row, bucket by bucket: cells and ends ascend alike, so that one walk over both
+    /// finds each cell's bucket without looking it up.
+    fn stretches<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a [Cell]> {
+        let mut rest = row.between(self.first, self.last);
+        self.ends.iter().map(move |end| {
+            let inside = rest.iter().take_while(|cell| cell.key < *end).count();
+            let (stretch, after) = rest.split_at(inside);
+            rest = after;
+            stretch
         })
+    }
+
+    /// 1 for a cell of a kind that is asked for, 0 for another: a factor, for a branch would be
+    /// mispredicted at every other cell.
+    fn factor(&self, cell: &Cell) -> u32 {
+        (self.kinds >> (cell.key & KIND_MASK)) & 1
     }
 
     /// The row of one branch, or of all together; none if nothing expires.
     fn sum(&self, row: &Row, branch: Option<BodyCode>) -> Option<HistogramRow> {
-        let mut sum = self.row(branch, None);
-        // Cells of one bucket stand together; their sum is put down once.
-        let mut run: Option<(usize, Cell)> = None;
-        for (bucket, _, cell) in self.cells(row) {
-            match &mut run {
-                Some((at, total)) if *at == bucket => {
-                    total.unrevoked = total.unrevoked.saturating_add(cell.unrevoked);
-                    total.revoked = total.revoked.saturating_add(cell.revoked);
-                }
-                _ => {
-                    if let Some((at, total)) = run.replace((bucket, *cell)) {
-                        add(&mut sum, at, &total);
-                    }
-                }
+        let mut sum = HistogramRow {
+            branch,
+            kind: None,
+            unrevoked: Vec::with_capacity(self.buckets.len()),
+            revoked: Vec::with_capacity(self.buckets.len()),
+        };
+        let mut counted = 0;
+        for stretch in self.stretches(row) {
+            let (mut unrevoked, mut revoked) = (0_u32, 0_u32);
+            for cell in stretch {
+                let factor = self.factor(cell);
+                counted |= factor;
+                unrevoked = unrevoked.saturating_add(cell.unrevoked * factor);
+                revoked = revoked.saturating_add(cell.revoked * factor);
             }
+            sum.unrevoked.push(unrevoked);
+            sum.revoked.push(revoked);
         }
-        let (at, total) = run?;
-        add(&mut sum, at, &total);
-        Some(sum)
+        (counted != 0).then_some(sum)
     }
 
     /// A row for each kind that occurs.
     fn by_kind(&self, row: &Row) -> Vec<HistogramRow> {
         let mut rows = CertificateKind::ALL.map(|_| None);
-        for (bucket, kind, cell) in self.cells(row) {
-            let of = CertificateKind::ALL.get(kind).copied();
-            if let Some(slot) = rows.get_mut(kind) {
-                add(slot.get_or_insert_with(|| self.row(None, of)), bucket, cell);
+        for (bucket, stretch) in self.stretches(row).enumerate() {
+            for cell in stretch.iter().filter(|cell| self.factor(cell) == 1) {
+                let kind = usize::try_from(cell.key & KIND_MASK).unwrap_or_default();
+                let of = CertificateKind::ALL.get(kind).copied();
+                if let Some(slot) = rows.get_mut(kind) {
+                    add(slot.get_or_insert_with(|| self.row(None, of)), bucket, cell);
+                }
             }
         }
         rows.into_iter().flatten().collect()

@@ -13,8 +13,9 @@ use lgpki_domain::{ApplicationId, CertificateKind, Clock, KeyMedium};
 use lgpki_proto::{
     convert::wire,
     v1::{
-        self, ApplicationState, application_service_client::ApplicationServiceClient,
-        directory_change::Change, directory_service_client::DirectoryServiceClient,
+        self, ApplicationState, admission_service_client::AdmissionServiceClient,
+        application_service_client::ApplicationServiceClient, directory_change::Change,
+        directory_service_client::DirectoryServiceClient,
         download_certificates_response::Outcome as Downloaded, submit_application_request::Content,
         submit_applications_response::Outcome as Submitted,
     },
@@ -68,6 +69,30 @@ pub async fn register(ca: &Path, branches: &[Branch]) -> Result<(), Failure> {
             .change_entries(request)
             .await?;
     }
+    Ok(())
+}
+
+/// Lets any number of applications in, as an operator: what is measured is the path, not the wait
+/// before it. Admission is asked all the same.
+pub async fn lift_limits(ca: &Path) -> Result<(), Failure> {
+    let mut desk = AdmissionServiceClient::new(office::connect(ca, "operator-1")?);
+    let standing = desk.get_limits(v1::GetLimitsRequest {}).await?.into_inner();
+    let most = lgpki_domain::limits::MOST;
+    let limits = v1::Limits {
+        branch_per_hour: most,
+        branch_burst: most,
+        caller_per_hour: most,
+        caller_burst: most,
+        all_per_second: most,
+        all_burst: most,
+        queue: most,
+        ..standing.limits.unwrap_or_default()
+    };
+    let request = v1::ChangeLimitsRequest {
+        limits: Some(limits),
+        revision: standing.revision,
+    };
+    desk.change_limits(request).await?;
     Ok(())
 }
 

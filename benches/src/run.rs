@@ -74,6 +74,7 @@ async fn whole_path(
     branches: &[Branch],
 ) -> Result<Path, Failure> {
     let ca = installation.ca();
+    load::lift_limits(&ca).await?;
     load::register(&ca, branches).await?;
     let channels = load::log_in(&ca, branches).await?;
     let requests: Vec<_> = branches.iter().map(load::requests).collect();

@@ -5,7 +5,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use tonic_prost_build as build;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
+    "admission",
     "application",
     "certificate",
     "common",

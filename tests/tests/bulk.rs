@@ -106,6 +106,11 @@ async fn many_are_shown_confirmed_and_revoked_once_whatever_interrupts() {
             break usize::try_from(shown["to_revoke"].as_u64().unwrap()).unwrap();
         }
     };
+    let most = ["branch_burst", "caller_burst", "all_burst"].map(|name| format!("{name}={count}"));
+    let sets = most.iter().flat_map(|set| ["--set", set]);
+    let limits: Vec<_> = ["limits"].into_iter().chain(sets).collect();
+    let lifted = installation.office("operator-1", "operator", &limits);
+    assert_eq!(lifted.unwrap()["limits"]["branch_burst"], count);
     apply(&installation, count).await;
     let count = count + logins;
     let shown = until(&installation, count);

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod door;
 pub mod error;
 pub mod examine;
+pub mod limits;
 pub mod read;
 mod renewal;
 pub mod submission;
@@ -23,6 +24,7 @@ use lgpki_store::OpeningStore;
 pub use error::AppError;
 
 use crate::{
+    admission::Admission,
     config::Settings,
     logins::Logins,
     peers::Peers,
@@ -40,6 +42,8 @@ pub struct Parts<S> {
     pub store: Arc<S>,
     /// What certificates there are.
     pub standings: Arc<Standings>,
+    /// How many may enter.
+    pub admission: Arc<Admission>,
     /// Which branches' officers no longer log in.
     pub logins: Arc<Logins>,
     /// The names behind the commitments in the log.

@@ -3,6 +3,7 @@
 //! Who may call what was settled before a handler runs; it finds the caller in the request's
 //! extensions. A field that cannot be read is a fault with its path, together with all others.
 
+mod admission;
 mod application;
 mod certificate;
 mod decode;
@@ -21,6 +22,7 @@ use lgpki_domain::{ApplicationId, Faults};
 use lgpki_proto::{
     Failure, convert,
     v1::{
+        admission_service_server::AdmissionServiceServer,
         application_service_server::ApplicationServiceServer,
         certificate_service_server::CertificateServiceServer,
         directory_service_server::DirectoryServiceServer,
@@ -36,7 +38,7 @@ use crate::{
     ports::IntakeStore,
 };
 
-/// The handlers of all four services.
+/// The handlers of all services.
 #[derive(Debug)]
 pub struct Handlers<S> {
     app: Arc<App<S>>,
@@ -59,10 +61,11 @@ impl<S: IntakeStore> Handlers<S> {
         Self { app, shutdown }
     }
 
-    /// All four services, for the server.
+    /// All services, for the server.
     #[must_use]
     pub fn into_routes(self) -> Routes {
         Routes::new(ApplicationServiceServer::new(self.clone()))
+            .add_service(AdmissionServiceServer::new(self.clone()))
             .add_service(ExaminationServiceServer::new(self.clone()))
             .add_service(DirectoryServiceServer::new(self.clone()))
             .add_service(NoticeServiceServer::new(self.clone()))

@@ -1,5 +1,6 @@
 //! The intake service: admits, examines, queues and hands out.
 
+pub mod admission;
 pub mod app;
 pub mod config;
 pub mod dispatch;

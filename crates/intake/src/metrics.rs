@@ -4,11 +4,13 @@ use lgpki_proto::ServiceName;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::{
+    admission::Limit,
     app::submit::Outcome,
     ports::{Settled, Settlement},
     standings::Standings,
 };
 
+const TURNED_AWAY: &str = "lgpki_intake_turned_away_total";
 const SUBMITTED: &str = "lgpki_intake_applications_total";
 const BATCH: &str = "lgpki_intake_submit_batch_size";
 const DISPATCHED: &str = "lgpki_intake_dispatched_total";
@@ -21,6 +23,10 @@ const AWAY: &str = "lgpki_intake_peer_away";
 /// Says what each metric means.
 pub fn describe() {
     describe_counter!(SUBMITTED, "Applications submitted, by outcome");
+    describe_counter!(
+        TURNED_AWAY,
+        "Applications turned away over a limit, by limit"
+    );
     describe_histogram!(BATCH, "Applications checked and stored together");
     describe_counter!(DISPATCHED, "Orders to issuer and lifecycle, by outcome");
     describe_gauge!(STANDING, "Applications by state");
@@ -28,6 +34,11 @@ pub fn describe() {
     describe_gauge!(POSITION, "Position of the inventory in the issuer's log");
     describe_gauge!(READY, "1 once the standings have caught up");
     describe_gauge!(AWAY, "1 while a service that intake calls does not answer");
+}
+
+/// Counts an application turned away.
+pub(crate) fn turned_away(limit: Limit) {
+    counter!(TURNED_AWAY, "limit" => limit.name()).increment(1);
 }
 
 /// Counts a batch of applications.

@@ -4,6 +4,7 @@
 //! after the sync. It decides what only it can decide without a race (request ids, keys, subjects,
 //! states); everything that can be judged from the request alone was judged before.
 
+mod admission;
 mod dispatch;
 mod door;
 mod renewal;
@@ -20,6 +21,7 @@ use lgpki_domain::{
 
 use crate::error::StoreError;
 
+pub use admission::{Changed, LimitsInForce, LimitsStore, Turned};
 pub use dispatch::{Claimed, Lane, Settled, Settlement};
 pub use door::{DoorQuery, DoorView};
 pub use renewal::{RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep};
@@ -265,7 +267,7 @@ pub enum DirectoryChange {
 }
 
 /// Intake's durable store: applications and the directories.
-pub trait IntakeStore: Send + Sync + 'static {
+pub trait IntakeStore: LimitsStore {
     /// Stores new applications. Each is decided on its own; the answer comes after the sync.
     fn accept(
         &self,

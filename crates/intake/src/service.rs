@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 use crate::{
+    admission::Admission,
     app::{App, Parts},
     config::Settings,
     dispatch::Dispatcher,
@@ -95,6 +96,7 @@ struct Running<S> {
     store: Arc<S>,
     standings: Arc<Standings>,
     logins: Arc<Logins>,
+    admission: Arc<Admission>,
     openings: Arc<OpeningStore>,
     peers: Peers,
     clock: Arc<dyn Clock>,
@@ -108,6 +110,8 @@ impl<S: IntakeStore> Service<S> {
         metrics::describe();
         let standings = Arc::new(Standings::default());
         let logins = Arc::new(Logins::load(deps.store.as_ref(), standings.clone()).await?);
+        let limits = deps.store.limits().await?;
+        let admission = Arc::new(Admission::new(limits.limits, limits.revision));
         let server = GrpcServer::try_new(Door {
             service: ServiceName::Intake,
             identity: deps.identity,
@@ -126,6 +130,7 @@ impl<S: IntakeStore> Service<S> {
                 store: deps.store,
                 standings,
                 logins,
+                admission,
                 openings: deps.openings,
                 peers: Peers::new(deps.issuer, deps.lifecycle),
                 clock: deps.clock,
@@ -149,7 +154,8 @@ impl<S: IntakeStore> Service<S> {
         let mut tasks = Supervisor::new(trigger.clone(), own.clone());
         let readiness = server.readiness();
         deps.start_workers(&mut tasks, &own, readiness);
-        let (store, logins, clock) = (deps.store.clone(), deps.logins.clone(), deps.clock.clone());
+        let (store, clock) = (deps.store.clone(), deps.clock.clone());
+        let (logins, admission) = (deps.logins.clone(), deps.admission.clone());
         let routes = Handlers::new(Arc::new(deps.into_app()), own.clone()).into_routes();
         tasks.spawn("intake.server", server.run(listener, routes, own.clone()));
         tasks.spawn("intake.shutdown", {
@@ -163,7 +169,7 @@ impl<S: IntakeStore> Service<S> {
             }
         });
         let outcome = tasks.run().await;
-        worker::flush_refused(store.as_ref(), &logins, clock.now()).await?;
+        worker::flush_refused(store.as_ref(), &logins, &admission, clock.now()).await?;
         Ok(outcome?)
     }
 }
@@ -204,12 +210,17 @@ impl<S: IntakeStore> Running<S> {
             self.settings.presume_delivery_days,
         );
         tasks.spawn("intake.delivery", until(own, delivery));
-        let refusals =
-            worker::log_refused_logins(self.store.clone(), self.logins.clone(), self.clock.clone());
+        let refusals = worker::log_refused(
+            self.store.clone(),
+            self.logins.clone(),
+            self.admission.clone(),
+            self.clock.clone(),
+        );
         tasks.spawn("intake.refusals", until(own, refusals));
         let gauges = worker::update_gauges(
             self.store.clone(),
             self.standings.clone(),
+            self.admission.clone(),
             self.clock.clone(),
         );
         tasks.spawn("intake.gauges", until(own, gauges));
@@ -244,6 +255,7 @@ impl<S: IntakeStore> Running<S> {
             store: self.store,
             standings: self.standings,
             logins: self.logins,
+            admission: self.admission,
             openings: self.openings,
             peers: self.peers,
             clock: self.clock,

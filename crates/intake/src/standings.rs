@@ -86,6 +86,8 @@ struct Projection {
     by_subject: HashMap<Digest, Serial>,
     /// The others: a renewal leaves two, until the old one is superseded or expires.
     elder: HashMap<Digest, Vec<Serial>>,
+    /// How many certificates that are not revoked were issued to each branch.
+    by_branch: HashMap<BodyCode, u32>,
 }
 
 /// The projection; shared by the door, the login check and the downloads.
@@ -176,6 +178,13 @@ impl Standings {
         });
     }
 
+    /// How many certificates were issued to the branch and are not revoked.
+    #[must_use]
+    pub fn held_by(&self, branch: BodyCode) -> u32 {
+        let projection = self.projection.read();
+        projection.by_branch.get(&branch).copied().unwrap_or(0)
+    }
+
     /// How many certificates are known.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -217,7 +226,19 @@ impl Projection {
                 }
             }
         }
-        self.certificates.insert(held.serial, held);
+        let (branch, stands) = (held.branch, held.revoked_at.is_none());
+        let before = self.certificates.insert(held.serial, held);
+        let stood = before.is_some_and(|before| before.revoked_at.is_none());
+        if let Some(branch) = branch
+            && stands != stood
+        {
+            let count = self.by_branch.entry(branch).or_default();
+            *count = if stands {
+                *count + 1
+            } else {
+                count.saturating_sub(1)
+            };
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod directory;
 mod event;
 mod json;
 mod leases;
+mod limits;
 mod machine;
 mod origin;
 mod query;

@@ -6,6 +6,7 @@ use lgpki_domain::{Caller, Clock, Role, Timestamp};
 use lgpki_runtime::Readiness;
 
 use crate::{
+    admission::Admission,
     error::StoreError,
     logins::Logins,
     metrics,
@@ -25,6 +26,8 @@ const STEP: usize = 500;
 /// Seconds between two looks whether the issuer and lifecycle are there.
 const PEERS_SECONDS: i64 = 10;
 const DAY_SECONDS: i64 = 86_400;
+/// The states from receipt to issue.
+const UNDER_WAY: [&str; 5] = ["received", "examining", "approved", "queued", "issuing"];
 
 /// Counts certificates as delivered that were issued `days` ago and never confirmed.
 pub async fn presume_deliveries<S: IntakeStore>(
@@ -70,16 +73,17 @@ async fn presume<S: IntakeStore>(store: &S, now: Timestamp, days: u16) -> Result
     }
 }
 
-/// Writes refused logins into the log, aggregated.
-pub async fn log_refused_logins<S: IntakeStore>(
+/// Writes refused logins, and applications turned away, into the log, aggregated.
+pub async fn log_refused<S: IntakeStore>(
     store: Arc<S>,
     logins: Arc<Logins>,
+    admission: Arc<Admission>,
     clock: Arc<dyn Clock>,
 ) -> Result<(), StoreError> {
     loop {
         let now = clock.now();
         clock.sleep_until(now.plus_seconds(REFUSALS_SECONDS)).await;
-        flush_refused(store.as_ref(), &logins, clock.now()).await?;
+        flush_refused(store.as_ref(), &logins, &admission, clock.now()).await?;
     }
 }
 
@@ -87,13 +91,18 @@ pub async fn log_refused_logins<S: IntakeStore>(
 pub(crate) async fn flush_refused<S: IntakeStore>(
     store: &S,
     logins: &Logins,
+    admission: &Admission,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let refused = logins.take_refused();
-    if refused.is_empty() {
-        return Ok(());
+    if !refused.is_empty() {
+        store.note_refused_logins(refused, now).await?;
     }
-    store.note_refused_logins(refused, now).await
+    let turned = admission.take_turned();
+    if !turned.is_empty() {
+        store.note_turned_away(turned, now).await?;
+    }
+    Ok(())
 }
 
 /// Shows, in readiness and metrics, while the issuer or lifecycle does not answer. Applications are taken
@@ -113,14 +122,18 @@ pub async fn watch_peers(
     }
 }
 
-/// Keeps the gauges current.
+/// Keeps the gauges current, and admission's count of what is under way.
 pub async fn update_gauges<S: IntakeStore>(
     store: Arc<S>,
     standings: Arc<Standings>,
+    admission: Arc<Admission>,
     clock: Arc<dyn Clock>,
 ) -> Result<(), StoreError> {
     loop {
-        metrics::stand(&store.counts().await?, &standings);
+        let counts = store.counts().await?;
+        metrics::stand(&counts, &standings);
+        let under_way = counts.iter().filter(|(state, _)| UNDER_WAY.contains(state));
+        admission.set_under_way(under_way.map(|(_, count)| count).sum());
         let now = clock.now();
         clock.sleep_until(now.plus_seconds(GAUGES_SECONDS)).await;
     }

@@ -10,6 +10,7 @@ mod forecast;
 mod init;
 mod inventory;
 mod kit;
+mod limits;
 mod notices;
 mod operator;
 mod rebuild;

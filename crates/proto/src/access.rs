@@ -112,6 +112,10 @@ pub const TABLE: &[Access] = rows! {
         "DownloadCertificates" stream + renewal => &[BRANCH, OPERATOR],
         "ConfirmDelivery" + renewal => &[BRANCH, OPERATOR],
     }
+    Intake "AdmissionService" {
+        "GetLimits" + renewal => &[OPERATOR, AUDITOR],
+        "ChangeLimits" => &[OPERATOR],
+    }
     Intake "ExaminationService" {
         "ListExaminations" + renewal => &[OPERATOR, AUDITOR],
         "ApproveApplications" => &[OPERATOR],

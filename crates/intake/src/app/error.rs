@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use lgpki_domain::{ApplicationId, ErrorClass, Faults};
 use lgpki_proto::{Failure, RemoteError};
 
-use crate::{error::StoreError, ports::ActRefused};
+use crate::{admission::TurnedAway, error::StoreError, ports::ActRefused};
 
 /// Why a use case did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,17 @@ pub enum AppError {
         /// For people.
         message: String,
     },
+    /// Somebody else was first.
+    #[error("{message}")]
+    Overtaken {
+        /// Stable.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
+    /// Too many applications enter.
+    #[error(transparent)]
+    TurnedAway(#[from] TurnedAway),
     /// Not yet; trying again soon will help.
     #[error("{message}")]
     NotYet {
@@ -77,6 +88,8 @@ impl AppError {
             Self::Forbidden { .. } => ErrorClass::Forbidden,
             Self::NotFound { .. } => ErrorClass::NotFound,
             Self::WrongState { .. } => ErrorClass::WrongState,
+            Self::Overtaken { .. } => ErrorClass::LostRace,
+            Self::TurnedAway(_) => ErrorClass::RateLimited,
             Self::NotYet { .. } => ErrorClass::Unavailable,
             Self::Store(error) => error.class(),
             Self::Remote(error) => error.class(),
@@ -126,7 +139,11 @@ impl From<AppError> for Failure {
             AppError::OtherContent(_) => Self::new(class, "REQUEST_ID_TAKEN", message),
             AppError::Forbidden { reason, .. }
             | AppError::NotFound { reason, .. }
+            | AppError::Overtaken { reason, .. }
             | AppError::WrongState { reason, .. } => Self::new(class, reason, message),
+            AppError::TurnedAway(turned) => {
+                Self::new(class, turned.limit.reason(), message).retry_after(turned.retry_after)
+            }
             AppError::NotYet {
                 reason,
                 retry_after,

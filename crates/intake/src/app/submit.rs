@@ -17,6 +17,7 @@ use super::{
     submission::{NamedBranch, Submission},
 };
 use crate::{
+    admission::{Entrant, is_exempt},
     metrics,
     ports::{Acceptance, Application, DoorView, IntakeStore, NewApplication},
 };
@@ -72,7 +73,8 @@ impl<S: IntakeStore> App<S> {
         let mut outcomes = Outcomes(batch.iter().map(|_| None).collect());
         let mut own = Vec::with_capacity(batch.len());
         for (position, mut submission) in batch.into_iter().enumerate() {
-            match submission.check_applicant(caller) {
+            let may = submission.check_applicant(caller);
+            match may.and_then(|()| self.admit(caller, &submission)) {
                 Ok(()) => own.push((position, submission)),
                 Err(error) => outcomes.settle(position, Err(error)),
             }
@@ -95,6 +97,21 @@ impl<S: IntakeStore> App<S> {
         let outcomes = outcomes.finish();
         metrics::submitted(&outcomes);
         Ok(outcomes)
+    }
+
+    /// Before anything is looked up or verified, so that turning away costs little.
+    fn admit(&self, caller: &Caller, submission: &Submission) -> Result<(), AppError> {
+        if is_exempt(caller, submission) {
+            return Ok(());
+        }
+        let branch = submission.branch.code();
+        let entrant = Entrant {
+            caller,
+            branch,
+            held: branch.map_or(0, |branch| self.parts.standings.held_by(branch)),
+            request_id: submission.request_id.as_ref(),
+        };
+        Ok(self.parts.admission.admit(entrant, self.now())?)
     }
 
     async fn judge(

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 
 use lgpki_domain::{
-    ApplicationId, BodyCode, Digest, Faults, Timestamp, directory::Body as LocalBody,
+    ApplicationId, BodyCode, Digest, Faults, Limits, Timestamp, directory::Body as LocalBody,
 };
 use lgpki_ledger::{EntryError, Stamp};
 
 use super::{
-    event::{IssuedBody, ReceivedBody, Refusals},
+    event::{IssuedBody, ReceivedBody, Refusals, TurnedAway},
     record::Record,
 };
-use crate::ports::{ActRefused, DirectoryChange, Lane, RenewalAnswered, Settled};
+use crate::ports::{ActRefused, DirectoryChange, Lane, LimitsInForce, RenewalAnswered, Settled};
 
 /// A command.
 #[derive(Debug)]
@@ -55,6 +55,16 @@ pub(crate) enum Command {
     },
     NoteRefusedLogins {
         refusals: Vec<Refusals>,
+        at: Timestamp,
+    },
+    ChangeLimits {
+        limits: Limits,
+        /// The revision that the operator saw.
+        seen: u64,
+        stamp: Stamp,
+    },
+    NoteTurnedAway {
+        turned: Vec<TurnedAway>,
         at: Timestamp,
     },
 }
@@ -155,6 +165,9 @@ pub(crate) enum Outcome {
     Changed(Result<u32, Faults>),
     Deactivated(Result<LocalBody, Faults>),
     Noted,
+    LimitsInForce(LimitsInForce),
+    /// Somebody else changed them first.
+    LimitsChangedBefore(LimitsInForce),
     /// An event would be too large.
     Unrecordable(EntryError),
     /// The tables do not make sense.

@@ -4,12 +4,14 @@
 //! a kind is final; a change is a new version that is read beside the old one. The bodies of what is
 //! large are shared, so that they pass the writer without being copied.
 
+mod admission;
 mod application;
 mod directory;
 
 use lgpki_ledger::{EntryRef, Stamp};
 
 pub(crate) use self::{
+    admission::{AdmissionRefused, LimitsChanged, TurnedAway},
     application::{
         Abandoned, Approved, Attempt, Claimed, Completed, Content, Counted, Delivered, Examination,
         Failed, Issue, Issued, IssuedBody, NameErased, Received, ReceivedBody, Rejected,
@@ -66,6 +68,10 @@ lgpki_ledger::events! {
         BranchDeactivated(BranchDeactivated),
         /// Logins were refused.
         LoginRefused(LoginRefused),
+        /// An operator changed the limits of admission.
+        LimitsChanged(LimitsChanged),
+        /// Applications were turned away over a limit.
+        AdmissionRefused(AdmissionRefused),
     }
 }
 

@@ -7,16 +7,18 @@ use super::{
     applications::{Applications, At},
     command::{Command, Outcome},
     directory::{Directories, chunks},
-    event::{INTAKE, IntakeEvent, LoginRefused, NameErased, issuer_index},
+    event::{AdmissionRefused, INTAKE, IntakeEvent, LoginRefused, NameErased, issuer_index},
+    limits::LimitsTable,
     step::Step,
     tables,
 };
 
-/// Applications and directories.
+/// Applications, directories, limits.
 #[derive(Debug, Default)]
 pub(crate) struct IntakeMachine {
     pub(crate) applications: Applications,
     pub(crate) directories: Directories,
+    pub(crate) limits: LimitsTable,
 }
 
 impl Machine for IntakeMachine {
@@ -25,7 +27,7 @@ impl Machine for IntakeMachine {
     type Event = IntakeEvent;
 
     const TABLES: &'static [&'static str] = tables::ALL;
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
         match command {
@@ -69,6 +71,18 @@ impl Machine for IntakeMachine {
             Command::NoteRefusedLogins { refusals, at } => {
                 let events = chunks(refusals, LoginRefused::MOST)
                     .map(|refusals| (Stamp::new(at, INTAKE), LoginRefused { refusals }.into()))
+                    .collect();
+                Decision::record_all(events, Outcome::Noted)
+            }
+            Command::ChangeLimits {
+                limits,
+                seen,
+                stamp,
+            } => self.limits.decide(limits, seen, stamp),
+            Command::NoteTurnedAway { turned, at } => {
+                let event = |turned_away| AdmissionRefused { turned_away }.into();
+                let events = chunks(turned, AdmissionRefused::MOST)
+                    .map(|turned| (Stamp::new(at, INTAKE), event(turned)))
                     .collect();
                 Decision::record_all(events, Outcome::Noted)
             }
@@ -138,8 +152,13 @@ impl Machine for IntakeMachine {
             IntakeEvent::BranchDeactivated(event) => {
                 self.directories.apply_deactivation(tables, event, at.time);
             }
+            IntakeEvent::LimitsChanged(event) => {
+                self.limits.apply(tables, event, &recorded.stamp);
+            }
             // Kept for the auditor, and for the sweep of names at the next start.
-            IntakeEvent::LoginRefused(_) | IntakeEvent::NameErased(_) => {}
+            IntakeEvent::LoginRefused(_)
+            | IntakeEvent::AdmissionRefused(_)
+            | IntakeEvent::NameErased(_) => {}
         }
     }
 
@@ -147,6 +166,7 @@ impl Machine for IntakeMachine {
         *self = Self {
             applications: Applications::load(view)?,
             directories: Directories::load(view)?,
+            limits: LimitsTable::load(view)?,
         };
         Ok(())
     }

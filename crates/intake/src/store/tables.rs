@@ -16,5 +16,16 @@ pub(crate) const ORGANIZATION: &str = "organization";
 /// Body code, unit and English name → account.
 pub(crate) const ACCOUNT: &str = "account";
 
+/// One record: the limits in force.
+pub(crate) const LIMITS: &str = "limits";
+
 /// All of them.
-pub(crate) const ALL: &[&str] = &[APPLICATION, BRANCH, SUMMARY, BODY, ORGANIZATION, ACCOUNT];
+pub(crate) const ALL: &[&str] = &[
+    APPLICATION,
+    BRANCH,
+    SUMMARY,
+    BODY,
+    ORGANIZATION,
+    ACCOUNT,
+    LIMITS,
+];

@@ -53,6 +53,7 @@ on_every_engine! {
     a_revocation_is_completed_and_blocks_a_second_one_until_then,
     a_certificate_issued_behind_the_standings_is_in_the_way,
     answers_that_do_not_fit_change_nothing,
+    limits_change_once_for_each_revision_seen,
     listings_filter_and_page,
     directory_changes_happen_all_or_none,
     a_renamed_unit_takes_its_accounts_along,

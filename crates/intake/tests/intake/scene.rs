@@ -16,7 +16,8 @@ use lgpki_ledger::OsDisk;
 use lgpki_proto::{
     RemoteError, convert,
     v1::{
-        self, application_service_client::ApplicationServiceClient,
+        self, admission_service_client::AdmissionServiceClient,
+        application_service_client::ApplicationServiceClient,
         certificate_service_client::CertificateServiceClient,
         directory_service_client::DirectoryServiceClient,
         examination_service_client::ExaminationServiceClient,
@@ -197,6 +198,10 @@ impl Officer {
 
     pub(crate) fn certificates(&self) -> CertificateServiceClient<Channel> {
         CertificateServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn admission(&self) -> AdmissionServiceClient<Channel> {
+        AdmissionServiceClient::new(self.0.clone())
     }
 
     pub(crate) fn notices(&self) -> NoticeServiceClient<Channel> {

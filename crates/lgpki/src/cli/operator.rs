@@ -149,6 +149,16 @@ pub(crate) enum OperatorCommand {
         #[arg(long)]
         apply: bool,
     },
+    /// Show how many applications may enter, or change it at once and for good.
+    #[command(
+        after_help = "Examples:\n  lgpki operator --as offices/operator-1 limits\n  \
+                            lgpki operator limits --set branch_burst=1000 --set all_per_second=500"
+    )]
+    Limits {
+        /// A limit and its new value; may be repeated. The others stay as they are.
+        #[arg(long = "set", value_name = "NAME=NUMBER", value_parser = limit)]
+        set: Vec<(String, u32)>,
+    },
     /// Show the CAs and how fresh their CRLs are.
     Authorities,
     /// Erase the name of a branch's examiner; the audit log keeps only a commitment to it.
@@ -159,6 +169,18 @@ pub(crate) enum OperatorCommand {
     /// Bodies, branches, organizations and accounts.
     #[command(subcommand)]
     Directory(DirectoryCommand),
+}
+
+/// Reads `NAME=NUMBER`.
+fn limit(text: &str) -> Result<(String, u32), String> {
+    let (name, number) = text
+        .split_once('=')
+        .ok_or("give a name and a number, such as branch_burst=500")?;
+    let number = number
+        .trim()
+        .parse()
+        .map_err(|_| format!("{number:?} is no whole number that a limit may be"))?;
+    Ok((name.trim().to_owned(), number))
 }
 
 /// Which certificates, and why; all that is given must fit.

@@ -16,7 +16,7 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    bulk, cirs, directory, forecast, inventory, notices, rebuild, status, submit,
+    bulk, cirs, directory, forecast, inventory, limits, notices, rebuild, status, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -116,6 +116,7 @@ async fn carry_out(
         }
         OperatorCommand::RebuildInventory { apply } => rebuild::run(office, apply, output).await,
         OperatorCommand::Status => status::show(office, output).await,
+        OperatorCommand::Limits { set } => limits::run(office, &set, output).await,
         OperatorCommand::Authorities => authorities(office, output).await,
         OperatorCommand::EraseExaminerName { id } => {
             let request = v1::EraseExaminerNameRequest { id: id.to_string() };

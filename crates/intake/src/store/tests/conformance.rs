@@ -3,6 +3,7 @@
 mod directories;
 mod examining;
 mod issuing;
+mod limits;
 mod reading;
 mod renewing;
 
@@ -27,6 +28,7 @@ pub(super) use self::{
         urgent_revocations_are_claimed_first_and_the_rest_in_order,
         what_was_claimed_is_handed_out_again_only_after_its_release,
     },
+    limits::limits_change_once_for_each_revision_seen,
     reading::{
         listings_filter_and_page, the_door_sees_what_the_store_knows,
         watchers_see_every_change_of_their_branch,

@@ -1,6 +1,6 @@
 //! A long random life of a store, and a picture of all that it knows.
 
-use lgpki_domain::{ApplicationId, RevocationReason};
+use lgpki_domain::{ApplicationId, Limits, RevocationReason};
 use lgpki_testkit::SeededRandom;
 
 use super::fixtures::{
@@ -9,8 +9,8 @@ use super::fixtures::{
 use crate::{
     error::StoreError,
     ports::{
-        Act, Application, Content, DirectoryChange, Filter, IntakeStore, Lane, NewApplication,
-        Settled, Settlement,
+        Act, Application, Content, DirectoryChange, Filter, IntakeStore, Lane, LimitsInForce,
+        NewApplication, Settled, Settlement,
     },
 };
 
@@ -24,6 +24,7 @@ pub(super) struct Picture {
     bodies: Vec<lgpki_domain::directory::Body>,
     units: usize,
     accounts: usize,
+    limits: LimitsInForce,
 }
 
 impl Picture {
@@ -73,6 +74,7 @@ pub(super) async fn picture(store: &impl IntakeStore) -> Picture {
         counts,
         unconfirmed: store.unconfirmed(at(1_000_000), 10_000).await.unwrap(),
         bodies: store.bodies(None, None, 10_000).await.unwrap(),
+        limits: store.limits().await.unwrap(),
         units: units.len(),
         accounts: accounts.len(),
     }
@@ -200,4 +202,10 @@ pub(super) async fn live(
 /// Begins a life.
 pub(super) async fn born(store: &impl IntakeStore) {
     begin(store).await;
+    let limits = Limits {
+        queue: 77,
+        ..Limits::default()
+    };
+    let changed = store.change_limits(limits, 0, officer("01001"), at(1));
+    changed.await.unwrap().unwrap();
 }

@@ -1,0 +1,181 @@
+//! Limits as front ends and operators meet them.
+
+use std::time::Duration;
+
+use lgpki_domain::{CertificateKind, OfficerRole};
+use lgpki_proto::{
+    RemoteError,
+    convert::wire,
+    v1::{
+        self, admission_service_client::AdmissionServiceClient,
+        submit_application_request::Content, submit_applications_response::Outcome,
+    },
+};
+use tokio_stream::StreamExt as _;
+use tonic::{Code, transport::Channel};
+
+use super::scene::{Scene, application, request, sapporo};
+
+/// The operator's view of the limits.
+fn desk(scene: &Scene) -> AdmissionServiceClient<Channel> {
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    operator.admission()
+}
+
+/// Lets the branch send two at once and then one a minute.
+async fn tighten(scene: &Scene) -> u64 {
+    let mut desk = desk(scene);
+    let standing = desk.get_limits(v1::GetLimitsRequest {}).await.unwrap();
+    let standing = standing.into_inner();
+    let limits = v1::Limits {
+        branch_per_hour: 60,
+        branch_per_hour_per_certificate: 0,
+        branch_burst: 2,
+        branch_burst_per_certificate: 0,
+        ..standing.limits.unwrap()
+    };
+    let change = v1::ChangeLimitsRequest {
+        limits: Some(limits),
+        revision: standing.revision,
+    };
+    let changed = desk.change_limits(change).await.unwrap().into_inner();
+    assert_eq!(changed.limits, Some(limits));
+    changed.revision
+}
+
+#[tokio::test]
+async fn over_quota_is_told_the_limit_and_a_time_that_holds() {
+    let scene = Scene::new().await;
+    tighten(&scene).await;
+    let branch = scene.branch();
+    let applications: Vec<_> = (0..4)
+        .map(|n| application(CertificateKind::OfficialDuty, n))
+        .collect();
+    for application in &applications[..2] {
+        branch.submitted(application.clone()).await;
+    }
+    let entries = scene.log_entries();
+    let mut turned = Vec::new();
+    for application in &applications[2..] {
+        let refused = branch.submit(application.clone()).await.unwrap_err();
+        assert_eq!(refused.code, Code::ResourceExhausted);
+        assert_eq!(refused.reason, "BRANCH_QUOTA");
+        assert!(refused.message.contains("same request id"), "{refused}");
+        turned.push(refused.retry_after.unwrap());
+    }
+    assert_eq!(turned, [1, 2].map(Duration::from_mins));
+    // Nothing of it was stored.
+    assert_eq!(scene.log_entries(), entries);
+    scene.clock.advance_seconds(60);
+    branch.submitted(applications[2].clone()).await;
+    let early = branch.submit(applications[3].clone()).await.unwrap_err();
+    assert_eq!(early.retry_after, Some(Duration::from_mins(1)));
+    scene.clock.advance_seconds(60);
+    branch.submitted(applications[3].clone()).await;
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_is_admitted_item_by_item() {
+    let scene = Scene::new().await;
+    tighten(&scene).await;
+    let items: Vec<_> = (0..5)
+        .map(|n| v1::SubmitApplicationsRequest {
+            application: Some(application(CertificateKind::OfficialDuty, n)),
+        })
+        .collect();
+    let mut client = scene.branch().applications();
+    let answers = client
+        .submit_applications(tokio_stream::iter(items))
+        .await
+        .unwrap();
+    let mut answers = answers.into_inner();
+    let (mut accepted, mut waits) = (0, Vec::new());
+    while let Some(answer) = answers.next().await {
+        match answer.unwrap().outcome.unwrap() {
+            Outcome::Accepted(_) => accepted += 1,
+            Outcome::Refused(refusal) => {
+                assert_eq!(refusal.reason, "BRANCH_QUOTA");
+                waits.push(refusal.retry_after_ms);
+            }
+        }
+    }
+    assert_eq!((accepted, waits), (2, vec![60_000, 120_000, 180_000]));
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn a_compromised_key_is_revoked_whatever_the_limits() {
+    let scene = Scene::new().await;
+    tighten(&scene).await;
+    let branch = scene.branch();
+    for n in 0..2 {
+        let application = application(CertificateKind::OfficialDuty, n);
+        branch.submitted(application).await;
+    }
+    let revoke = |n: usize, reason| {
+        let content = v1::RevokeContent {
+            serial: "41".repeat(16),
+            reason: wire(reason),
+        };
+        request(&format!("request-end-{n}"), Content::Revoke(content))
+    };
+    let compromised = revoke(1, lgpki_domain::RevocationReason::KeyCompromise);
+    let replaced = revoke(2, lgpki_domain::RevocationReason::Superseded);
+    // Both are of a certificate that does not exist; only one comes so far that this is seen.
+    let seen = branch.submit(compromised).await.unwrap_err();
+    assert_eq!(seen.code, Code::InvalidArgument);
+    let turned = branch.submit(replaced).await.unwrap_err();
+    assert_eq!(turned.code, Code::ResourceExhausted);
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn limits_are_changed_by_whoever_saw_them_last_and_only_to_what_can_work() {
+    let scene = Scene::new().await;
+    let mut desk = desk(&scene);
+    let standing = desk.get_limits(v1::GetLimitsRequest {}).await.unwrap();
+    let standing = standing.into_inner();
+    assert_eq!((standing.revision, standing.changed_at.as_str()), (0, ""));
+    let limits = standing.limits.unwrap();
+    let change = |limits, revision| v1::ChangeLimitsRequest {
+        limits: Some(limits),
+        revision,
+    };
+    let none = v1::Limits {
+        all_per_second: 0,
+        ..limits
+    };
+    let refused = desk.change_limits(change(none, 0)).await.unwrap_err();
+    let refused = RemoteError::from(refused);
+    assert_eq!(refused.faults[0].field, "limits.all_per_second");
+    assert_eq!(tighten(&scene).await, 1);
+    let late = desk.change_limits(change(limits, 0)).await.unwrap_err();
+    let late = RemoteError::from(late);
+    assert_eq!(
+        (late.code, late.reason.as_str()),
+        (Code::Aborted, "LIMITS_CHANGED")
+    );
+    let standing = desk.get_limits(v1::GetLimitsRequest {}).await.unwrap();
+    let standing = standing.into_inner();
+    assert!(standing.changed_by.starts_with("operator/-/"));
+    assert!(scene.log_text().contains("\"kind\":\"limits.changed\""));
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_turned_away_stands_in_the_log_in_the_end() {
+    let scene = Scene::new().await;
+    tighten(&scene).await;
+    let branch = scene.branch();
+    for n in 0..5 {
+        // Two are taken, three turned away.
+        let _ = branch
+            .submit(application(CertificateKind::OfficialDuty, n))
+            .await;
+    }
+    let store = scene.store.clone();
+    scene.stop().await;
+    let log = super::scene::log_text(&store);
+    assert!(log.contains("admission.refused") && log.contains("\"count\":3,\"limit\":\"branch\""));
+}

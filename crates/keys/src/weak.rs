@@ -8,7 +8,10 @@
 //! on its curve is the CSR reader's business.
 
 mod fermat;
+mod residues;
 mod spki;
+
+use residues::residues;
 
 /// What makes a key weak.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +57,6 @@ pub enum Weakness {
     NotExamined,
 }
 
-/// The odd primes below 752.
-const PRIMES: [u32; 132] = odd_primes();
 /// The primes that the ROCA fingerprint looks at.
 const ROCA_LARGEST: u32 = 167;
 
@@ -75,17 +76,6 @@ const SMALL_ORDER: [[u8; 32]; 7] = [
 pub fn check(spki: &[u8]) -> Result<(), Weakness> {
     match spki::read(spki).ok_or(Weakness::Malformed)? {
         spki::Key::Rsa { modulus, exponent } => check_rsa(modulus, exponent),
-        spki::Key::Ed25519(point) => check_ed25519(point),
-        spki::Key::Other => Ok(()),
-    }
-}
-
-/// The part of [`check`] that is left for a key whose size, exponent, small factors and ROCA
-/// fingerprint were examined already, as the CSR reader does: primes close to each other, points
-/// of small order.
-pub fn check_remaining(spki: &[u8]) -> Result<(), Weakness> {
-    match spki::read(spki).ok_or(Weakness::Malformed)? {
-        spki::Key::Rsa { modulus, .. } => check_primes_apart(without_leading_zeros(modulus)),
         spki::Key::Ed25519(point) => check_ed25519(point),
         spki::Key::Other => Ok(()),
     }
@@ -138,36 +128,6 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
     &number[number.iter().take_while(|octet| **octet == 0).count()..]
 }
 
-/// The modulus modulo each of [`PRIMES`]; one pass over it serves as many primes as fit 32 bits.
-fn residues(modulus: &[u8]) -> Vec<(u32, u32)> {
-    let mut out = Vec::with_capacity(PRIMES.len());
-    let mut rest = &PRIMES[..];
-    while !rest.is_empty() {
-        let mut product = 1;
-        let mut taken = 0;
-        while let Some(next) = rest.get(taken).and_then(|p| u32::checked_mul(product, *p)) {
-            product = next;
-            taken += 1;
-        }
-        let residue = remainder(modulus, product);
-        out.extend(rest[..taken].iter().map(|p| (*p, residue % p)));
-        rest = &rest[taken..];
-    }
-    out
-}
-
-/// The modulus has a whole number of 32-bit words, for its size was checked.
-fn remainder(modulus: &[u8], by: u32) -> u32 {
-    let mut residue = 0u32;
-    for word in modulus.chunks_exact(4) {
-        let word = word.iter().fold(0, |w, octet| w << 8 | u64::from(*octet));
-        let dividend = u64::from(residue) << 32 | word;
-        // A remainder by a 32-bit number fits 32 bits.
-        residue = u32::try_from(dividend % u64::from(by)).unwrap_or_default();
-    }
-    residue
-}
-
 /// Vulnerable chips made primes of the form k·M + (65537^a mod M), M a product of the first
 /// primes; so the modulus is a power of 65537 modulo each of them. Another modulus is so for all
 /// of them about once in 2^27.
@@ -188,26 +148,6 @@ fn has_roca_fingerprint(residues: &[(u32, u32)]) -> bool {
                 }
             }
         })
-}
-
-const fn odd_primes() -> [u32; 132] {
-    let mut primes = [0; 132];
-    let (mut found, mut candidate) = (0, 3);
-    while found < primes.len() {
-        let (mut i, mut prime) = (0, true);
-        while i < found {
-            if candidate % primes[i] == 0 {
-                prime = false;
-            }
-            i += 1;
-        }
-        if prime {
-            primes[found] = candidate;
-            found += 1;
-        }
-        candidate += 2;
-    }
-    primes
 }
 
 const fn one() -> [u8; 32] {

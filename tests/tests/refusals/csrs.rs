@@ -15,7 +15,7 @@ use openssl::{
     hash::MessageDigest,
     nid::Nid,
     pkey::{PKey, Private},
-    rsa::{Padding, Rsa},
+    rsa::{Padding, Rsa, RsaPrivateKeyBuilder},
     sign::{RsaPssSaltlen, Signer},
 };
 
@@ -191,6 +191,8 @@ impl Table {
         self.add("negative modulus", negative, &["CSR_KEY_ENCODING"]);
         let close = Draft::rsa_of(&subject(), close_primes()).build();
         self.add("primes close together", close, &["CSR_KEY_WEAK"]);
+        let smooth = Draft::rsa_of(&subject(), with_small_factor()).build();
+        self.add("a small prime factor", smooth, &["CSR_KEY_WEAK"]);
     }
 
     fn other_keys(&mut self) {
@@ -386,6 +388,25 @@ fn close_primes() -> PKey<Private> {
     qi.mod_inverse(&q, &p, &mut context).unwrap();
     let key = Rsa::from_private_components(&p * &q, e, d, p, q, dp, dq, qi).unwrap();
     PKey::from_rsa(key).unwrap()
+}
+
+/// An RSA key of 2048 bits, one of whose three primes is 751.
+fn with_small_factor() -> PKey<Private> {
+    let mut context = BigNumContext::new().unwrap();
+    let number = |n| BigNum::from_u32(n).unwrap();
+    let (one, e, small) = (number(1), number(65_537), number(751));
+    loop {
+        let (mut p, mut q) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+        p.generate_prime(1020, false, None, None).unwrap();
+        q.generate_prime(1019, false, None, None).unwrap();
+        let modulus = &(&p * &q) * &small;
+        let order = &(&(&p - &one) * &(&q - &one)) * &number(750);
+        let mut d = BigNum::new().unwrap();
+        if modulus.num_bits() == 2048 && d.mod_inverse(&e, &order, &mut context).is_ok() {
+            let key = RsaPrivateKeyBuilder::new(modulus, e, d).unwrap();
+            return PKey::from_rsa(key.build()).unwrap();
+        }
+    }
 }
 
 /// A request that nothing is wrong with, out of an application.

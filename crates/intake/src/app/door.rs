@@ -259,8 +259,7 @@ fn check_csr(
             return None;
         }
     };
-    // The reader has looked for the weaknesses that a division finds.
-    if let Err(weakness) = lgpki_keys::weak::check_remaining(csr.public_key().der()) {
+    if let Err(weakness) = lgpki_keys::weak::check(csr.public_key().der()) {
         faults.push(CSR, "CSR_KEY_WEAK", weakness.to_string());
     }
     if let Some((particulars, subject)) = particulars.zip(wish.subject.as_ref())

@@ -6,7 +6,7 @@ use openssl::{
     rsa::Rsa,
 };
 
-use super::*;
+use super::{residues::PRIMES, *};
 use crate::{Signer, SoftwareKey};
 
 const E: &[u8] = &[1, 0, 1];
@@ -43,21 +43,6 @@ fn primes_next_to_each_other_are_found() {
     assert_eq!(check_rsa(&modulus, E), Err(Weakness::CloseFactors));
     let square = (&*p * &*p).to_vec();
     assert_eq!(check_rsa(&square, E), Err(Weakness::CloseFactors));
-}
-
-#[test]
-fn what_is_left_after_the_allow_list_is_found_in_a_whole_key() {
-    let p = prime(1024);
-    let q = next_prime(p.to_owned().unwrap());
-    let e = BigNum::from_u32(65_537).unwrap();
-    let close = Rsa::from_public_components(&*p * &*q, e).unwrap();
-    let spki = close.public_key_to_der().unwrap();
-    assert_eq!(check_remaining(&spki), Err(Weakness::CloseFactors));
-    for algorithm in KeyAlgorithm::ALL {
-        let key = SoftwareKey::generate(algorithm).unwrap();
-        assert_eq!(check_remaining(key.public_key().der()), Ok(()));
-    }
-    assert_eq!(check_remaining(&spki[1..]), Err(Weakness::Malformed));
 }
 
 #[test]

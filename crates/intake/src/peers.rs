@@ -13,7 +13,10 @@ use lgpki_proto::{
     },
 };
 use lgpki_runtime::client;
-use lgpki_x509::{certificate::Certificate, key::KeyId};
+use lgpki_x509::{
+    certificate::{Certificate, authority_key_id},
+    key::KeyId,
+};
 use tokio::sync::RwLock;
 use tonic::{Request, transport::Channel};
 
@@ -153,7 +156,7 @@ fn pick(
     authority: Option<Authority>,
     certificate: &[u8],
 ) -> Option<Arc<[u8]>> {
-    let wanted = Certificate::parse(certificate).ok()?.authority_key_id()?;
+    let wanted = authority_key_id(certificate)?;
     known
         .iter()
         .filter(|ca| Some(ca.authority) == authority && ca.key_id == Some(wanted))

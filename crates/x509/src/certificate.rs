@@ -19,10 +19,11 @@ use crate::{
     error::X509Error,
     key::{KeyId, SubjectPublicKey, sha256},
     name::{Language, authority_parts, name, subject_parts},
+    oid,
     particulars::{HostNames, MailAddress, Particulars, parse_login_uri},
     profile::kind_of_policy,
     service::SERVICE_URI,
-    signed::Signed,
+    signed::{Parts, Signed},
     time::from_time,
 };
 use der::Decode;
@@ -293,6 +294,31 @@ impl Certificate {
 
     pub(crate) const fn subject_name(&self) -> &Name {
         &self.subject_name
+    }
+}
+
+/// The key that an authorityKeyIdentifier names, if it has 20 octets, without reading the rest of the
+/// certificate: for whoever looks for the issuer of one that was read before.
+#[must_use]
+pub fn authority_key_id(der: &[u8]) -> Option<KeyId> {
+    let parts = Parts::read(der).ok()?;
+    let mut tbs = Reader::new(parts.to_be_signed).open(tag::SEQUENCE).ok()?;
+    while tbs.peek()? != tag::context_constructed(3) {
+        tbs.value().ok()?;
+    }
+    let mut extensions = tbs.open(tag::context_constructed(3)).ok()?;
+    let mut extensions = extensions.open(tag::SEQUENCE).ok()?;
+    loop {
+        let mut extension = extensions.open(tag::SEQUENCE).ok()?;
+        if extension.expect(tag::OID).ok()? != oid::AUTHORITY_KEY_IDENTIFIER {
+            continue;
+        }
+        if extension.peek()? == tag::BOOLEAN {
+            extension.value().ok()?;
+        }
+        let value = extension.expect(tag::OCTET_STRING).ok()?;
+        let mut identifier = Reader::new(value).open(tag::SEQUENCE).ok()?;
+        return KeyId::from_bytes(identifier.expect(tag::context(0)).ok()?);
     }
 }
 

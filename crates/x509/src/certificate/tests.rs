@@ -46,6 +46,8 @@ fn every_field_of_every_kind_reads_back() {
         assert_eq!(read.key_digest(), RSA.public.digest());
         assert_eq!(read.key_id(), Some(RSA.public.key_id()));
         assert_eq!(read.authority_key_id(), Some(CA.public.key_id()));
+        assert_eq!(authority_key_id(&der), Some(CA.public.key_id()));
+        assert_eq!(authority_key_id(&der[..der.len() - 1]), None);
         assert_eq!(read.dns_names(), particulars.dns_names());
         assert_eq!(read.crl_addresses().len(), 2);
         assert!(!read.is_ca() && !read.is_self_issued());

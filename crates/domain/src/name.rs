@@ -75,33 +75,38 @@ pub struct Subject {
     pub name: Names,
 }
 
-fn check_length(field: String, text: &str) -> Result<String, Fault> {
-    let length = text.chars().count();
-    if length == 0 {
-        return Err(Fault::new(
-            field,
-            "NAME_MISSING",
-            "the name is empty; fill it in",
-        ));
+/// The name's characters are checked without allocating: names are read at every step of a path.
+fn check_length(field: &str, language: &str, text: &str) -> Result<(), Fault> {
+    let fault =
+        |reason, message: String| Err(Fault::new(format!("{field}.{language}"), reason, message));
+    if text.is_empty() {
+        return fault("NAME_MISSING", "the name is empty; fill it in".to_owned());
     }
+    // A character has at least one byte.
+    let length = if text.len() > LONGEST {
+        text.chars().count()
+    } else {
+        1
+    };
     if length > LONGEST {
         let message = format!("the name has {length} characters; at most {LONGEST} are allowed");
-        return Err(Fault::new(field, "NAME_TOO_LONG", message));
+        return fault("NAME_TOO_LONG", message);
     }
-    if text.trim() != text || text.contains("  ") || text.starts_with('　') || text.ends_with('　')
-    {
+    // The ideographic space counts as white space.
+    let doubled = text.as_bytes().windows(2).any(|pair| pair == b"  ");
+    if doubled || text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
         let message = "the name begins or ends with a space or has two in a row; remove them";
-        return Err(Fault::new(field, "NAME_SPACING", message));
+        return fault("NAME_SPACING", message.to_owned());
     }
-    Ok(field)
+    Ok(())
 }
 
 fn check_english(field: &str, text: &str) -> Result<(), Fault> {
-    let field = check_length(format!("{field}.en"), text)?;
+    check_length(field, "en", text)?;
     match text.chars().find(|c| !is_printable_string(*c)) {
         None => Ok(()),
         Some(c) => Err(Fault::new(
-            field,
+            format!("{field}.en"),
             "NAME_NOT_PRINTABLE_STRING",
             format!(
                 "{c:?} cannot stand in an English name; use A-Z a-z 0-9 ' ( ) + , - . / : = ? and spaces"
@@ -111,11 +116,11 @@ fn check_english(field: &str, text: &str) -> Result<(), Fault> {
 }
 
 fn check_japanese(field: &str, text: &str) -> Result<(), Fault> {
-    let field = check_length(format!("{field}.ja"), text)?;
+    check_length(field, "ja", text)?;
     match text.chars().find(|c| !is_japanese(*c)) {
         None => Ok(()),
         Some(c) => Err(Fault::new(
-            field,
+            format!("{field}.ja"),
             "NAME_NOT_JAPANESE",
             format!(
                 "{c:?} (U+{:04X}) does not belong in a Japanese name; this looks like mojibake, so \
@@ -127,8 +132,9 @@ fn check_japanese(field: &str, text: &str) -> Result<(), Fault> {
 }
 
 /// The repertoire of PrintableString (X.680 §41.4).
-fn is_printable_string(c: char) -> bool {
-    c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c)
+const fn is_printable_string(c: char) -> bool {
+    matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9'
+        | ' ' | '\'' | '(' | ')' | '+' | ',' | '-' | '.' | '/' | ':' | '=' | '?')
 }
 
 /// Kana, kanji, full-width forms, common punctuation and printable ASCII; neither half-width

@@ -289,15 +289,18 @@ pub fn names(faults: &mut Faults, field: &str, names: Option<&v1::Names>) -> Opt
 /// Reads a subject that must be given; whether its kind needs the unit is for the caller to judge.
 pub fn subject(faults: &mut Faults, field: &str, subject: Option<&v1::Subject>) -> Option<Subject> {
     let given = required_message(faults, field, subject)?;
-    let body = names(faults, &format!("{field}.body"), given.body.as_ref());
+    let mut part = |part: &str, given: Option<&v1::Names>| {
+        // Most names are right, and need no path to say where they are wrong.
+        let right = given.and_then(|given| Names::try_new(part, &given.en, &given.ja).ok());
+        right.or_else(|| names(faults, &format!("{field}.{part}"), given))
+    };
+    let body = part("body", given.body.as_ref());
     // An empty message means the same as none: some front ends always write it.
     let unit = match &given.unit {
-        Some(unit) if *unit != v1::Names::default() => {
-            Some(names(faults, &format!("{field}.unit"), Some(unit)))
-        }
+        Some(unit) if *unit != v1::Names::default() => Some(part("unit", Some(unit))),
         _ => None,
     };
-    let name = names(faults, &format!("{field}.name"), given.name.as_ref());
+    let name = part("name", given.name.as_ref());
     let unit = match unit {
         Some(Some(unit)) => Some(unit),
         Some(None) => return None,

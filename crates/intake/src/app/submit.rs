@@ -4,7 +4,7 @@
 //! one durable unit; each application in it is decided on its own. The examiners' names are durable
 //! apart from the log before an entry commits to them.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use lgpki_domain::{ApplicationId, Caller, Digest, OfficerRole, application::Sort};
 use lgpki_store::{Opening, OpeningStore, commit};
@@ -24,6 +24,10 @@ use crate::{
 
 /// So few are inspected where the call is served; more go to threads of their own.
 const INLINE: usize = 2;
+
+/// How many threads inspect. Asking the system takes it longer than inspecting one application does.
+static LANES: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
 
 /// An application that stands.
 #[derive(Clone, Debug)]
@@ -352,10 +356,9 @@ async fn inspect(batch: Vec<(usize, Submission)>) -> Result<Vec<(usize, Inspecte
     if batch.len() <= INLINE {
         return Ok(batch.into_iter().map(one).collect());
     }
-    let lanes = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = batch.len().div_ceil(lanes);
+    let share = batch.len().div_ceil(*LANES);
     let mut rest = batch.into_iter();
-    let mut tasks = Vec::with_capacity(lanes);
+    let mut tasks = Vec::with_capacity(*LANES);
     loop {
         let chunk: Vec<_> = rest.by_ref().take(share).collect();
         if chunk.is_empty() {

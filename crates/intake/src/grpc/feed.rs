@@ -1,6 +1,8 @@
 //! An answering stream whose last word comes after all its items.
 //!
-//! Several tasks may feed one stream; when all of them are done, the caller is told why it ends.
+//! Several tasks may feed one stream; when all of them are done, the caller is told why it ends. Items
+//! that are there together are handed over together: one by one, each would wake the connection and
+//! leave in a packet of its own.
 
 use std::{
     pin::Pin,
@@ -16,7 +18,8 @@ use tonic::Status;
 /// What the caller receives: items, and at last why there will be no more, unless all went well.
 #[derive(Debug)]
 pub struct Feed<T> {
-    items: mpsc::Receiver<T>,
+    batches: mpsc::Receiver<Vec<T>>,
+    items: std::vec::IntoIter<T>,
     ending: Ending,
 }
 
@@ -31,25 +34,36 @@ impl Ending {
     }
 }
 
-/// A stream that holds up to `most` items for its reader.
-pub(super) fn channel<T>(most: usize) -> (mpsc::Sender<T>, Ending, Feed<T>) {
-    let (sender, items) = mpsc::channel(most);
+/// A stream that holds up to `most` batches of items for its reader.
+pub(super) fn channel<T>(most: usize) -> (mpsc::Sender<Vec<T>>, Ending, Feed<T>) {
+    let (sender, batches) = mpsc::channel(most);
     let ending = Ending::default();
     let feed = Feed {
-        items,
+        batches,
+        items: Vec::new().into_iter(),
         ending: ending.clone(),
     };
     (sender, ending, feed)
 }
 
+/// Nothing in it is pinned.
+impl<T> Unpin for Feed<T> {}
+
 impl<T> Stream for Feed<T> {
     type Item = Result<T, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.items.poll_recv(context) {
-            Poll::Ready(Some(item)) => Poll::Ready(Some(Ok(item))),
-            Poll::Ready(None) => Poll::Ready(self.ending.0.lock().take().map(Err)),
-            Poll::Pending => Poll::Pending,
+        loop {
+            if let Some(item) = self.items.next() {
+                return Poll::Ready(Some(Ok(item)));
+            }
+            match self.batches.poll_recv(context) {
+                Poll::Ready(Some(batch)) => self.items = batch.into_iter(),
+                Poll::Ready(None) => {
+                    return Poll::Ready(self.ending.0.lock().take().map(Err));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 }
@@ -66,12 +80,14 @@ mod tests {
         ending.set(Status::unavailable("stopping"));
         ending.set(Status::internal("too late"));
         let other = sender.clone();
-        sender.send(1).await.unwrap();
+        sender.send(vec![1, 2]).await.unwrap();
         drop(sender);
-        other.send(2).await.unwrap();
+        other.send(vec![]).await.unwrap();
+        other.send(vec![3]).await.unwrap();
         drop(other);
         assert_eq!(feed.next().await.unwrap().unwrap(), 1);
         assert_eq!(feed.next().await.unwrap().unwrap(), 2);
+        assert_eq!(feed.next().await.unwrap().unwrap(), 3);
         assert_eq!(
             feed.next().await.unwrap().unwrap_err().message(),
             "stopping"

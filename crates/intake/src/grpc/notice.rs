@@ -75,7 +75,7 @@ impl<S: IntakeStore> Handlers<S> {
         &self,
         rpc: &Rpc,
         mut asked: v1::ListNoticesRequest,
-        sender: &mpsc::Sender<Message>,
+        sender: &mpsc::Sender<Vec<Message>>,
     ) -> Status {
         let mut bell = self.app.peers().bells().hear(&asked.branch);
         let mut greeted = false;
@@ -93,7 +93,7 @@ impl<S: IntakeStore> Handlers<S> {
                     notices: page.notices,
                     next_cursor: page.next_cursor,
                 };
-                if sender.send(message).await.is_err() {
+                if sender.send(vec![message]).await.is_err() {
                     return Status::cancelled("the watcher left");
                 }
             }

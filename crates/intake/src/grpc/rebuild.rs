@@ -53,10 +53,10 @@ pub(super) async fn rebuild<S: IntakeStore>(
 
 async fn pass_on(
     mut told: Streaming<Message>,
-    sender: &mpsc::Sender<Message>,
+    sender: &mpsc::Sender<Vec<Message>>,
 ) -> Result<(), Status> {
     while let Some(message) = told.message().await? {
-        if sender.send(message).await.is_err() {
+        if sender.send(vec![message]).await.is_err() {
             break;
         }
     }

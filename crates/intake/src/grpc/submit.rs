@@ -29,6 +29,9 @@ const BYTES_HELD: usize = 16 * 1024 * 1024;
 /// Batches of one stream under way at the same time.
 const UNDER_WAY: usize = 3;
 
+/// Batches of answers that may wait for the caller to read them.
+const ANSWERED: usize = 2;
+
 /// Answers each application of a stream.
 pub(super) fn stream<S: IntakeStore>(
     handlers: Handlers<S>,
@@ -36,7 +39,7 @@ pub(super) fn stream<S: IntakeStore>(
     arriving: Streaming<Item>,
 ) -> Feed<Answer> {
     let most = handlers.app.settings().submit_batch;
-    let (answers, ending, feed) = feed::channel(2 * most);
+    let (answers, ending, feed) = feed::channel(ANSWERED);
     let (sender, arrived) = mpsc::channel(most);
     let reader = Reader {
         sender,
@@ -62,7 +65,7 @@ struct Reader {
     sender: mpsc::Sender<Arrived>,
     room: Arc<Semaphore>,
     /// Closed when the caller has gone.
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<Vec<Answer>>,
     ending: Ending,
     rpc: Rpc,
     shutdown: Shutdown,
@@ -106,7 +109,7 @@ async fn batches<S: IntakeStore>(
     handlers: Handlers<S>,
     rpc: Rpc,
     mut arrived: mpsc::Receiver<Arrived>,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<Vec<Answer>>,
 ) {
     let most = handlers.app.settings().submit_batch;
     let permits = Arc::new(Semaphore::new(UNDER_WAY));
@@ -130,7 +133,7 @@ async fn one_batch<S: IntakeStore>(
     handlers: &Handlers<S>,
     rpc: &Rpc,
     batch: Vec<Arrived>,
-    answers: &mpsc::Sender<Answer>,
+    answers: &mpsc::Sender<Vec<Answer>>,
 ) {
     let now = handlers.app.now();
     let mut names = Vec::with_capacity(batch.len());
@@ -154,16 +157,13 @@ async fn one_batch<S: IntakeStore>(
             vec![Outcome::Refused(refusal); names.len()]
         }
     };
-    for (request_id, outcome) in names.into_iter().zip(outcomes) {
-        let outcome = Some(outcome);
-        let answer = Answer {
-            request_id,
-            outcome,
-        };
-        if answers.send(answer).await.is_err() {
-            return;
-        }
-    }
+    let outcomes = names.into_iter().zip(outcomes);
+    let batch = outcomes.map(|(request_id, outcome)| Answer {
+        request_id,
+        outcome: Some(outcome),
+    });
+    // A caller that has gone reads no answers.
+    let _ = answers.send(batch.collect()).await;
 }
 
 fn answer<S: IntakeStore>(

@@ -15,8 +15,8 @@ use crate::{app::watch::Watcher, ports::IntakeStore};
 
 type Change = v1::WatchApplicationsResponse;
 
-/// Changes that may wait for a slow reader.
-const BUFFERED: usize = 256;
+/// Batches of changes that may wait for a slow reader.
+const BUFFERED: usize = 2;
 /// How long the buffer may stay full before the reader counts as too slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -39,7 +39,7 @@ async fn tell<S: IntakeStore>(
     handlers: &Handlers<S>,
     rpc: &Rpc,
     mut watcher: Watcher<S>,
-    sender: &mpsc::Sender<Change>,
+    sender: &mpsc::Sender<Vec<Change>>,
 ) -> Option<Failure> {
     loop {
         let applications = tokio::select! {
@@ -54,17 +54,16 @@ async fn tell<S: IntakeStore>(
                 return Some(ending);
             }
         };
-        for application in applications {
-            let application = Some(handlers.shown(rpc, &application));
-            let change = Change { application };
-            match tokio::time::timeout(PATIENCE, sender.send(change)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return None,
-                Err(_) => {
-                    let message = "changes arrive faster than they are read; watch again";
-                    let class = ErrorClass::RateLimited;
-                    return Some(Failure::new(class, "WATCHER_TOO_SLOW", message));
-                }
+        let told = applications.iter().map(|application| Change {
+            application: Some(handlers.shown(rpc, application)),
+        });
+        match tokio::time::timeout(PATIENCE, sender.send(told.collect())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return None,
+            Err(_) => {
+                let message = "changes arrive faster than they are read; watch again";
+                let class = ErrorClass::RateLimited;
+                return Some(Failure::new(class, "WATCHER_TOO_SLOW", message));
             }
         }
     }

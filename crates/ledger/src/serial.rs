@@ -35,6 +35,17 @@ pub fn base64url(bytes: &[u8]) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The same as a JSON text, in quotation marks; `None` for what no memory could hold.
+fn base64url_json(bytes: &[u8]) -> Option<String> {
+    use base64::Engine as _;
+    let length = base64::encoded_len(bytes.len(), false)?;
+    let mut json = vec![b'"'; length + 2];
+    let text = json.get_mut(1..=length)?;
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    engine.encode_slice(bytes, text).ok()?;
+    String::from_utf8(json).ok()
+}
+
 /// Reads [`base64url`] back; `None` where the text is anything else, non-zero spare bits included.
 #[must_use]
 pub fn base64url_decode(text: &str) -> Option<Vec<u8>> {
@@ -117,12 +128,17 @@ pub mod text_list {
 
 /// Bytes as base64url without padding.
 pub mod bytes {
-    use super::{Parsed, PhantomData, base64url, from_base64};
-    use serde::{Deserializer, Serializer};
+    use super::{Parsed, PhantomData, base64url_json, from_base64};
+    use serde::{Deserializer, Serialize, Serializer, ser::Error};
+    use serde_json::value::RawValue;
 
-    /// Writes the bytes.
+    /// Writes the bytes. As JSON that is written already: a text's characters would be searched, one by
+    /// one, for what must be escaped, and this alphabet has nothing of the kind.
     pub fn serialize<T: AsRef<[u8]>, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&base64url(value.as_ref()))
+        let json = base64url_json(value.as_ref()).unwrap_or_default();
+        // An empty text is no JSON, so that nothing is written in place of the bytes.
+        let json = RawValue::from_string(json).map_err(S::Error::custom)?;
+        json.serialize(s)
     }
 
     /// Reads the bytes.
@@ -152,3 +168,26 @@ pub mod optional_bytes {
 }
 
 use fmt::Display;
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Held {
+        #[serde(with = "super::bytes")]
+        held: Vec<u8>,
+    }
+
+    #[test]
+    fn bytes_of_every_length_and_value_stand_as_base64url_and_read_back() {
+        for length in [0, 1, 2, 3, 4, 256, 1000] {
+            let bytes: Vec<u8> = (0..=u8::MAX).rev().cycle().take(length).collect();
+            let expected = format!("{{\"held\":\"{}\"}}", super::base64url(&bytes));
+            let held = Held { held: bytes };
+            assert_eq!(serde_json::to_string(&held).unwrap(), expected);
+            assert_eq!(serde_json::to_value(&held).unwrap().to_string(), expected);
+            assert_eq!(serde_json::from_str::<Held>(&expected).unwrap(), held);
+        }
+    }
+}

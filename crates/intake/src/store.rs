@@ -16,6 +16,7 @@ mod event;
 mod json;
 mod leases;
 mod limits;
+mod listing;
 mod machine;
 mod origin;
 mod query;

@@ -13,21 +13,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use lgpki_domain::{
     ApplicationId, BodyCode, Digest, RequestId, Serial, Timestamp, application::State,
 };
-use lgpki_store::{Span, StoreError, Tables, View};
+use lgpki_store::{StoreError, View};
 
 use crate::ports::Lane;
 
 pub(crate) use self::apply::At;
 use super::{
     command::{Held, Snapshot},
+    listing::Listing,
     origin::{Origin, Origins},
     recent::Recent,
-    record::{Claim, Record, RenewalOf, STATES, body_code, branch_key, number},
-    tables::{APPLICATION, BRANCH, SUMMARY},
+    record::{Claim, Record, RenewalOf, STATES, number},
+    tables::{APPLICATION, LONG, ORIGIN},
 };
-
-/// The key of the one value of the summary table.
-const APPLICATIONS: &[u8] = b"applications";
 
 /// All applications.
 #[derive(Debug, Default)]
@@ -46,6 +44,7 @@ pub(crate) struct Applications {
     /// The open revocation of a certificate.
     revocations: HashMap<Serial, ApplicationId>,
     counts: [u64; STATES.len()],
+    listing: Listing,
     origins: Origins,
     recent: Recent,
 }
@@ -107,37 +106,28 @@ impl Applications {
             recent: Recent::starting_at(view.next_index()),
             ..Self::default()
         };
-        let Some(summary) = view.get(SUMMARY, APPLICATIONS) else {
-            return Ok(all);
-        };
-        let corrupt = |what: &str| StoreError::Corrupt(format!("intake: {what}"));
-        let (counts, oldest) =
-            read_summary(&summary).ok_or_else(|| corrupt("the summary is unreadable"))?;
-        all.counts = counts;
         all.load_origins(view)?;
-        let Some(oldest) = oldest else {
-            return Ok(all);
-        };
-        for (key, value) in view.scan(APPLICATION, &Span::all().from(oldest.to_bytes())) {
-            let id = id_of(&key).ok_or_else(|| corrupt("an application's key is unreadable"))?;
-            let record = Record::decode(&value)
-                .ok_or_else(|| corrupt(&format!("the record of {id} is unreadable")))?;
+        let corrupt = |at| StoreError::Corrupt(format!("intake: the record of entry {at}"));
+        view.each_packed(APPLICATION, |received, bytes| {
+            let (id, record) = read(view, received, bytes).ok_or_else(|| corrupt(received))?;
+            all.count(&record.state, true);
             if record.is_live() {
                 all.enter(id, &record);
                 let held = Held::default();
                 all.live.insert(id, Live { record, held });
             }
-        }
+            Ok(())
+        })?;
         Ok(all)
     }
 
-    /// Restores the memory of request ids and keys.
+    /// Restores the listing and the memory of request ids and keys.
     fn load_origins(&mut self, view: &View<'_>) -> Result<(), StoreError> {
-        let unreadable =
-            || StoreError::Corrupt("intake: a branch's listing is unreadable".to_owned());
-        for (key, value) in view.scan(BRANCH, &Span::all()) {
-            let (branch, id) = split_branch_key(&key).ok_or_else(unreadable)?;
-            let origin = Origin::decode(&value).ok_or_else(unreadable)?;
+        view.each_packed(ORIGIN, |received, bytes| {
+            let read = Origin::decode(bytes);
+            let (branch, id, origin) =
+                read.ok_or_else(|| StoreError::Corrupt(format!("intake: origin {received}")))?;
+            self.listing.note(branch, id, received);
             let before = self.origins.note(branch, id, &origin);
             // Of several that came with a key, all but one were given up.
             if let Some(before) = before
@@ -147,8 +137,8 @@ impl Applications {
             {
                 self.origins.note_key(before, &origin);
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// An application as it stands.
@@ -160,16 +150,25 @@ impl Applications {
         if let Some(live) = self.live.get(&id) {
             return Ok(Some(live.snapshot(id)));
         }
-        let Some(value) = view.get(APPLICATION, &id.to_bytes()) else {
+        let Some(received) = self.listing.received(id) else {
             return Ok(None);
         };
-        let record = Record::decode(&value)
-            .ok_or_else(|| format!("the record of application {id} is unreadable"))?;
+        let found = view
+            .get_packed(APPLICATION, received)
+            .and_then(|bytes| read(view, received, &bytes))
+            .filter(|(found, _)| *found == id);
+        let (_, record) =
+            found.ok_or_else(|| format!("the record of application {id} is unreadable"))?;
         Ok(Some(Snapshot {
             id,
             record,
             held: Held::default(),
         }))
+    }
+
+    /// The record of a live application.
+    pub(crate) fn live(&self, id: ApplicationId) -> Option<&Record> {
+        self.live.get(&id).map(|live| &live.record)
     }
 
     /// The application of a request id, and its content's digest.
@@ -182,10 +181,11 @@ impl Applications {
         let Some(id) = self.origins.by_request(branch, request) else {
             return Ok(None);
         };
-        let origin = view
-            .get(BRANCH, &branch_key(branch, id))
-            .and_then(|value| Origin::decode(&value));
-        let origin = origin.ok_or("a branch's listing is unreadable")?;
+        let received = self.listing.received(id);
+        let origin = received
+            .and_then(|received| view.get_packed(ORIGIN, received))
+            .and_then(|bytes| Origin::decode(&bytes));
+        let (_, _, origin) = origin.ok_or_else(|| format!("the origin of application {id}"))?;
         Ok((origin.request == *request).then_some((id, origin.content)))
     }
 
@@ -268,6 +268,10 @@ impl Applications {
 
     pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
         STATES.into_iter().zip(self.counts).collect()
+    }
+
+    pub(crate) const fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     pub(crate) const fn recent(&self) -> &Recent {
@@ -363,17 +367,6 @@ impl Applications {
             };
         }
     }
-
-    fn write_summary(&self, tables: &mut Tables<'_>) {
-        let mut value = Vec::with_capacity(8 * STATES.len() + 16);
-        for count in self.counts {
-            value.extend_from_slice(&count.to_be_bytes());
-        }
-        if let Some(oldest) = self.live.keys().next() {
-            value.extend_from_slice(&oldest.to_bytes());
-        }
-        tables.put(SUMMARY, APPLICATIONS, value);
-    }
 }
 
 impl Live {
@@ -386,31 +379,13 @@ impl Live {
     }
 }
 
-fn read_summary(value: &[u8]) -> Option<([u64; STATES.len()], Option<ApplicationId>)> {
-    let mut counts = [0; STATES.len()];
-    let mut rest = value;
-    for count in &mut counts {
-        let (head, tail) = rest.split_first_chunk::<8>()?;
-        *count = u64::from_be_bytes(*head);
-        rest = tail;
-    }
-    match rest {
-        [] => Some((counts, None)),
-        id => Some((counts, Some(id_of(id)?))),
-    }
-}
-
-/// The application number that the 16 bytes hold.
-pub(crate) fn id_of(bytes: &[u8]) -> Option<ApplicationId> {
-    bytes.try_into().ok().map(ApplicationId::from_bytes)
-}
-
-/// The parts of a key of the branches' listings.
-fn split_branch_key(key: &[u8]) -> Option<(Option<BodyCode>, ApplicationId)> {
-    let (branch, id) = key.split_first_chunk::<4>()?;
-    let branch = match u32::from_be_bytes(*branch) {
-        0 => None,
-        number => Some(body_code(number)?),
+/// The application of a value of the table, and its record.
+fn read(view: &View<'_>, received: u64, bytes: &[u8]) -> Option<(ApplicationId, Record)> {
+    let (id, record) = bytes.split_first_chunk::<16>()?;
+    let record = if record.is_empty() {
+        Record::decode(&view.get(LONG, &received.to_be_bytes())?)
+    } else {
+        Record::decode(record)
     };
-    Some((branch, id_of(id)?))
+    Some((ApplicationId::from_bytes(*id), record?))
 }

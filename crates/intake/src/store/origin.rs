@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use lgpki_domain::{ApplicationId, BodyCode, Digest, RequestId};
 use ring::digest::{Context, SHA256};
 
-use super::record::branch_bytes;
+use super::record::{body_code, branch_bytes};
 
-/// What the index keeps in a branch's listing of each application; it never changes.
+/// What the index keeps of how an application came; it never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) request: RequestId,
@@ -21,8 +21,12 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = self.content.0.to_vec();
+    /// The record of an application.
+    pub(crate) fn encode(&self, branch: Option<BodyCode>, id: ApplicationId) -> Vec<u8> {
+        let mut out = Vec::with_capacity(149);
+        out.extend_from_slice(&branch_bytes(branch));
+        out.extend_from_slice(&id.to_bytes());
+        out.extend_from_slice(&self.content.0);
         out.push(u8::from(self.key.is_some()));
         if let Some(key) = &self.key {
             out.extend_from_slice(&key.0);
@@ -32,8 +36,14 @@ impl Origin {
     }
 
     /// Reads [`encode`](Self::encode) back; `None` if that never wrote it.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (content, rest) = bytes.split_first_chunk::<32>()?;
+    pub(crate) fn decode(bytes: &[u8]) -> Option<(Option<BodyCode>, ApplicationId, Self)> {
+        let (branch, rest) = bytes.split_first_chunk::<4>()?;
+        let branch = match u32::from_be_bytes(*branch) {
+            0 => None,
+            number => Some(body_code(number)?),
+        };
+        let (id, rest) = rest.split_first_chunk::<16>()?;
+        let (content, rest) = rest.split_first_chunk::<32>()?;
         let (key, rest) = match rest.split_first()? {
             (0, rest) => (None, rest),
             (1, rest) => rest
@@ -41,11 +51,12 @@ impl Origin {
                 .map(|(key, rest)| (Some(Digest(*key)), rest))?,
             _ => return None,
         };
-        Some(Self {
+        let origin = Self {
             request: std::str::from_utf8(rest).ok()?.parse().ok()?,
             content: Digest(*content),
             key,
-        })
+        };
+        Some((branch, ApplicationId::from_bytes(*id), origin))
     }
 }
 
@@ -107,14 +118,21 @@ mod tests {
 
     #[test]
     fn an_origin_reads_back() {
-        for key in [None, Some(Digest([7; 32]))] {
+        let id = ApplicationId::from_bytes([9; 16]);
+        let request = "r".repeat(64);
+        for (branch, key) in [
+            (None, None),
+            (Some("01001".parse().unwrap()), Some(Digest([7; 32]))),
+        ] {
             let origin = Origin {
-                request: "request-1".parse().unwrap(),
+                request: request.parse().unwrap(),
                 content: Digest([1; 32]),
                 key,
             };
-            assert_eq!(Origin::decode(&origin.encode()), Some(origin));
+            let bytes = origin.encode(branch, id);
+            assert!(bytes.len() <= lgpki_store::MAX_RECORD_BYTES);
+            assert_eq!(Origin::decode(&bytes), Some((branch, id, origin)));
         }
-        assert_eq!(Origin::decode(&[1; 33]), None);
+        assert_eq!(Origin::decode(&[0; 53]), None);
     }
 }

@@ -2,18 +2,17 @@
 //!
 //! One look takes a bounded number of rows, for the writer waits meanwhile.
 
-use lgpki_domain::{ApplicationId, BodyCode};
-use lgpki_store::{Span, View};
+use lgpki_domain::ApplicationId;
+use lgpki_store::View;
 
 use super::{
-    applications::{Applications, Corrupt, id_of},
+    applications::{Applications, Corrupt},
     command::Snapshot,
-    record::{Record, branch_bytes, branch_key},
-    tables::{APPLICATION, BRANCH},
+    record::Record,
 };
 use crate::ports::Filter;
 
-/// Rows of a table that one look passes.
+/// Applications that one look passes.
 const ROWS: usize = 1000;
 
 /// The states of live applications.
@@ -61,62 +60,15 @@ pub(super) fn page(
         let found = snapshots(all, view, found)?;
         return Ok(Page { found, next: None });
     }
-    match filter.branch {
-        Some(branch) => branch_page(all, view, filter, (branch, after), most),
-        None => whole_page(all, view, filter, after, most),
-    }
-}
-
-fn branch_page(
-    all: &Applications,
-    view: &View<'_>,
-    filter: &Filter,
-    (branch, after): (BodyCode, Option<ApplicationId>),
-    most: usize,
-) -> Result<Page, Corrupt> {
-    let mut span = Span::prefix(branch_bytes(Some(branch)));
-    if let Some(after) = after {
-        span = span.after(branch_key(Some(branch), after));
-    }
     let mut page = Page::default();
-    for (rows, (key, _)) in view.scan(BRANCH, &span).enumerate() {
+    for (rows, id) in all.listing().after(filter.branch, after).enumerate() {
         if page.found.len() == most || rows == ROWS {
             return Ok(page);
         }
-        let id = key.get(4..).and_then(id_of);
-        let id = id.ok_or("a branch's listing is unreadable")?;
         let found = all.find(view, id)?;
         let found = found.ok_or_else(|| format!("application {id} of a listing is missing"))?;
         if matches(filter, &found.record) {
             page.found.push(found);
-        }
-        page.next = Some(id);
-    }
-    page.next = None;
-    Ok(page)
-}
-
-fn whole_page(
-    all: &Applications,
-    view: &View<'_>,
-    filter: &Filter,
-    after: Option<ApplicationId>,
-    most: usize,
-) -> Result<Page, Corrupt> {
-    let mut span = Span::all();
-    if let Some(after) = after {
-        span = span.after(after.to_bytes());
-    }
-    let mut page = Page::default();
-    for (rows, (key, value)) in view.scan(APPLICATION, &span).enumerate() {
-        if page.found.len() == most || rows == ROWS {
-            return Ok(page);
-        }
-        let id = id_of(&key).ok_or("an application's key is unreadable")?;
-        let record = Record::decode(&value)
-            .ok_or_else(|| format!("the record of application {id} is unreadable"))?;
-        if matches(filter, &record) {
-            page.found.extend(all.find(view, id)?);
         }
         page.next = Some(id);
     }
@@ -154,6 +106,11 @@ pub(super) fn distinct(
         .filter(|id| seen.insert(*id))
         .collect();
     last.reverse();
+    // Most changes are of states that a watcher did not ask for; those are not copied.
+    last.retain(|id| {
+        let live = all.live(*id);
+        live.is_none_or(|record| matches(filter, record))
+    });
     let mut found = snapshots(all, view, last.into_iter())?;
     found.retain(|one| matches(filter, &one.record));
     Ok(found)

@@ -4,7 +4,7 @@
 //! CSR or a certificate: those stand in the log only.
 
 use lgpki_domain::{
-    ApplicationId, BodyCode, CertificateKind, Digest, Serial, Timestamp,
+    BodyCode, CertificateKind, Digest, Serial, Timestamp,
     application::{Approver, Sort, State},
 };
 
@@ -100,9 +100,8 @@ impl Record {
         !self.state.is_final() || matches!(self.renewal, Some(RenewalOf { closed: false, .. }))
     }
 
-    /// The record's bytes.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(112);
+    /// Appends the record's bytes.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.push(small(number(&self.state)));
         out.push(small(place(&Sort::ALL, &self.sort)));
         out.push(small(place(&CertificateKind::ALL, &self.kind)));
@@ -163,7 +162,6 @@ impl Record {
                 out.extend_from_slice(reason.as_bytes());
             }
         }
-        out
     }
 
     /// Reads [`encode`](Self::encode) back; `None` if that never wrote it.
@@ -314,13 +312,6 @@ pub(crate) fn branch_bytes(branch: Option<BodyCode>) -> [u8; 4] {
     branch.map_or(0, BodyCode::number).to_be_bytes()
 }
 
-/// The key of a branch's listing, and the prefix of all its keys.
-pub(crate) fn branch_key(branch: Option<BodyCode>, id: ApplicationId) -> Vec<u8> {
-    let mut key = branch_bytes(branch).to_vec();
-    key.extend_from_slice(&id.to_bytes());
-    key
-}
-
 fn small(n: usize) -> u8 {
     u8::try_from(n).unwrap_or(u8::MAX)
 }
@@ -392,7 +383,8 @@ mod tests {
                 }),
                 state,
             };
-            let bytes = record.encode();
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
             assert_eq!(Record::decode(&bytes), Some(record));
             assert_eq!(Record::decode(&bytes[..20]), None);
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lgpki_domain::{ApplicationId, OfficerRole, Timestamp, application::State};
-use lgpki_store::Tables;
+use lgpki_store::{MAX_RECORD_BYTES, Tables};
 
 use super::{Applications, Live};
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
         command::{Content as HeldContent, Held},
         event::{Content, IssuedBody, Received, ReceivedBody},
         origin::Origin,
-        record::{CertificateAt, Claim, Record, branch_key},
+        record::{CertificateAt, Claim, Record},
         renewals::renewal_of,
         step::{Step, advance},
-        tables::{APPLICATION, BRANCH},
+        tables::{APPLICATION, LONG, ORIGIN},
     },
     subject_key::subject_key,
 };
@@ -81,9 +81,10 @@ impl Applications {
             key,
         };
         let record = new_record(body, actor, claim, at);
-        tables.put(BRANCH, &branch_key(body.branch, id), origin.encode());
+        tables.put_packed(ORIGIN, at.index, &origin.encode(body.branch, id));
         self.origins.note(body.branch, id, &origin);
-        tables.put(APPLICATION, &id.to_bytes(), record.encode());
+        self.listing.note(body.branch, id, at.index);
+        write(tables, id, &record);
         self.count(&record.state, true);
         self.enter(id, &record);
         let held = Held {
@@ -97,7 +98,6 @@ impl Applications {
         };
         self.live.insert(id, Live { record, held });
         self.recent.note(at.index, body.branch, id);
-        self.write_summary(tables);
     }
 
     pub(crate) fn apply_issued(
@@ -117,7 +117,6 @@ impl Applications {
             live.held.received = live.held.received.take().map(HeldContent::into_slim);
         }
         self.apply_step(tables, body.application, Step::Issue(body.serial), at);
-        self.write_summary(tables);
     }
 
     pub(crate) fn apply_one(
@@ -128,7 +127,6 @@ impl Applications {
         at: At,
     ) {
         self.apply_step(tables, id, step, at);
-        self.write_summary(tables);
     }
 
     pub(crate) fn apply_all(
@@ -141,7 +139,6 @@ impl Applications {
         for id in ids {
             self.apply_step(tables, id, step.clone(), at);
         }
-        self.write_summary(tables);
     }
 
     fn apply_step(&mut self, tables: &mut Tables<'_>, id: ApplicationId, step: Step, at: At) {
@@ -159,7 +156,7 @@ impl Applications {
         live.record.changed = at.index;
         self.recent.note(at.index, live.record.branch, id);
         self.count(&live.record.state, true);
-        tables.put(APPLICATION, &id.to_bytes(), live.record.encode());
+        write(tables, id, &live.record);
         if live.record.state.is_final() {
             self.release(id, &live.record.claim);
         }
@@ -180,10 +177,23 @@ impl Applications {
             if let Some(renewal) = &mut live.record.renewal {
                 renewal.closed = true;
             }
-            tables.put(APPLICATION, &id.to_bytes(), live.record.encode());
+            write(tables, *id, &live.record);
             debug_assert!(!live.record.is_live(), "{id} was closed before its end");
         }
-        self.write_summary(tables);
+    }
+}
+
+/// Writes an application's record, to where it fits.
+fn write(tables: &mut Tables<'_>, id: ApplicationId, record: &Record) {
+    let mut out = Vec::with_capacity(MAX_RECORD_BYTES);
+    out.extend_from_slice(&id.to_bytes());
+    record.encode(&mut out);
+    if out.len() > MAX_RECORD_BYTES {
+        let (id, long) = out.split_at(16);
+        tables.put(LONG, &record.received.to_be_bytes(), long);
+        tables.put_packed(APPLICATION, record.received, id);
+    } else {
+        tables.put_packed(APPLICATION, record.received, &out);
     }
 }
 

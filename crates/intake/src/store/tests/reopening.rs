@@ -2,13 +2,14 @@
 
 use std::{io::ErrorKind, path::Path, sync::Arc};
 
+use lgpki_domain::application::State;
 use lgpki_store::{OpenReport, Options};
 use lgpki_testkit::{Fault, FaultyDisk, Persisted, SeededRandom};
 
 use super::{
     fixtures::{
-        accept, act, answer, at, begin, claim, command, id, issue, issued, numbers, of_branch,
-        renew, settle, state,
+        accept, act, answer, at, begin, claim, command, id, issue, issued, manual, numbers,
+        of_branch, renew, settle, state,
     },
     scenario::{born, live, picture},
 };
@@ -60,6 +61,42 @@ async fn a_random_life_reads_the_same_after_every_way_of_reopening() {
         picture(&store).await.assert_same(&before);
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_record_too_long_for_its_neighbours_reads_back_after_reopening() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::new());
+    let (store, _) = open(dir.path(), &disk).unwrap();
+    begin(&store).await;
+    for n in 1..=3 {
+        accept(&store, manual(n, 1)).await;
+    }
+    let reason = "理由".repeat(300);
+    act(
+        &store,
+        id(2),
+        Act::Reject {
+            reason: reason.clone(),
+        },
+    )
+    .await
+    .unwrap();
+    let mut store = store;
+    for index_is_lost in [false, true] {
+        store.close().await;
+        if index_is_lost {
+            std::fs::remove_dir_all(dir.path().join("index")).unwrap();
+        }
+        (store, _) = open(dir.path(), &disk).unwrap();
+        let rejected = store.application(id(2)).await.unwrap().unwrap();
+        assert!(matches!(rejected.state, State::Rejected { reason: told, .. } if told == reason));
+        for other in [1, 3] {
+            assert_eq!(state(&store, id(other)).await, "examining");
+        }
+        let listed = store.list(Filter::default(), None, 9).await.unwrap();
+        assert_eq!(listed.len(), 3);
+    }
+    store.close().await;
 }
 
 #[tokio::test]

@@ -9,7 +9,6 @@
 mod concurrent;
 mod conformance;
 mod faults;
-mod kill;
 mod packed;
 mod rebuild;
 mod replica;

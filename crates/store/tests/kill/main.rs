@@ -1,4 +1,17 @@
 //! A process that writes is killed, again and again, on the same directory.
+//!
+//! Apart from the other tests, and one at a time: a process that is being started holds for a moment
+//! what its parent has open, such as the lock of another test's directory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+#[allow(dead_code, reason = "the other tests use the rest of it")]
+#[path = "../store/toy.rs"]
+mod toy;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -9,10 +22,14 @@ use std::{
 use lgpki_store::{Engine, Options, Replica, StoreError};
 use lgpki_testkit::SeededRandom;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 use crate::toy::{Toy, accounts, add, crooked, dump, from_log};
 
 const GO: &str = "child-may-run";
+
+/// Whoever has it may start processes.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 fn open(dir: &Path) -> Result<Engine<Toy>, StoreError> {
     let options = Options {
@@ -82,13 +99,14 @@ fn spawn(dir: &Path, child: &str) -> Child {
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_by_killing_the_process() {
+    let _turn = TURN.lock().await;
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join(GO), "").unwrap();
     let data = dir.path().join("data");
     let random = SeededRandom::new(11);
     let mut acknowledged = 0;
     for round in 0..8 {
-        let mut child = spawn(dir.path(), "kill::child");
+        let mut child = spawn(dir.path(), "child");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let told = |line: std::io::Result<String>| line.is_ok_and(|l| l.contains("acknowledged"));
         let wanted = usize::try_from(random.below(400)).unwrap() + 1;
@@ -131,6 +149,7 @@ async fn nothing_acknowledged_is_lost_by_killing_the_process() {
 
 #[tokio::test]
 async fn a_kill_while_an_index_is_put_right_leaves_the_one_before_or_the_one_after() {
+    let _turn = TURN.lock().await;
     let random = SeededRandom::new(12);
     let (mut before, mut after) = (0, 0);
     for round in 0..12_u64 {
@@ -147,7 +166,7 @@ async fn a_kill_while_an_index_is_put_right_leaves_the_one_before_or_the_one_aft
         assert_ne!(truth, wrong);
         engine.close().await;
 
-        let mut child = spawn(dir.path(), "kill::adopting_child");
+        let mut child = spawn(dir.path(), "adopting_child");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut hear = |what: &str| {
             lines

@@ -5,7 +5,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use tonic_prost_build as build;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
+    "addressee",
     "admission",
     "application",
     "certificate",

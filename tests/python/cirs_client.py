@@ -3,7 +3,8 @@
 
 It logs in with login data (a certificate and its key), submits one application with a CSR that
 `openssl req` made, waits until the certificate is issued, downloads it, confirms the delivery and
-writes it as PEM. Debian: python3-grpcio, python3-grpc-tools, python3-protobuf.
+writes it as PEM, and lists the addressees of the document exchange. Debian: python3-grpcio,
+python3-grpc-tools, python3-protobuf.
 
     python3 -m grpc_tools.protoc -I proto --python_out=gen --grpc_python_out=gen proto/lgpki/v1/*.proto
     PYTHONPATH=gen cirs_client.py --server localhost:7440 --service-ca service-ca.pem \
@@ -19,6 +20,8 @@ import time
 
 import grpc
 
+from lgpki.v1 import addressee_pb2 as addressees
+from lgpki.v1 import addressee_pb2_grpc as registry
 from lgpki.v1 import application_pb2 as app
 from lgpki.v1 import application_pb2_grpc as rpc
 from lgpki.v1 import common_pb2 as common
@@ -126,6 +129,12 @@ def main():
         if list(confirmed.delivered) != [done.id]:
             raise SystemExit("delivery was not confirmed")
         print("serial:", certificate.serial)
+
+        # Whom documents may be sent to: the addressees that other bodies registered.
+        request = addressees.ListAddresseesRequest(page_size=1000)
+        page = patiently(registry.AddresseeServiceStub(channel).ListAddressees, request)
+        for entry in page.addressees:
+            print("addressee:", entry.id, entry.content.names.ja, entry.content.document_address)
     return 0
 
 

@@ -5,6 +5,7 @@
 //! knows no wire or disk format; every other crate depends on it and it depends on none of them.
 //! Rule numbers (R1 to R11) are those of `ARCHITECTURE.md`.
 
+pub mod addressee;
 pub mod algorithm;
 pub mod application;
 pub mod authority;
@@ -17,6 +18,7 @@ pub mod fault;
 pub mod id;
 pub mod kind;
 pub mod limits;
+pub mod mail;
 pub mod name;
 pub mod prefecture;
 pub mod random;

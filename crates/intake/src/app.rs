@@ -4,6 +4,7 @@
 //! what that caller may see: branch officers see their own branch, LGWAN officers their own body,
 //! operators and auditors everything. What one may not see is not found.
 
+pub mod addressee;
 pub mod deliver;
 pub mod directory;
 pub mod door;

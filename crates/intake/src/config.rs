@@ -13,6 +13,8 @@ use serde::Deserialize;
 
 /// The most orders that the issuer and lifecycle take in one call.
 const MOST_ORDERS: usize = 500;
+/// The most addressees that a body may be allowed: a change of its branch shows all of them at once.
+const MOST_ADDRESSEES: usize = 2_000;
 
 /// Intake's section of the configuration file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,6 +26,8 @@ pub struct RawSettings {
     /// Domains for services to the public (行政サービス用ドメイン), under which no mail certificate
     /// is issued; a domain stands for everything below it too.
     pub administrative_domains: Vec<String>,
+    /// The registry of addressees of the document exchange.
+    pub addressees: RawAddressees,
     /// Dispatch to the issuer.
     pub dispatch: RawDispatch,
     /// Days after which a certificate that was never confirmed counts as delivered.
@@ -40,6 +44,16 @@ pub struct RawPolicy {
     pub mode: Option<String>,
     /// Whether a manual approval takes two operators.
     pub two_person: bool,
+}
+
+/// The registry of addressees of the document exchange.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawAddressees {
+    /// The most entries that a body may have, ended ones apart; 1 to 2,000, 500 if not given.
+    pub most_per_body: Option<usize>,
+    /// How many days away the first day of an entry may be; 366 if not given.
+    pub most_days_ahead: Option<u16>,
 }
 
 /// Dispatch to the issuer.
@@ -82,6 +96,8 @@ impl BadSetting {
 pub struct Settings {
     /// What the door goes by.
     pub rules: Rules,
+    /// What the registry of addressees allows.
+    pub addressees: AddresseeLimits,
     /// Dispatch to the issuer.
     pub dispatch: Dispatch,
     /// Days after which a certificate that was never confirmed counts as delivered.
@@ -117,6 +133,15 @@ impl Rules {
     }
 }
 
+/// What the registry of addressees allows.
+#[derive(Clone, Copy, Debug)]
+pub struct AddresseeLimits {
+    /// The most entries that a body may have, ended ones apart.
+    pub most_per_body: u32,
+    /// How many days away the first day of an entry may be.
+    pub most_days_ahead: u16,
+}
+
 /// How claimed applications go to the issuer.
 #[derive(Clone, Copy, Debug)]
 pub struct Dispatch {
@@ -140,11 +165,21 @@ impl TryFrom<RawSettings> for Settings {
         for domain in &raw.administrative_domains {
             check_domain(domain)?;
         }
-        let dispatch = &raw.dispatch;
+        let (dispatch, addressees) = (&raw.dispatch, &raw.addressees);
+        let most_per_body = within(
+            "addressees.most_per_body",
+            addressees.most_per_body,
+            500,
+            MOST_ADDRESSEES,
+        )?;
         Ok(Self {
             rules: Rules {
                 policies,
                 administrative_domains: raw.administrative_domains.clone(),
+            },
+            addressees: AddresseeLimits {
+                most_per_body: u32::try_from(most_per_body).unwrap_or(u32::MAX),
+                most_days_ahead: addressees.most_days_ahead.unwrap_or(366),
             },
             dispatch: Dispatch {
                 batch: within("dispatch.batch", dispatch.batch, 256, MOST_ORDERS)?,

@@ -3,6 +3,7 @@
 //! Who may call what was settled before a handler runs; it finds the caller in the request's
 //! extensions. A field that cannot be read is a fault with its path, together with all others.
 
+mod addressee;
 mod admission;
 mod application;
 mod certificate;
@@ -22,6 +23,7 @@ use lgpki_domain::{ApplicationId, Faults};
 use lgpki_proto::{
     Failure, convert,
     v1::{
+        addressee_service_server::AddresseeServiceServer,
         admission_service_server::AdmissionServiceServer,
         application_service_server::ApplicationServiceServer,
         certificate_service_server::CertificateServiceServer,
@@ -68,6 +70,7 @@ impl<S: IntakeStore> Handlers<S> {
             .add_service(AdmissionServiceServer::new(self.clone()))
             .add_service(ExaminationServiceServer::new(self.clone()))
             .add_service(DirectoryServiceServer::new(self.clone()))
+            .add_service(AddresseeServiceServer::new(self.clone()))
             .add_service(NoticeServiceServer::new(self.clone()))
             .add_service(CertificateServiceServer::new(self))
     }

@@ -5,7 +5,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 
 use crate::{
     admission::Limit,
-    app::submit::Outcome,
+    app::{AppError, addressee::Recorded, submit::Outcome},
     ports::{Settled, Settlement},
     standings::Standings,
 };
@@ -17,6 +17,7 @@ const DISPATCHED: &str = "lgpki_intake_dispatched_total";
 const STANDING: &str = "lgpki_intake_applications";
 const KNOWN: &str = "lgpki_intake_certificates";
 const POSITION: &str = "lgpki_intake_issuance_position";
+const ADDRESSEES: &str = "lgpki_intake_addressee_requests_total";
 const READY: &str = "lgpki_intake_standings_ready";
 const AWAY: &str = "lgpki_intake_peer_away";
 
@@ -29,6 +30,10 @@ pub fn describe() {
     );
     describe_histogram!(BATCH, "Applications checked and stored together");
     describe_counter!(DISPATCHED, "Orders to issuer and lifecycle, by outcome");
+    describe_counter!(
+        ADDRESSEES,
+        "Requests about addressees of the document exchange, by outcome"
+    );
     describe_gauge!(STANDING, "Applications by state");
     describe_gauge!(KNOWN, "Certificates known from lifecycle's standings");
     describe_gauge!(POSITION, "Position of the inventory in the issuer's log");
@@ -62,6 +67,16 @@ pub(crate) fn submitted(outcomes: &[Outcome]) {
     }
     let size = u32::try_from(outcomes.len()).unwrap_or(u32::MAX);
     histogram!(BATCH).record(f64::from(size));
+}
+
+/// Counts a request about an addressee.
+pub(crate) fn addressee(outcome: &Result<Recorded, AppError>) {
+    let outcome = match outcome {
+        Ok(recorded) if recorded.repeated => "repeated",
+        Ok(_) => "accepted",
+        Err(_) => "refused",
+    };
+    counter!(ADDRESSEES, "outcome" => outcome).increment(1);
 }
 
 /// Counts the answers to a batch of orders, and those that stay to be answered.

@@ -1,8 +1,8 @@
-//! Sweeps the store of openings at start: a name that no application stands upon, kept just before a
+//! Sweeps the store of openings at start: a name that no entry of the log stands upon, kept just before a
 //! crash, and one whose erasure was recorded but not carried out.
 //!
 //! The log is read once, in the background and only where names are kept; it knows every commitment
-//! that an application made before this start. Names that come later are none of its business.
+//! that was made before this start. Names that come later are none of its business.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -81,7 +81,10 @@ mod tests {
         ports::NewApplication,
         store::{
             EngineStore,
-            tests::fixtures::{begin, issue},
+            tests::{
+                conformance::addressees::{change, end, made as record, register, with_units},
+                fixtures::{begin, issue},
+            },
         },
     };
 
@@ -121,5 +124,41 @@ mod tests {
         let again = Sweep::new(store, openings.clone());
         let left = again.run().await.unwrap();
         assert_eq!(left, 1, "by now the late one has been left over too");
+    }
+
+    #[tokio::test]
+    async fn the_person_of_an_addressees_former_version_is_erased_at_the_next_start() {
+        let store = Arc::new(EngineStore::open_memory("intake-1").unwrap());
+        with_units(store.as_ref()).await;
+        let dir = tempfile::tempdir().unwrap();
+        let openings = Arc::new(OpeningStore::open(dir.path(), Arc::new(OsDisk)).unwrap());
+        let random = SeededRandom::new(7);
+        let made = ["模擬花子", "模擬太郎", "模擬三郎"].map(|name| {
+            let opening = commit(&random, name).unwrap();
+            openings.put(std::slice::from_ref(&opening)).unwrap();
+            Some(opening.commitment)
+        });
+        let [first, second, unused] = &made;
+        // The crash came after the change was recorded; the third one's request never came.
+        let mut registered = register(1);
+        registered
+            .act
+            .draft_mut()
+            .unwrap()
+            .contact
+            .clone_from(first);
+        record(store.as_ref(), registered).await;
+        let changed = change(2, (1, 1), |draft| draft.contact.clone_from(second));
+        let (_, erases) = record(store.as_ref(), changed).await;
+        assert_eq!(&erases, first);
+
+        let sweep = Sweep::new(store.clone(), openings.clone());
+        assert_eq!(sweep.run().await.unwrap(), 2);
+        let kept = |one: &Option<String>| openings.get(one.as_ref().unwrap()).is_some();
+        assert!(kept(second) && !kept(first) && !kept(unused));
+        record(store.as_ref(), end(3, (1, 2))).await;
+        let sweep = Sweep::new(store, openings.clone());
+        assert_eq!(sweep.run().await.unwrap(), 1);
+        assert_eq!(openings.count(), 0);
     }
 }

@@ -4,6 +4,7 @@
 //! after the sync. It decides what only it can decide without a race (request ids, keys, subjects,
 //! states); everything that can be judged from the request alone was judged before.
 
+mod addressee;
 mod admission;
 mod dispatch;
 mod door;
@@ -21,6 +22,10 @@ use lgpki_domain::{
 
 use crate::error::StoreError;
 
+pub use addressee::{
+    AddresseeAct, AddresseeAnswer, AddresseeChanges, AddresseeDraft, AddresseeFilter,
+    AddresseeRequest, AddresseeStore, AddresseeVersion,
+};
 pub use admission::{Changed, LimitsInForce, LimitsStore, Turned};
 pub use dispatch::{Claimed, Lane, Settled, Settlement};
 pub use door::{DoorQuery, DoorView};
@@ -267,7 +272,7 @@ pub enum DirectoryChange {
 }
 
 /// Intake's durable store: applications and the directories.
-pub trait IntakeStore: LimitsStore {
+pub trait IntakeStore: AddresseeStore + LimitsStore {
     /// Stores new applications. Each is decided on its own; the answer comes after the sync.
     fn accept(
         &self,

@@ -6,6 +6,7 @@
 //! answered, and nothing shown, that is not durable.
 
 mod acts;
+mod addressees;
 mod applications;
 mod archive;
 mod claims;

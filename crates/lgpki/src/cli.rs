@@ -1,5 +1,6 @@
 //! The command line: what can be asked, with examples. It decides nothing.
 
+mod addressee;
 mod ceremony;
 mod cirs;
 mod inventory;
@@ -11,6 +12,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 
+pub(crate) use addressee::{
+    AddresseeCommand, AddresseeDesk, AddresseeListArgs, AddresseeRead, ContentArgs, EndArgs,
+};
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
 pub(crate) use inventory::{Apart, CertificateArgs, ForecastArgs, ListArgs, NoticesArgs, Span};

@@ -1,5 +1,6 @@
 //! Carries out what the command line asked for, one module per subcommand.
 
+mod addressee;
 mod application;
 mod bulk;
 mod ceremony;

@@ -3,10 +3,14 @@
 //! `lgpki kit request` writes it beside the CSR, `lgpki cirs submit --form` reads it. It holds no
 //! secret. JSON in UTF-8; unknown fields are refused, so that a mistyped one is not lost silently.
 
+mod addressee;
+
 use lgpki_domain::{CertificateKind, KeyMedium, Names, OfficerRole, Subject};
 use lgpki_kit::RequestView;
 use lgpki_proto::{convert::wire_or_unset, v1};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use addressee::AddresseeForm;
 
 /// What the form's `format` says.
 const FORMAT: &str = "lgpki application form 1";
@@ -79,8 +83,8 @@ pub(crate) enum NoForm {
     #[error("it cannot be read as a form")]
     Shape(#[from] serde_json::Error),
     /// It says to be something else.
-    #[error("it says to be {0:?}, not {FORMAT:?}")]
-    Format(String),
+    #[error("it says to be {0:?}, not {1:?}")]
+    Format(String, &'static str),
     /// A word is not known.
     #[error("{0:?} is not a known {1}")]
     Word(String, &'static str),
@@ -107,7 +111,7 @@ impl ApplicationForm {
         if form.format == FORMAT {
             Ok(form)
         } else {
-            Err(NoForm::Format(form.format))
+            Err(NoForm::Format(form.format, FORMAT))
         }
     }
 

@@ -129,6 +129,15 @@ pub const TABLE: &[Access] = rows! {
         "ChangeEntries" => &[LGWAN, OPERATOR],
         "DeactivateBranch" => &[LGWAN, OPERATOR],
     }
+    Intake "AddresseeService" {
+        "RegisterAddressee" => &[BRANCH],
+        "ChangeAddressee" => &[BRANCH],
+        "EndAddressee" => &[BRANCH, OPERATOR],
+        "GetAddressee" + renewal => OFFICERS,
+        "ListAddressees" + renewal => OFFICERS,
+        "GetAddresseeHistory" + renewal => OFFICERS,
+        "WatchAddressees" stream + renewal => OFFICERS,
+    }
     Intake "CertificateService" {
         "GetCertificate" + renewal => OFFICERS,
         "ListCertificates" + renewal => OFFICERS,

@@ -12,6 +12,7 @@ use std::{fmt::Display, str::FromStr};
 use lgpki_domain::{
     Authority, CertificateKind, Fault, Faults, KeyMedium, Names, OfficerRole, RenewalOutcome,
     RevocationReason, Subject,
+    addressee::Standing,
     application::{Sort, State},
 };
 
@@ -104,6 +105,12 @@ wire_enum!("revocation reason", RevocationReason, v1::RevocationReason, {
 wire_enum!("outcome of a renewal", RenewalOutcome, v1::RenewalOutcome, {
     Delivered => Delivered,
     GivenUp => GivenUp,
+});
+
+wire_enum!("state of an addressee", Standing, v1::AddresseeState, {
+    Announced => Announced,
+    InForce => InForce,
+    Ended => Ended,
 });
 
 wire_enum!("sort of application", Sort, v1::ApplicationSort, {

@@ -5,7 +5,11 @@
 
 use std::net::Ipv4Addr;
 
-use lgpki_domain::{BodyCode, CertificateKind, Fault, Faults, OfficerRole, Subject};
+use lgpki_domain::{
+    BodyCode, CertificateKind, Fault, Faults, OfficerRole, Subject, mail::is_label,
+};
+
+pub use lgpki_domain::mail::MailAddress;
 
 /// The domain under which all host names and mail addresses lie.
 pub const DOMAIN: &str = "lg.jp";
@@ -289,63 +293,6 @@ fn wrong_with_host(name: &str) -> Option<&'static str> {
         return Some("does not lie under lg.jp, the domain of LGWAN participants");
     }
     None
-}
-
-/// A label of letters, digits and hyphens (RFC 1123 §2.1), lower case.
-fn is_label(label: &str) -> bool {
-    (1..=63).contains(&label.len())
-        && label
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-}
-
-/// A mail address under `lg.jp`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MailAddress(String);
-
-impl MailAddress {
-    /// Checks an address.
-    pub fn try_new(field: &str, address: &str) -> Result<Self, Fault> {
-        if address.is_empty() {
-            let message = "a mail certificate needs a mail address under lg.jp";
-            return Err(Fault::new(field, "MAIL_MISSING", message));
-        }
-        let fits = address.len() <= 128
-            && address.split_once('@').is_some_and(|(local, domain)| {
-                is_local_part(local)
-                    && domain.split('.').all(is_label)
-                    && domain.ends_with(".lg.jp")
-            });
-        if fits {
-            return Ok(Self(address.to_owned()));
-        }
-        Err(Fault::new(
-            field,
-            "MAIL_ADDRESS",
-            format!(
-                "{address:?} is not a mail address under lg.jp of plain letters, digits and . _ + -, \
-                 with the domain in lower case"
-            ),
-        ))
-    }
-
-    /// The address.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn is_local_part(local: &str) -> bool {
-    (1..=64).contains(&local.len())
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..")
-        && local
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use lgpki_domain::{ApplicationId, ErrorClass, Faults};
+use lgpki_domain::{ApplicationId, ErrorClass, Faults, addressee::AddresseeId};
 use lgpki_proto::{Failure, RemoteError};
 
 use crate::{admission::TurnedAway, error::StoreError, ports::ActRefused};
@@ -22,6 +22,12 @@ pub enum AppError {
          id for a new application"
     )]
     OtherContent(ApplicationId),
+    /// The request id belongs to a request with other content about an addressee.
+    #[error(
+        "the request id belongs to a request about addressee {0}, which has another content; choose a new \
+         request id for a new request"
+    )]
+    OtherAddressee(AddresseeId),
     /// The caller may not do this to that body or branch.
     #[error("{message}")]
     Forbidden {
@@ -84,7 +90,7 @@ impl AppError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Refused(_) | Self::Request(_) => ErrorClass::InvalidInput,
-            Self::OtherContent(_) => ErrorClass::AlreadyExists,
+            Self::OtherContent(_) | Self::OtherAddressee(_) => ErrorClass::AlreadyExists,
             Self::Forbidden { .. } => ErrorClass::Forbidden,
             Self::NotFound { .. } => ErrorClass::NotFound,
             Self::WrongState { .. } => ErrorClass::WrongState,
@@ -136,7 +142,9 @@ impl From<AppError> for Failure {
         match error {
             AppError::Refused(faults) => Self::invalid("APPLICATION_REFUSED", message, faults),
             AppError::Request(faults) => Self::from(faults),
-            AppError::OtherContent(_) => Self::new(class, "REQUEST_ID_TAKEN", message),
+            AppError::OtherContent(_) | AppError::OtherAddressee(_) => {
+                Self::new(class, "REQUEST_ID_TAKEN", message)
+            }
             AppError::Forbidden { reason, .. }
             | AppError::NotFound { reason, .. }
             | AppError::Overtaken { reason, .. }

@@ -95,15 +95,21 @@ impl Archive {
     ) -> Result<(Vec<Commitment>, Option<u64>), StoreError> {
         let entries = self.entries(from, most).await?;
         let next = entries.last().map(|last| last.index + 1);
+        // Whose name takes another's place, and whose place it takes.
         let of = |recorded: Recorded<IntakeEvent>| match recorded.event {
-            IntakeEvent::Received(event) => {
-                let made = event.0.examination.examiner.clone();
-                made.map(Commitment::Made)
-            }
-            IntakeEvent::NameErased(event) => Some(Commitment::Erased(event.commitment)),
-            _ => None,
+            IntakeEvent::Received(event) => (event.0.examination.examiner.clone(), None),
+            IntakeEvent::NameErased(event) => (None, Some(event.commitment)),
+            IntakeEvent::AddresseeRegistered(event) => (event.content.contact, None),
+            IntakeEvent::AddresseeChanged(event) => (event.content.contact, event.erases),
+            IntakeEvent::AddresseeEnded(event) => (None, event.erases),
+            _ => (None, None),
         };
-        Ok((entries.into_iter().filter_map(of).collect(), next))
+        let commitments = entries.into_iter().flat_map(|recorded| {
+            let (made, erased) = of(recorded);
+            let made = made.map(Commitment::Made);
+            made.into_iter().chain(erased.map(Commitment::Erased))
+        });
+        Ok((commitments.collect(), next))
     }
 
     /// At most `most` entries from `from` on.

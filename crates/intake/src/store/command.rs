@@ -14,7 +14,10 @@ use super::{
     event::{IssuedBody, ReceivedBody, Refusals, TurnedAway},
     record::Record,
 };
-use crate::ports::{ActRefused, DirectoryChange, Lane, LimitsInForce, RenewalAnswered, Settled};
+use crate::ports::{
+    ActRefused, AddresseeAnswer, AddresseeRequest, DirectoryChange, Lane, LimitsInForce,
+    RenewalAnswered, Settled,
+};
 
 /// A command.
 #[derive(Debug)]
@@ -67,6 +70,8 @@ pub(crate) enum Command {
         turned: Vec<TurnedAway>,
         at: Timestamp,
     },
+    /// A request about an addressee of the document exchange.
+    Addressee(Box<AddresseeRequest>),
 }
 
 /// A new application.
@@ -164,6 +169,7 @@ pub(crate) enum Outcome {
     },
     Changed(Result<u32, Faults>),
     Deactivated(Result<LocalBody, Faults>),
+    Addressee(Box<AddresseeAnswer>),
     Noted,
     LimitsInForce(LimitsInForce),
     /// Somebody else changed them first.

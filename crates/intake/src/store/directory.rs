@@ -8,7 +8,7 @@ mod change;
 use std::collections::BTreeMap;
 
 use lgpki_domain::{
-    BodyCode, Fault, Faults, Timestamp,
+    BodyCode, Fault, Faults, Names, Timestamp,
     directory::{Account, Body, Branch, Organization},
 };
 use lgpki_ledger::Stamp;
@@ -66,6 +66,12 @@ impl Directories {
 
     pub(crate) fn organization(&self, body: BodyCode, en: &str) -> Option<&Organization> {
         self.entries.get(&body)?.unit(en)
+    }
+
+    /// Whether the unit is registered under exactly these names.
+    pub(crate) fn has_unit(&self, body: BodyCode, unit: &Names) -> bool {
+        let registered = self.organization(body, unit.en());
+        registered.is_some_and(|registered| registered.names == *unit)
     }
 
     pub(crate) fn account(&self, body: BodyCode, unit_en: &str, en: &str) -> Option<&Account> {

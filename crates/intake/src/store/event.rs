@@ -4,6 +4,7 @@
 //! a kind is final; a change is a new version that is read beside the old one. The bodies of what is
 //! large are shared, so that they pass the writer without being copied.
 
+mod addressee;
 mod admission;
 mod application;
 mod directory;
@@ -11,6 +12,7 @@ mod directory;
 use lgpki_ledger::{EntryRef, Stamp};
 
 pub(crate) use self::{
+    addressee::{AddresseeChanged, AddresseeEnded, AddresseeRecord, AddresseeRegistered},
     admission::{AdmissionRefused, LimitsChanged, TurnedAway},
     application::{
         Abandoned, Approved, Attempt, Claimed, Completed, Content, Counted, Delivered, Examination,
@@ -66,6 +68,12 @@ lgpki_ledger::events! {
         BodiesImported(BodiesImported),
         /// A branch was closed.
         BranchDeactivated(BranchDeactivated),
+        /// An addressee of the document exchange was registered.
+        AddresseeRegistered(AddresseeRegistered),
+        /// It has a new version.
+        AddresseeChanged(AddresseeChanged),
+        /// It was withdrawn.
+        AddresseeEnded(AddresseeEnded),
         /// Logins were refused.
         LoginRefused(LoginRefused),
         /// An operator changed the limits of admission.

@@ -4,6 +4,7 @@ use lgpki_ledger::{EntryError, Recorded, Stamp};
 use lgpki_store::{Decision, Machine, StoreError, Tables, View};
 
 use super::{
+    addressees::Addressees,
     applications::{Applications, At},
     command::{Command, Outcome},
     directory::{Directories, chunks},
@@ -13,12 +14,13 @@ use super::{
     tables,
 };
 
-/// Applications, directories, limits.
+/// Applications, directories, addressees, limits.
 #[derive(Debug, Default)]
 pub(crate) struct IntakeMachine {
     pub(crate) applications: Applications,
     pub(crate) directories: Directories,
     pub(crate) limits: LimitsTable,
+    pub(crate) addressees: Addressees,
 }
 
 impl Machine for IntakeMachine {
@@ -27,7 +29,7 @@ impl Machine for IntakeMachine {
     type Event = IntakeEvent;
 
     const TABLES: &'static [&'static str] = tables::ALL;
-    const STATE_VERSION: u32 = 6;
+    const STATE_VERSION: u32 = 7;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
         match command {
@@ -86,6 +88,7 @@ impl Machine for IntakeMachine {
                     .collect();
                 Decision::record_all(events, Outcome::Noted)
             }
+            Command::Addressee(request) => Addressees::decide(&self.directories, view, *request),
         }
     }
 
@@ -147,10 +150,33 @@ impl Machine for IntakeMachine {
                 all.apply_opened(tables, &event.applications, at);
             }
             IntakeEvent::RenewalsClosed(event) => all.apply_closed(tables, &event.applications),
-            IntakeEvent::DirectoryChanged(event) => self.directories.apply_changes(tables, event),
-            IntakeEvent::BodiesImported(event) => self.directories.apply_import(tables, event),
+            IntakeEvent::DirectoryChanged(event) => {
+                let before = Addressees::units(tables, &self.directories, event.body);
+                self.directories.apply_changes(tables, event);
+                self.addressees
+                    .touch_units(tables, &self.directories, before, at.index);
+            }
+            IntakeEvent::BodiesImported(event) => {
+                self.directories.apply_import(tables, event);
+                for body in event.codes() {
+                    self.addressees.touch(tables, body, at.index);
+                }
+            }
             IntakeEvent::BranchDeactivated(event) => {
                 self.directories.apply_deactivation(tables, event, at.time);
+                self.addressees.touch(tables, event.body, at.index);
+            }
+            IntakeEvent::AddresseeRegistered(event) => {
+                let place = (&recorded.stamp, at.index);
+                self.addressees.apply_registered(tables, event, place);
+            }
+            IntakeEvent::AddresseeChanged(event) => {
+                let place = (&recorded.stamp, at.index);
+                self.addressees.apply_changed(tables, event, place);
+            }
+            IntakeEvent::AddresseeEnded(event) => {
+                let place = (&recorded.stamp, at.index);
+                self.addressees.apply_ended(tables, event, place);
             }
             IntakeEvent::LimitsChanged(event) => {
                 self.limits.apply(tables, event, &recorded.stamp);
@@ -167,6 +193,7 @@ impl Machine for IntakeMachine {
             applications: Applications::load(view)?,
             directories: Directories::load(view)?,
             limits: LimitsTable::load(view)?,
+            addressees: Addressees::default(),
         };
         Ok(())
     }

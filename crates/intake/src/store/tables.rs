@@ -18,7 +18,18 @@ pub(crate) const BODY: &str = "body";
 pub(crate) const ORGANIZATION: &str = "organization";
 /// Body code, unit and English name → account.
 pub(crate) const ACCOUNT: &str = "account";
-
+/// Addressee's number → its newest version, and where it stands among the changes.
+pub(crate) const ADDRESSEE: &str = "addressee";
+/// Addressee's number and version → that version.
+pub(crate) const ADDRESSEE_VERSION: &str = "addressee.version";
+/// Index of the log and addressee's number → nothing: each addressee once, where it last changed.
+pub(crate) const ADDRESSEE_CHANGE: &str = "addressee.change";
+/// Address, or unit and name → the addressee that has it.
+pub(crate) const ADDRESSEE_TAKEN: &str = "addressee.taken";
+/// Body code and request id → what that request about an addressee made.
+pub(crate) const ADDRESSEE_REQUEST: &str = "addressee.request";
+/// Body code → its addressees in numbers.
+pub(crate) const ADDRESSEE_SUMMARY: &str = "addressee.summary";
 /// One record: the limits in force.
 pub(crate) const LIMITS: &str = "limits";
 
@@ -31,4 +42,10 @@ pub(crate) const ALL: &[&str] = &[
     ORGANIZATION,
     ACCOUNT,
     LIMITS,
+    ADDRESSEE,
+    ADDRESSEE_VERSION,
+    ADDRESSEE_CHANGE,
+    ADDRESSEE_TAKEN,
+    ADDRESSEE_REQUEST,
+    ADDRESSEE_SUMMARY,
 ];

@@ -1,6 +1,7 @@
 //! The store's tests: one conformance suite on every engine, and what only a disk can do to one.
 
-mod conformance;
+mod addressees;
+pub(crate) mod conformance;
 pub(crate) mod fixtures;
 mod reopening;
 mod scenario;
@@ -66,4 +67,12 @@ on_every_engine! {
     how_a_renewal_ended_is_owed_to_lifecycle_until_it_knows,
     answers_about_renewals_that_fit_no_longer_change_nothing,
     only_one_renewal_of_a_certificate_is_under_way,
+    an_addressee_has_versions_and_an_end,
+    the_same_request_about_an_addressee_is_carried_out_once,
+    every_fault_of_an_addressee_is_told_at_once,
+    a_change_replaces_the_version_it_names_and_no_other,
+    an_address_is_free_again_when_its_entry_no_longer_holds,
+    a_closed_branch_registers_nothing_and_its_entries_show_it,
+    an_entry_shows_that_its_unit_left_the_directory,
+    addressees_are_listed_by_number_and_followed_by_change,
 }

@@ -8,6 +8,7 @@
     reason = "a test that meets the unexpected ends"
 )]
 
+mod addressees;
 mod admission;
 mod door;
 mod fakes;

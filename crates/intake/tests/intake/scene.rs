@@ -16,7 +16,8 @@ use lgpki_ledger::OsDisk;
 use lgpki_proto::{
     RemoteError, convert,
     v1::{
-        self, admission_service_client::AdmissionServiceClient,
+        self, addressee_service_client::AddresseeServiceClient,
+        admission_service_client::AdmissionServiceClient,
         application_service_client::ApplicationServiceClient,
         certificate_service_client::CertificateServiceClient,
         directory_service_client::DirectoryServiceClient,
@@ -198,6 +199,10 @@ impl Officer {
 
     pub(crate) fn certificates(&self) -> CertificateServiceClient<Channel> {
         CertificateServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn addressees(&self) -> AddresseeServiceClient<Channel> {
+        AddresseeServiceClient::new(self.0.clone())
     }
 
     pub(crate) fn admission(&self) -> AdmissionServiceClient<Channel> {

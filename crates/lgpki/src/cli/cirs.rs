@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use lgpki_domain::{ApplicationId, BodyCode, JstDate, RequestId, Serial};
 
-use super::{BodyOffice, Kind, ListArgs, Medium, NoticesArgs, Reason, RenewArgs};
+use super::{AddresseeCommand, BodyOffice, Kind, ListArgs, Medium, NoticesArgs, Reason, RenewArgs};
 
 /// What a registration branch does.
 #[derive(Debug, Subcommand)]
@@ -119,6 +119,9 @@ pub(crate) enum CirsCommand {
                             With --json each notice is one line, with the cursor to go on from after it."
     )]
     Notices(NoticesArgs),
+    /// Addressees of the document exchange (文書交換付帯情報): register, change, end, list, follow.
+    #[command(subcommand)]
+    Addressee(AddresseeCommand),
 }
 
 /// The branch's own examination.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use lgpki_domain::{ApplicationId, BodyCode, CertificateKind, Digest, JstDate, Serial};
 
-use super::{Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason};
+use super::{AddresseeDesk, Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason};
 
 /// What the operator does.
 #[derive(Debug, Subcommand)]
@@ -166,6 +166,9 @@ pub(crate) enum OperatorCommand {
         /// The application's number.
         id: ApplicationId,
     },
+    /// Addressees of the document exchange (文書交換付帯情報): list, follow, end.
+    #[command(subcommand)]
+    Addressee(AddresseeDesk),
     /// Bodies, branches, organizations and accounts.
     #[command(subcommand)]
     Directory(DirectoryCommand),

@@ -27,13 +27,13 @@ pub(crate) fn ended(application: &v1::Application) -> bool {
 
 /// Names in JSON results.
 #[derive(Serialize)]
-struct NamesView {
+pub(crate) struct NamesView {
     en: String,
     ja: String,
 }
 
 impl NamesView {
-    fn of(names: Option<&v1::Names>) -> Option<Self> {
+    pub(crate) fn of(names: Option<&v1::Names>) -> Option<Self> {
         names.map(|n| Self {
             en: n.en.clone(),
             ja: n.ja.clone(),

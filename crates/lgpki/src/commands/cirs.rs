@@ -14,6 +14,7 @@ use lgpki_x509::pem;
 use tonic::transport::Channel;
 
 use super::{
+    addressee,
     application::{ApplicationView, application_sheet, applications_table, standing, state},
     inventory, notices, renew, submit,
 };
@@ -99,6 +100,7 @@ async fn carry_out(
         CirsCommand::Certificates(list) => {
             inventory::certificates(office, None, *list, output).await
         }
+        CirsCommand::Addressee(command) => addressee::run(office, command, output).await,
         CirsCommand::Notices(which) => notices::run(office, None, which, output).await,
     }
 }

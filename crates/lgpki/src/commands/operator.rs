@@ -13,6 +13,7 @@ use serde::Serialize;
 use tonic::transport::Channel;
 
 use super::{
+    addressee,
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
@@ -130,6 +131,7 @@ async fn carry_out(
             });
             Ok(())
         }
+        OperatorCommand::Addressee(command) => addressee::desk(office, command, output).await,
         OperatorCommand::Directory(command) => directory::run(office, command, output).await,
     }
 }

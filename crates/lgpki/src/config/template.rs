@@ -85,6 +85,7 @@ organization_ca = "ca/organization.pem"       # whose login certificates log in
 issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}
 lifecycle = {{ address = "127.0.0.1:{lifecycle}", server_name = "{name}" }}
 administrative_domains = []     # domains for services to the public, under which no mail certificate is issued
+addressees = {{ most_per_body = 500, most_days_ahead = 366 }}   # of the document exchange, each body's
 presume_delivery_days = 30      # after which a certificate never confirmed counts as delivered
 
 # How the operator examines each kind: mode = "manual", "automatic" or

@@ -115,6 +115,11 @@ pub(crate) struct BodiesImported {
 }
 
 impl BodiesImported {
+    /// Which bodies.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = BodyCode> {
+        self.bodies.iter().map(|record| record.code)
+    }
+
     /// Bodies in one entry; one takes at most about 2,500 bytes, with a long reason for its closing.
     pub(crate) const MOST: usize = 25;
 }

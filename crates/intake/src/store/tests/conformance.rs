@@ -1,5 +1,6 @@
 //! What every implementation of [`IntakeStore`] must do.
 
+pub(crate) mod addressees;
 mod directories;
 mod examining;
 mod issuing;
@@ -10,6 +11,15 @@ mod renewing;
 use lgpki_domain::{Digest, RevocationReason, application::State};
 
 pub(super) use self::{
+    addressees::{
+        a_change_replaces_the_version_it_names_and_no_other,
+        a_closed_branch_registers_nothing_and_its_entries_show_it,
+        addressees_are_listed_by_number_and_followed_by_change,
+        an_address_is_free_again_when_its_entry_no_longer_holds,
+        an_addressee_has_versions_and_an_end, an_entry_shows_that_its_unit_left_the_directory,
+        every_fault_of_an_addressee_is_told_at_once,
+        the_same_request_about_an_addressee_is_carried_out_once,
+    },
     directories::{
         a_renamed_unit_takes_its_accounts_along, bodies_are_imported_and_branches_deactivated,
         directory_changes_happen_all_or_none,

@@ -93,7 +93,7 @@ mod tests {
             ("\"names\"", "\"name\""),
             ("\"contact_mail\"", "\"mail\""),
             ("\"soumu.city\"", "7"),
-            ("}}", "}"),
+            ("{\"format", "[\"format"),
         ] {
             let text = TEXT.replacen(from, to, 1);
             assert!(AddresseeForm::parse(text.as_bytes()).is_err(), "{to}");

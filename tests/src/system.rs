@@ -20,8 +20,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lgpki_domain::{JstDate, Timestamp, Validity};
-use lgpki_issuer::Ports;
+use lgpki_domain::{CrlOptions, JstDate, Timestamp, Validity};
+use lgpki_issuer::{Ceremony, Ports};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
     client::{self, Dial},
@@ -51,6 +51,8 @@ pub struct Plan {
     pub branches: &'static [&'static str],
     /// `[intake.examination]`: kinds of which all applications are approved by themselves.
     pub automatic: &'static [&'static str],
+    /// How both CAs publish their revocations.
+    pub crl: CrlOptions,
     /// Days after which a certificate that was never confirmed counts as delivered.
     pub presume_delivery_days: u16,
 }
@@ -62,6 +64,7 @@ impl Default for Plan {
             seed: 1,
             branches: &["01001", "13001"],
             automatic: &[],
+            crl: CrlOptions::default(),
             presume_delivery_days: 30,
         }
     }
@@ -97,7 +100,11 @@ impl System {
         let ports = ports(&clock, &random);
         let publication = format!("http://127.0.0.1:{}", first_port + PUBLICATION);
         let founded = founding::found(scratch.path(), &plan, ports, &publication).await;
-        let relying = RelyingParty::new(first_port + PUBLICATION, founded.authorities.clone());
+        let relying = RelyingParty::new(
+            first_port + PUBLICATION,
+            founded.authorities.clone(),
+            plan.crl,
+        );
         let mut system = Self {
             plan,
             clock,
@@ -178,6 +185,17 @@ impl System {
         self.founded.logins.extend(made);
         self.start(ServiceName::Issuer).await;
         self.recover().await;
+    }
+
+    /// Holds a ceremony with the CA keys, for which the issuer is stopped.
+    pub async fn hold<T>(&mut self, ceremony: impl AsyncFnOnce(&Ceremony) -> T) -> T {
+        self.stop(ServiceName::Issuer).await;
+        let held = founding::ceremony(self.scratch.path(), self.ports()).await;
+        let made = ceremony(&held).await;
+        held.close().await.expect("the ceremony ends");
+        self.start(ServiceName::Issuer).await;
+        self.recover().await;
+        made
     }
 
     /// The serial number of the login certificate of [`Self::office`].

@@ -83,14 +83,18 @@ pub(super) fn passphrase() -> Passphrase {
 pub(super) async fn found(scratch: &Path, plan: &Plan, ports: Ports, publication: &str) -> Founded {
     let (services, identities) = service_ca(plan, ports.randomness.as_ref());
     bodies(scratch, &ports).await;
-    let ceremony = Ceremony::open(&issuer_settings(scratch), ports, passphrase())
-        .await
-        .expect("a ceremony");
+    let ceremony = ceremony(scratch, ports).await;
     let mut authorities = BTreeMap::new();
     let bases = [publication.to_owned()];
     for authority in Authority::ALL {
         let record = ceremony
-            .create_authority(authority, KeyAlgorithm::P256, plan.opening, &bases)
+            .create_authority_publishing(
+                authority,
+                KeyAlgorithm::P256,
+                plan.opening,
+                &bases,
+                plan.crl,
+            )
             .await
             .expect("a CA");
         authorities.insert(authority, record.certificate);
@@ -107,6 +111,12 @@ pub(super) async fn found(scratch: &Path, plan: &Plan, ports: Ports, publication
         logins,
         identities,
     }
+}
+
+/// Begins a ceremony; the issuer must not run.
+pub(super) async fn ceremony(scratch: &Path, ports: Ports) -> Ceremony {
+    let ceremony = Ceremony::open(&issuer_settings(scratch), ports, passphrase()).await;
+    ceremony.expect("a ceremony")
 }
 
 fn service_ca(
@@ -217,9 +227,7 @@ pub(super) async fn more_logins(
     branches: &[&'static str],
 ) -> BTreeMap<String, Login> {
     let today = ports.clock.now().jst_date();
-    let ceremony = Ceremony::open(&issuer_settings(scratch), ports, passphrase())
-        .await
-        .expect("a ceremony");
+    let ceremony = ceremony(scratch, ports).await;
     let organization = &founded.authorities[&Authority::Organization];
     let mut wishes = central();
     wishes.extend(officers(branches));

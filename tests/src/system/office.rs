@@ -338,6 +338,17 @@ impl Office {
         Ok(answer.await?.outcomes)
     }
 
+    /// Has the CRLs of all CAs published now, as an operator. The clock must have left the second of
+    /// the CRLs before.
+    pub async fn publish_crls(&self) -> Reply<Vec<v1::PublishedCrl>> {
+        let answer = persist(|| {
+            let mut client = self.examinations();
+            let request = v1::PublishCrlNowRequest::default();
+            async move { client.publish_crl_now(request).await }
+        });
+        Ok(answer.await?.published)
+    }
+
     /// Approves whatever waits for examination, as an operator; gives how many that were.
     pub async fn approve_all(&self) -> Reply<usize> {
         let filter = v1::ApplicationFilter {

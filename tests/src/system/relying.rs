@@ -6,10 +6,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lgpki_domain::{Authority, Serial};
+use lgpki_domain::{Authority, AuthorityKey, CrlOptions, CrlSeries, Serial};
 use lgpki_x509::{
     Addresses, Certificate, Issuer,
     crl::RevocationList,
+    issuer::crl_file_of,
     ocsp::{
         BasicResponse, HashAlgorithm, IssuerId, REQUEST_TYPE, ResponseError, Status, write_request,
     },
@@ -22,14 +23,20 @@ use crate::{get, post};
 pub struct RelyingParty {
     port: u16,
     authorities: BTreeMap<Authority, Vec<u8>>,
+    crl: CrlOptions,
     seen: Arc<Mutex<BTreeMap<Authority, Vec<Arc<RevocationList>>>>>,
 }
 
 impl RelyingParty {
-    pub(super) fn new(port: u16, authorities: BTreeMap<Authority, Vec<u8>>) -> Self {
+    pub(super) fn new(
+        port: u16,
+        authorities: BTreeMap<Authority, Vec<u8>>,
+        crl: CrlOptions,
+    ) -> Self {
         Self {
             port,
             authorities,
+            crl,
             seen: Arc::default(),
         }
     }
@@ -40,23 +47,33 @@ impl RelyingParty {
         &self.authorities[&authority]
     }
 
-    /// The CRL that is published now; none before the first. It must be signed by its CA, and follow
+    /// What is published at a path such as `/ca/organization-1.cer`; none if nothing is.
+    #[must_use]
+    pub fn fetch(&self, path: &str) -> Option<Vec<u8>> {
+        let answer = get(self.port, path).expect("the publication port answers");
+        match answer.status {
+            200 => Some(answer.body),
+            404 => None,
+            status => panic!("{path} is answered with {status}"),
+        }
+    }
+
+    /// The CRL that is published now, of the first partition where there are some; none before the
+    /// first. It must be signed by its CA, and follow
     /// the one seen before: another number is a higher one, and a later thisUpdate.
     #[must_use]
     pub fn crl(&self, authority: Authority) -> Option<Arc<RevocationList>> {
-        let path = format!("/crl/{authority}-1.crl");
-        let answer = get(self.port, &path).expect("the publication port answers");
-        match answer.status {
-            200 => {}
-            404 => return None,
-            status => panic!("{path} is answered with {status}"),
-        }
+        let series = CrlSeries {
+            key: AuthorityKey::new(authority, 1),
+            scope: self.crl.scopes().next().unwrap_or_default(),
+        };
+        let body = self.fetch(&format!("/crl/{}", crl_file_of(series, false)))?;
         if let Some(newest) = self.seen().get(&authority).and_then(|lists| lists.last())
-            && newest.der() == answer.body
+            && newest.der() == body
         {
             return Some(newest.clone());
         }
-        let list = Arc::new(RevocationList::parse(&answer.body).expect("a CRL"));
+        let list = Arc::new(RevocationList::parse(&body).expect("a CRL"));
         self.judge(authority, &list);
         Some(list)
     }

@@ -4,4 +4,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 
 mod listing;
+mod paths;
 mod renewal;

@@ -338,9 +338,8 @@ impl Office {
         Ok(answer.await?.outcomes)
     }
 
-    /// Has the CRLs of all CAs published now, as an operator. The clock must have left the second of
-    /// the CRLs before.
-    pub async fn publish_crls(&self) -> Reply<Vec<v1::PublishedCrl>> {
+    /// Has the CRLs of all CAs published now, as an operator; see [`System::publish_crls`](super::System::publish_crls).
+    pub(super) async fn publish_crls(&self) -> Reply<Vec<v1::PublishedCrl>> {
         let answer = persist(|| {
             let mut client = self.examinations();
             let request = v1::PublishCrlNowRequest::default();

@@ -9,6 +9,7 @@ use std::{
         Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use lgpki_domain::{Authority, JstDate, Randomness, Serial, Timestamp};
@@ -21,6 +22,9 @@ use super::{
     running::{LOOK_AGAIN, PATIENCE},
 };
 
+/// Between two seconds of the clock that goes on while something is waited for, in the machine's own
+/// time.
+const BETWEEN_TICKS: Duration = Duration::from_millis(50);
 /// Seconds after 00:00:00 JST at which the daily CRLs are due: the default of `crl_daily_at`.
 const DAILY: i64 = 9 * 3600 + 15 * 60;
 
@@ -152,6 +156,21 @@ impl System {
             listed
         })
         .await;
+    }
+
+    /// Has the CRLs of all CAs published. The clock goes on meanwhile: no list bears the second of the
+    /// one before, and a first attempt may fail after some of them were made.
+    pub async fn publish_crls(&self) {
+        let operator = self.operator();
+        let publishing = operator.publish_crls();
+        tokio::pin!(publishing);
+        let published = loop {
+            tokio::select! {
+                published = &mut publishing => break published,
+                () = sleep(BETWEEN_TICKS) => self.clock.advance_seconds(1),
+            }
+        };
+        published.expect("the CRLs are published");
     }
 
     /// What the responder says of a certificate, once it can say anything: a new responder is certified

@@ -113,6 +113,7 @@ fn edges_point_inward() {
         ("lgpki-ledger", &["domain"]),
         ("lgpki-store", &["domain", "ledger"]),
         ("lgpki-proto", &["domain"]),
+        ("lgpki-surge", &["domain"]),
         ("lgpki-runtime", &["domain", "proto", "x509"]),
         ("lgpki-testkit", &["domain", "ledger"]),
     ];

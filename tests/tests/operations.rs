@@ -360,3 +360,28 @@ async fn reflected(channel: tonic::transport::Channel) -> String {
     let mut answers = stream.await.unwrap().into_inner();
     format!("{:?}", answers.message().await.unwrap())
 }
+
+#[test]
+fn the_planner_plans_for_the_certificates_of_a_running_system() {
+    let installation = installation();
+    let services = installation.serve();
+    let plan = |more: &[&str]| {
+        let args = [&["plan", "--live", "--capacity", "5"], more].concat();
+        installation.office("operator-1", "surge", &args)
+    };
+    // The inventory follows the issuer's feed; until then there is nothing to plan for.
+    let planned = loop {
+        if let Ok(planned) = plan(&[]) {
+            break planned;
+        }
+    };
+    assert_eq!(
+        (&planned["synthetic"], &planned["simulated"]),
+        (&false.into(), &true.into())
+    );
+    assert_eq!(planned["totals"]["renewals"], planned["certificates"]);
+    assert_eq!(planned["capacity_per_business_day"], 5);
+    let new = plan(&["--new-per-day", "1", "--habit", "slots"]).unwrap();
+    assert!(new["totals"]["new"].as_u64().unwrap() > 700, "{new}");
+    assert!(services.terminate().success());
+}

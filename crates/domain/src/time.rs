@@ -213,6 +213,14 @@ impl JstDate {
         self.plus_days(1 - i32::from(self.weekday()))
     }
 
+    /// The week of ISO 8601 that the day lies in, and the year which that week counts to: 2011-01-01 lies in
+    /// (2010, 52).
+    #[must_use]
+    pub fn iso_week(self) -> (i16, u8) {
+        let week = self.0.iso_week_date();
+        (week.year(), week.week().unsigned_abs())
+    }
+
     /// The day of the week, Monday = 1 to Sunday = 7.
     #[must_use]
     pub fn weekday(self) -> u8 {
@@ -310,6 +318,9 @@ mod tests {
         assert_eq!(day.week_start().to_string(), "2011-01-31");
         assert_eq!(day.week_start().week_start(), day.week_start());
         assert_eq!(day.month_start().to_string(), "2011-02-01");
+        assert_eq!(day.iso_week(), (2011, 5));
+        let new_year: JstDate = "2011-01-01".parse().unwrap();
+        assert_eq!(new_year.iso_week(), (2010, 52));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod inventory;
 mod kit;
 mod operator;
 mod renew;
+mod surge;
 
 use std::path::PathBuf;
 
@@ -21,11 +22,13 @@ pub(crate) use inventory::{Apart, CertificateArgs, ForecastArgs, ListArgs, Notic
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand, RevokeManyArgs};
 pub(crate) use renew::RenewArgs;
+pub(crate) use surge::{PlanArgs, SurgeCommand};
 
 use lgpki_domain::{
     Authority, BodyCode, CertificateKind, CrlOptions, KeyAlgorithm, KeyMedium, OfficerRole,
-    RevocationReason,
+    RevocationReason, order::OrderName,
 };
+use lgpki_surge::Habit;
 
 /// The certificate authority of LGPKI, the local governments' public key infrastructure.
 #[derive(Debug, Parser)]
@@ -75,6 +78,13 @@ pub(crate) enum Command {
         office: OfficeArgs,
         #[command(subcommand)]
         command: OperatorCommand,
+    },
+    /// Workloads: how long a surge of renewals takes, and what absorbs it.
+    Surge {
+        #[command(flatten)]
+        office: OfficeArgs,
+        #[command(subcommand)]
+        command: SurgeCommand,
     },
     /// Print shell completions.
     #[command(after_help = "Example:\n  lgpki completions bash > /etc/bash_completion.d/lgpki")]
@@ -367,6 +377,26 @@ named_value!(
     /// A certification authority.
     Ca(Authority),
     [Ca(Authority::Organization), Ca(Authority::Application)]
+);
+
+named_value!(
+    /// When holders renew.
+    HabitChoice(Habit),
+    [
+        HabitChoice(Habit::Procrastinate),
+        HabitChoice(Habit::Spread),
+        HabitChoice(Habit::Slots),
+    ]
+);
+named_value!(
+    /// In which order applications are taken.
+    OrderChoice(OrderName),
+    [
+        OrderChoice(OrderName::Fair),
+        OrderChoice(OrderName::Fifo),
+        OrderChoice(OrderName::FifoPassing),
+        OrderChoice(OrderName::EarliestExpiry),
+    ]
 );
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod renew;
 mod serve;
 mod status;
 mod submit;
+mod surge;
 
 use clap::CommandFactory;
 
@@ -43,11 +44,12 @@ pub(crate) fn run(command: Command, output: Output) -> Result<(), CommandError> 
         Command::Serve(args) => block_on(serve::run(args, output)),
         Command::Demo(args) => block_on(demo::run(args, output)),
         Command::Cirs { office, command } => block_on(cirs::run(office, command, output)),
+        Command::Surge { office, command } => surge::run(&office, command, output),
         Command::Operator { office, command } => block_on(operator::run(office, command, output)),
     }
 }
 
-fn block_on(work: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

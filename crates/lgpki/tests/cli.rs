@@ -281,3 +281,40 @@ fn the_standard_system_says_what_it_did_and_what_comes_next() {
     step(&request, "mayor.json", "--form mayor.json");
     step(&["kit", "show", "card"], "市長", "kit store card");
 }
+
+#[test]
+fn the_planner_answers_in_a_table_as_json_and_in_a_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = |more: &[&str]| {
+        let arguments = [&["surge", "plan", "--certificates", "1000"], more].concat();
+        let planned = lgpki(dir.path(), &arguments);
+        assert!(planned.status.success(), "{planned:?}");
+        String::from_utf8(planned.stdout).unwrap()
+    };
+    let text = plan(&["--order", "fifo", "--svg", "one.svg"]);
+    assert!(
+        text.contains("simulated:") && text.contains("certificates made up"),
+        "{text}"
+    );
+    assert!(text.contains("2011-W0"), "{text}");
+    let json: Value = serde_json::from_str(&plan(&["--examiners", "2", "--json"])).unwrap();
+    assert_eq!(json["capacity_per_business_day"], 80);
+    assert_eq!(json["business_hours_per_day"], 8.0);
+    assert!(json["takes"]["within_a_day"].as_u64().unwrap() > 0);
+    assert!(json["weeks"][0]["wait_business_hours"]["p99"].is_number());
+    let json: Value =
+        serde_json::from_str(&plan(&["--compare", "--svg", "all.svg", "--json"])).unwrap();
+    assert_eq!(json["plans"].as_array().unwrap().len(), 6);
+    let lines = |file| {
+        let svg = fs::read_to_string(dir.path().join(file)).unwrap();
+        svg.matches("<polyline").count()
+    };
+    assert_eq!((lines("one.svg"), lines("all.svg")), (1, 6));
+    // Nobody is logged in here.
+    let failed = error(dir.path(), &["surge", "plan", "--live"], 1);
+    assert!(
+        failed["error"].as_str().unwrap().contains("office.toml"),
+        "{failed}"
+    );
+    error(dir.path(), &["surge", "plan", "--hours", "17:00-09:00"], 2);
+}

@@ -1,6 +1,6 @@
 //! `lgpki operator forecast`: when certificates expire, drawn in the terminal, as SVG and as CSV.
 
-mod chart;
+pub(super) mod chart;
 
 use std::{fmt::Write as _, fs, path::Path};
 

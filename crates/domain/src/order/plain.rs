@@ -1,0 +1,99 @@
+//! Orders to compare the fair one with: first come first served, and earliest expiry first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Claim, OrderName, Waiting};
+use crate::{id::ApplicationId, time::Timestamp};
+
+/// A queue ordered by one date, with those that have lapsed at its end where the order passes over them.
+#[derive(Clone, Debug)]
+pub struct PlainOrder {
+    order: OrderName,
+    entries: BTreeMap<ApplicationId, Waiting>,
+    ready: BTreeSet<(Timestamp, ApplicationId)>,
+    lapsed: BTreeSet<(Timestamp, ApplicationId)>,
+    /// Of those that are ready: when each lapses.
+    expiring: BTreeSet<(Timestamp, ApplicationId)>,
+}
+
+impl PlainOrder {
+    /// An empty queue; [`OrderName::Fair`] is taken for first come, first served.
+    #[must_use]
+    pub const fn new(order: OrderName) -> Self {
+        Self {
+            order,
+            entries: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            lapsed: BTreeSet::new(),
+            expiring: BTreeSet::new(),
+        }
+    }
+
+    fn key(&self, waiting: &Waiting) -> (Timestamp, ApplicationId) {
+        let date = match (self.order, waiting.claim) {
+            (OrderName::EarliestExpiry, Claim::Renewal { expires }) => expires,
+            (OrderName::EarliestExpiry, Claim::New | Claim::Revocation) => {
+                Timestamp::from_millis(i64::MAX)
+            }
+            _ => waiting.received,
+        };
+        (date, waiting.id)
+    }
+
+    const fn passes_over(&self) -> bool {
+        matches!(
+            self.order,
+            OrderName::FifoPassing | OrderName::EarliestExpiry
+        )
+    }
+
+    /// Puts an application in; `false` if its number is in already.
+    pub fn insert(&mut self, waiting: Waiting) -> bool {
+        if self.entries.contains_key(&waiting.id) {
+            return false;
+        }
+        self.ready.insert(self.key(&waiting));
+        if let Some(expires) = waiting.expires().filter(|_| self.passes_over()) {
+            self.expiring.insert((expires, waiting.id));
+        }
+        self.entries.insert(waiting.id, waiting);
+        true
+    }
+
+    /// Takes out an application that has been withdrawn.
+    pub fn remove(&mut self, id: ApplicationId) -> Option<Waiting> {
+        let waiting = self.entries.remove(&id)?;
+        let key = self.key(&waiting);
+        self.ready.remove(&key);
+        self.lapsed.remove(&key);
+        if let Some(expires) = waiting.expires() {
+            self.expiring.remove(&(expires, id));
+        }
+        Some(waiting)
+    }
+
+    /// Takes the next application at `now`.
+    pub fn take(&mut self, now: Timestamp) -> Option<Waiting> {
+        while let Some((_, id)) = self.expiring.first().copied().filter(|(at, _)| *at <= now) {
+            self.expiring.pop_first();
+            if let Some(key) = self.entries.get(&id).map(|waiting| self.key(waiting)) {
+                self.ready.remove(&key);
+                self.lapsed.insert(key);
+            }
+        }
+        let (_, id) = *self.ready.first().or_else(|| self.lapsed.first())?;
+        self.remove(id)
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}

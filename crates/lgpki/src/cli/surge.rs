@@ -1,0 +1,104 @@
+//! What can be asked of the planner.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use lgpki_domain::{BusinessHours, JstDate, order::OrderName};
+use lgpki_surge::Habit;
+
+use super::{HabitChoice, OrderChoice};
+
+/// Workloads.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SurgeCommand {
+    /// Simulate the queue: with so many examiners and signatures, when does it clear, whose certificate expires waiting,
+    /// and what capacity keeps the wait under a day? No service is asked (except for --live), and nothing is signed.
+    #[command(
+        after_help = "Examples:\n  lgpki surge plan                               the three years of the sources, made up: what they feared\n  \
+                      lgpki surge plan --habit slots                 the same years in the slots that are advised\n  \
+                      lgpki surge plan --compare --svg surge.svg     habits and orders side by side\n  \
+                      lgpki surge plan --examiners 8 --signatures 50 what eight examiners can do\n  \
+                      lgpki surge --as ca/offices/operator-1 plan --live --examiners 8\n                                                 \
+                      what is coming for the certificates of a running system\n\n\
+                      Everything is simulated, with the product's own rules of order, slots and business days. Without --examiners \
+                      or --capacity the capacity is 1.2 times the mean daily load of the renewal window."
+    )]
+    Plan(PlanArgs),
+}
+
+/// What is asked of the planner.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// When holders renew.
+    #[arg(long, value_enum, default_value_t = HabitChoice(Habit::Procrastinate))]
+    pub(crate) habit: HabitChoice,
+    /// In which order applications are examined.
+    #[arg(long, value_enum, default_value_t = OrderChoice(OrderName::Fair))]
+    pub(crate) order: OrderChoice,
+    /// How many examiners there are.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) examiners: Option<u32>,
+    /// Applications that one examiner examines in a business day.
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) per_examiner: u32,
+    /// Applications that are examined in a business day, instead of examiners.
+    #[arg(long, value_name = "N", conflicts_with = "examiners", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub(crate) capacity: Option<u32>,
+    /// Certificates signed in a second.
+    #[arg(long, value_name = "M", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) signatures: u32,
+    /// Branches with so many of a hundred certificates ignore the slots that they are advised.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=99))]
+    pub(crate) ignoring: u8,
+    /// Made-up certificates, beside their renewals.
+    #[arg(long, value_name = "N", default_value_t = 40_000, conflicts_with = "live", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub(crate) certificates: u32,
+    /// Plan for the certificates of a running system, from today on; log in as an operator with --as.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// With --live: applications for new certificates on a business day.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "live", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) new_per_day: u32,
+    /// From when to when applications are examined on business days.
+    #[arg(long, value_name = "HH:MM-HH:MM", default_value = "09:00-17:00", value_parser = hours)]
+    pub(crate) hours: BusinessHours,
+    /// A further day on which nobody examines; may be repeated.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) closed: Vec<JstDate>,
+    /// For everything that is drawn; the same seed gives the same result.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Put habits and orders side by side.
+    #[arg(long, conflicts_with_all = ["habit", "order"])]
+    pub(crate) compare: bool,
+    /// Draw the waiting times to this file, SVG.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// Reads `09:00-17:00`.
+fn hours(text: &str) -> Result<BusinessHours, String> {
+    let minutes = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours <= 24 && minutes < 60).then_some(hours * 60 + minutes)
+    };
+    let read = text
+        .split_once('-')
+        .and_then(|(opens, closes)| BusinessHours::try_new(minutes(opens)?, minutes(closes)?));
+    read.ok_or_else(|| String::from("write opening and closing, such as 09:00-17:00"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn business_hours_are_read_and_nonsense_is_not() {
+        assert_eq!(hours("09:00-17:00"), Ok(BusinessHours::default()));
+        for text in ["", "9-17", "17:00-09:00", "09:00-24:01", "09:60-17:00"] {
+            assert!(hours(text).is_err(), "{text}");
+        }
+    }
+}

@@ -103,7 +103,10 @@ fn question(installation: &Installation, configuration: &str) -> Result<Question
         .to_owned();
     let read = |path: &str| -> Result<Vec<u8>, Failure> {
         let text = fs::read(installation.ca().join(path))?;
-        Ok(pem::decode(pem::Label::Certificate, &text)?)
+        let mut chain = pem::decode_all(pem::Label::Certificate, &text)?.into_iter();
+        chain
+            .next()
+            .ok_or_else(|| format!("{path} is empty").into())
     };
     let ca = read("ca/organization.pem")?;
     let bases = ["http://localhost".to_owned()];

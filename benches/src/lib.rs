@@ -8,6 +8,7 @@ pub mod bare;
 pub mod cpu;
 pub mod installation;
 pub mod load;
+pub mod memory;
 pub mod office;
 pub mod pool;
 pub mod report;

@@ -30,6 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         out.join("lgpki.v1.fds"),
         compiler.encode_file_descriptor_set(),
     )?;
-    build::configure().compile_fds(compiler.file_descriptor_set())?;
+    // A large CRL is sent in slices of its one buffer.
+    build::configure()
+        .bytes(".lgpki.v1.SignCrlRequest.chunk")
+        .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

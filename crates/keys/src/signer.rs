@@ -17,6 +17,13 @@ pub trait Signer: Send + Sync + fmt::Debug {
     /// Signs `message` (not a digest of it): the contents of the certificate's or CSR's signature
     /// BIT STRING, made with the algorithm's one [`signature`](KeyAlgorithm::signature).
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
+
+    /// As [`sign`](Self::sign), where the message's SHA-256 is known already: a key that signs that
+    /// spares hashing a large message again.
+    fn sign_digested(&self, message: &[u8], sha256: &Digest) -> Result<Vec<u8>, KeyError> {
+        let _ = sha256;
+        self.sign(message)
+    }
 }
 
 /// A public key as a SubjectPublicKeyInfo, with its digest.

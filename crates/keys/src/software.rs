@@ -6,12 +6,14 @@
 
 use std::{fmt, fs, path::Path};
 
-use lgpki_domain::KeyAlgorithm;
+use lgpki_domain::{Digest, KeyAlgorithm};
 use openssl::{
     hash::MessageDigest,
+    md::Md,
     nid::Nid,
     pkey::{Id, PKey, Private},
     pkey_ctx::PkeyCtx,
+    rsa::Padding,
     sign,
 };
 use zeroize::Zeroizing;
@@ -112,6 +114,23 @@ impl SoftwareKey {
     }
 }
 
+impl SoftwareKey {
+    fn sign_sha256(&self, digest: &Digest) -> Result<Vec<u8>, KeyError> {
+        let sign = || {
+            let mut context = PkeyCtx::new(&self.key)?;
+            context.sign_init()?;
+            if self.algorithm != KeyAlgorithm::P256 {
+                context.set_rsa_padding(Padding::PKCS1)?;
+            }
+            context.set_signature_md(Md::sha256())?;
+            let mut signature = Vec::new();
+            context.sign_to_vec(&digest.0, &mut signature)?;
+            Ok(signature)
+        };
+        sign().map_err(KeyError::openssl("sign"))
+    }
+}
+
 impl Signer for SoftwareKey {
     fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm
@@ -133,6 +152,16 @@ impl Signer for SoftwareKey {
         signer
             .and_then(|mut s| s.sign_oneshot_to_vec(message))
             .map_err(KeyError::openssl("sign"))
+    }
+
+    fn sign_digested(&self, message: &[u8], sha256: &Digest) -> Result<Vec<u8>, KeyError> {
+        match self.algorithm {
+            KeyAlgorithm::Rsa2048
+            | KeyAlgorithm::Rsa3072
+            | KeyAlgorithm::Rsa4096
+            | KeyAlgorithm::P256 => self.sign_sha256(sha256),
+            KeyAlgorithm::P384 | KeyAlgorithm::Ed25519 => self.sign(message),
+        }
     }
 }
 

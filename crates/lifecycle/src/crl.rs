@@ -1,16 +1,16 @@
-//! Makes a CRL, complete or delta, from a snapshot of the inventory.
+//! Makes a CRL, complete or delta, from the inventory's entries.
 //!
 //! Here the list is composed and read back; the gate judges it, the issuer lints and signs it, and
-//! its signature is checked. All of it is plain computation, to be run where it may block.
+//! its signature is checked. All of it happens in the one buffer that is published in the end, and is
+//! plain computation, to be run where it may block.
 
-use std::sync::Arc;
+use std::thread;
 
-use lgpki_domain::{CrlSeries, Timestamp};
+use lgpki_domain::{CrlNumber, CrlSeries, Digest, Timestamp};
 use lgpki_x509::{
-    Addresses, Issuer as CaKey,
-    crl::{self, CrlEntry, CrlHeader, RevocationList},
+    Addresses, Issuer as CaKey, X509Error,
+    crl::{Contents, CrlEntry, CrlHeader, CrlWriter, RevocationList, UnsignedList},
     key::sha256,
-    signed,
 };
 
 use crate::{
@@ -19,13 +19,17 @@ use crate::{
     ports::{CrlList, CrlToSign, IssuerInfo, Listed},
 };
 
-/// A tbsCertList with what it was made from.
+/// A tbsCertList that was read back, with what it was made from.
 #[derive(Debug)]
 pub(crate) struct Composed {
     /// The CA's key.
     key: CaKey,
-    /// What goes to the issuer.
-    pub(crate) to_sign: CrlToSign,
+    /// What its number counts within.
+    series: CrlSeries,
+    /// CRLNumber.
+    pub(crate) number: CrlNumber,
+    digest: Digest,
+    list: UnsignedList,
 }
 
 /// Whether a CA key's certificate has run out: nothing is published under it any more. One that
@@ -56,84 +60,135 @@ pub(crate) fn ca_key(info: &IssuerInfo) -> Result<CaKey, LifecycleError> {
     })
 }
 
-/// Reads a published CRL; none if it is not this list of this CA and scope.
-pub(crate) fn genuine(key: &CaKey, list: CrlList, der: &[u8]) -> Option<RevocationList> {
-    let read = RevocationList::parse(der).ok()?;
-    let genuine = read.is_of(key, list.series.scope)
+/// Whether a CRL is this list of this CA and scope.
+pub(crate) fn is_genuine(key: &CaKey, list: CrlList, read: &RevocationList) -> bool {
+    read.is_of(key, list.series.scope)
         && read.summary().base.is_some() == list.delta
-        && read.is_signed_by(key.public_key());
-    genuine.then_some(read)
+        && read.is_signed_by(key.public_key())
 }
 
-/// Composes the list.
-pub(crate) fn compose(
+/// A list being composed.
+#[derive(Debug)]
+pub(crate) struct Composing {
     key: CaKey,
     series: CrlSeries,
-    header: CrlHeader,
-    listed: &[Listed],
-) -> Result<Composed, LifecycleError> {
-    let authority = key.authority();
-    let failed = |source| LifecycleError::Crl { authority, source };
-    let entries = listed.iter().map(|listed| CrlEntry {
-        serial: listed.serial,
-        revoked_at: listed.at,
-        reason: listed.reason,
-    });
-    let tbs: Arc<[u8]> = crl::write(&key, &header, entries).map_err(failed)?.into();
-    Ok(Composed {
-        key,
-        to_sign: CrlToSign {
+    number: CrlNumber,
+    writer: CrlWriter,
+}
+
+impl Composing {
+    /// Begins a list of so many entries.
+    pub(crate) fn begin(
+        key: CaKey,
+        series: CrlSeries,
+        header: &CrlHeader,
+        entries: usize,
+    ) -> Result<Self, LifecycleError> {
+        let writer = CrlWriter::new(&key, header, entries).map_err(failed(&key))?;
+        Ok(Self {
+            key,
             series,
-            base: header.base,
             number: header.number,
-            digest: sha256(&tbs),
-            tbs,
-        },
-    })
+            writer,
+        })
+    }
+
+    /// Appends entries.
+    pub(crate) fn append(&mut self, entries: &[Listed]) -> Result<(), LifecycleError> {
+        for listed in entries {
+            let entry = CrlEntry {
+                serial: listed.serial,
+                revoked_at: listed.at,
+                reason: listed.reason,
+            };
+            self.writer.push(&entry).map_err(failed(&self.key))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the list and reads it back as it was written; meanwhile another thread digests it.
+    pub(crate) fn finish(self) -> Result<Composed, LifecycleError> {
+        let draft = self.writer.finish();
+        let tbs = draft.tbs();
+        let (list, digest) = thread::scope(|scope| {
+            let digest = scope.spawn(move || sha256(&tbs));
+            (draft.read_back(), digest.join())
+        });
+        let list = list.map_err(failed(&self.key))?;
+        let digest = digest.map_err(|_| LifecycleError::Serving {
+            what: "making a CRL",
+            why: "its thread ended".to_owned(),
+        })?;
+        Ok(Composed {
+            key: self.key,
+            series: self.series,
+            number: self.number,
+            digest,
+            list,
+        })
+    }
+}
+
+fn failed(key: &CaKey) -> impl FnOnce(X509Error) -> LifecycleError + use<> {
+    let authority = key.authority();
+    move |source| LifecycleError::Crl { authority, source }
 }
 
 impl Composed {
     /// Which list it is.
     pub(crate) const fn list(&self) -> CrlList {
         CrlList {
-            series: self.to_sign.series,
-            delta: self.to_sign.base.is_some(),
+            series: self.series,
+            delta: self.contents().summary().base.is_some(),
         }
     }
 
-    /// The list read back as it was written, before it is signed.
-    pub(crate) fn draft(&self) -> Result<RevocationList, LifecycleError> {
-        self.assembled(&[])
+    /// What the list says, before it is signed.
+    pub(crate) const fn contents(&self) -> &Contents {
+        self.list.contents()
     }
 
-    /// Joins list and signature; the CRL must be signed by its CA.
-    pub(crate) fn seal(&self, signature: &[u8]) -> Result<RevocationList, LifecycleError> {
-        let list = self.assembled(signature)?;
-        if list.is_signed_by(self.key.public_key()) {
-            return Ok(list);
+    /// What goes to the issuer.
+    pub(crate) fn to_sign(&self) -> CrlToSign {
+        CrlToSign {
+            series: self.series,
+            base: self.contents().summary().base,
+            number: self.number,
+            digest: self.digest,
+            tbs: self.list.tbs(),
         }
-        Err(LifecycleError::HeldBack {
-            list: self.list(),
-            number: self.to_sign.number.0,
-            rule: Rule::Signature,
-            why: "its signature is not the CA's".to_owned(),
-        })
+    }
+
+    /// Joins list and signature; the CRL must be signed by its CA. Meanwhile another thread digests
+    /// it.
+    pub(crate) fn seal(self, signature: &[u8]) -> Result<(RevocationList, Digest), LifecycleError> {
+        let named = self.list();
+        let Self {
+            key, number, list, ..
+        } = self;
+        let list = list.seal(key.signature_algorithm(), signature);
+        let (genuine, digest) = thread::scope(|scope| {
+            let digest = scope.spawn(|| sha256(list.der()));
+            (list.is_signed_by(key.public_key()), digest.join())
+        });
+        match digest {
+            Ok(digest) if genuine => Ok((list, digest)),
+            _ => Err(LifecycleError::HeldBack {
+                list: named,
+                number: number.0,
+                rule: Rule::Signature,
+                why: "its signature is not the CA's".to_owned(),
+            }),
+        }
     }
 
     /// What the gate holds the list to.
     pub(crate) const fn terms(&self, validity_seconds: i64) -> Terms<'_> {
         Terms {
             key: &self.key,
-            series: self.to_sign.series,
+            series: self.series,
             validity_seconds,
         }
-    }
-
-    fn assembled(&self, signature: &[u8]) -> Result<RevocationList, LifecycleError> {
-        let authority = self.key.authority();
-        let algorithm = self.key.signature_algorithm();
-        let der = signed::assemble(self.to_sign.tbs.to_vec(), algorithm, signature);
-        RevocationList::from_der(der).map_err(|source| LifecycleError::Crl { authority, source })
     }
 }
 

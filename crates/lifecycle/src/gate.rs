@@ -11,7 +11,7 @@ mod delta;
 use std::cmp::Ordering;
 
 use lgpki_domain::{CrlNumber, CrlSeries, Serial, Timestamp};
-use lgpki_x509::{Issuer as CaKey, crl::RevocationList};
+use lgpki_x509::{Issuer as CaKey, crl::Contents};
 
 pub(crate) use self::delta::{DeltaBefore, judge_delta, missing, revoked_since};
 
@@ -87,8 +87,8 @@ pub(crate) struct Terms<'a> {
 /// notAfter as far as it is known.
 pub(crate) fn judge(
     terms: Terms<'_>,
-    before: &Before<&RevocationList>,
-    next: &RevocationList,
+    before: &Before<&Contents>,
+    next: &Contents,
     gone: &[(Serial, Option<Timestamp>)],
 ) -> Result<(), Refusal> {
     let refuse = |rule, why: String| Err(Refusal { rule, why });
@@ -135,21 +135,19 @@ pub(crate) fn judge(
     Ok(())
 }
 
-/// What `previous` lists and `next` does not, ascending.
-pub(crate) fn gone(previous: &RevocationList, next: &RevocationList) -> Vec<Serial> {
+/// What `previous` lists and `next` does not, ascending. One walk along both.
+pub(crate) fn gone(previous: &Contents, next: &Contents) -> Vec<Serial> {
     let mut gone = Vec::new();
-    // Both were read whole before: every entry can be read.
-    let serials = next.entries().flatten().map(|entry| entry.serial);
-    let mut kept = serials.peekable();
-    for listed in previous.entries().flatten() {
+    let mut kept = next.serials().peekable();
+    for listed in previous.serials() {
         loop {
-            match kept.peek().map(|serial| serial.cmp(&listed.serial)) {
+            match kept.peek().map(|serial| serial.cmp(&listed)) {
                 Some(Ordering::Less) => {
                     kept.next();
                 }
                 Some(Ordering::Equal) => break,
                 Some(Ordering::Greater) | None => {
-                    gone.push(listed.serial);
+                    gone.push(listed);
                     break;
                 }
             }

@@ -70,9 +70,7 @@ impl Issuer for GrpcIssuer {
         let header = part(v1::sign_crl_request::Part::Header(header));
         let chunks = (0..crl.tbs.len()).step_by(CHUNK).map(move |start| {
             let end = crl.tbs.len().min(start + CHUNK);
-            part(v1::sign_crl_request::Part::Chunk(
-                crl.tbs[start..end].to_vec(),
-            ))
+            part(v1::sign_crl_request::Part::Chunk(crl.tbs.slice(start..end)))
         });
         let parts = tokio_stream::iter(std::iter::once(header).chain(chunks));
         let answer = self.client.clone().sign_crl(within(LONG, parts)).await?;

@@ -23,7 +23,7 @@ use lgpki_x509::{Addresses, ocsp};
 use tokio::sync::{mpsc, watch};
 
 pub use crl::{
-    Base, Change, CrlList, CrlToSign, Listed, Publication, PublicationStanding, Recording, Snapshot,
+    Base, CrlList, CrlToSign, Listed, Publication, PublicationStanding, Recording, Snapshot,
 };
 pub use feed::{AbandonedSerial, FeedEvent, FeedItem, Followed, IssuedCertificate};
 pub use notice::{
@@ -213,17 +213,37 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
         series: CrlSeries,
     ) -> impl Future<Output = Result<PublicationStanding, StoreError>> + Send;
 
-    /// What the next complete CRL of a series must list, and what has changed.
+    /// What the next CRLs of a series must list.
     fn snapshot(
         &self,
         series: CrlSeries,
     ) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
 
-    /// What has changed in a series, and nothing else: a snapshot without its entries.
+    /// The entries of a snapshot after this serial number, ascending, as far as one look reaches;
+    /// empty at the end. Between two publications of the series all looks belong together.
+    fn listed(
+        &self,
+        series: CrlSeries,
+        snapshot: Snapshot,
+        after: Option<Serial>,
+    ) -> impl Future<Output = Result<Vec<Listed>, StoreError>> + Send;
+
+    /// Of a snapshot, what was revoked since the entry `since`, ascending; `since` lies no further
+    /// back than the oldest base.
     fn changes(
         &self,
         series: CrlSeries,
-    ) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+        snapshot: Snapshot,
+        since: u64,
+    ) -> impl Future<Output = Result<Vec<Listed>, StoreError>> + Send;
+
+    /// How many revocations of a series were recorded since the entry `since`, until the snapshot.
+    fn recorded(
+        &self,
+        series: CrlSeries,
+        snapshot: Snapshot,
+        since: u64,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// notAfter of certificates and abandoned serial numbers, in the order asked for.
     fn expiries(

@@ -130,22 +130,36 @@ pub(crate) struct PublishedFile {
     pub(crate) digest: Digest,
     /// Since when it stands: a CRL's thisUpdate, a certificate's notBefore.
     pub(crate) since: Option<Timestamp>,
+    /// A CRL as it reads; none of one that is damaged. The bytes are the same.
+    pub(crate) list: Option<RevocationList>,
 }
 
 impl PublishedFile {
     fn new(name: Name, bytes: Vec<u8>) -> Self {
-        let since = match name {
-            Name::Crl(..) => RevocationList::parse(&bytes)
-                .ok()
-                .map(|list| list.summary().this_update),
-            Name::Certificate(..) | Name::Link(..) | Name::Cross(..) => Certificate::parse(&bytes)
-                .ok()
-                .map(|certificate| certificate.not_before()),
+        let bytes = Bytes::from(bytes);
+        let digest = sha256(&bytes);
+        let list = match name {
+            Name::Crl(..) => RevocationList::from_der(bytes.clone()).ok(),
+            Name::Certificate(..) | Name::Link(..) | Name::Cross(..) => None,
         };
+        if let Some(list) = list {
+            return Self::of_list(list, digest);
+        }
+        let certificate = Certificate::parse(&bytes).ok();
         Self {
-            digest: sha256(&bytes),
-            since,
-            bytes: bytes.into(),
+            digest,
+            since: certificate.map(|certificate| certificate.not_before()),
+            list: None,
+            bytes,
+        }
+    }
+
+    fn of_list(list: RevocationList, digest: Digest) -> Self {
+        Self {
+            bytes: list.bytes(),
+            digest,
+            since: Some(list.summary().this_update),
+            list: Some(list),
         }
     }
 }
@@ -211,21 +225,35 @@ impl PublicationFiles {
 
     /// Puts a file in its place, durably, and serves it from now on. Blocks.
     pub(crate) fn put(&self, name: Name, bytes: Vec<u8>) -> Result<(), LifecycleError> {
+        self.put_file(name, PublishedFile::new(name, bytes))
+    }
+
+    /// Puts a CRL in its place, durably, and serves it from now on; `digest` is that of its bytes.
+    /// Blocks.
+    pub(crate) fn put_crl(
+        &self,
+        name: CrlList,
+        list: RevocationList,
+        digest: Digest,
+    ) -> Result<(), LifecycleError> {
+        self.put_file(Name::Crl(name), PublishedFile::of_list(list, digest))
+    }
+
+    fn put_file(&self, name: Name, published: PublishedFile) -> Result<(), LifecycleError> {
         let _turn = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.root.join(name.path());
         let new = path.with_extension("new");
         let dir = path.parent().unwrap_or(&self.root);
         let write = || -> io::Result<()> {
             let mut file = File::create(&new)?;
-            file.write_all(&bytes)?;
+            file.write_all(&published.bytes)?;
             file.sync_all()?;
             fs::rename(&new, &path)?;
             File::open(dir)?.sync_all()
         };
         write().map_err(failed("write", &path))?;
-        let file = PublishedFile::new(name, bytes);
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
-        files.insert(name, file);
+        files.insert(name, published);
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     error::StoreError,
     ports::{
         Certificate, Counts, Cursor, FeedItem, Filter, Followed, Histogram, HistogramQuery,
-        LifecycleStore, NoticeQuery, Notices, OcspBatch, Publication, PublicationStanding,
+        LifecycleStore, Listed, NoticeQuery, Notices, OcspBatch, Publication, PublicationStanding,
         RebuildOrder, RebuildReport, Recording, RenewalClosing, RenewalEnd, RenewalOpening,
         RenewalOrder, RevocationOrder, RevocationOutcome, Snapshot, Standings,
     },
@@ -298,11 +298,45 @@ impl LifecycleStore for EngineStore {
         Ok(snapshot.await?)
     }
 
-    async fn changes(&self, series: CrlSeries) -> Result<Snapshot, StoreError> {
+    async fn listed(
+        &self,
+        series: CrlSeries,
+        snapshot: Snapshot,
+        after: Option<Serial>,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let below = snapshot.reflects;
+        let listed = self
+            .engine
+            .read(|machine, _| machine.inventory.listed(series, below, after));
+        Ok(listed.await?)
+    }
+
+    async fn changes(
+        &self,
+        series: CrlSeries,
+        snapshot: Snapshot,
+        since: u64,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let meant = since.min(snapshot.reflects)..snapshot.reflects;
         let changes = self
             .engine
-            .read(|machine, view| machine.inventory.changes(series, view.next_index()));
-        Ok(changes.await?)
+            .read(|machine, _| machine.inventory.changes(series, meant));
+        let mut changes = changes.await?;
+        changes.sort_unstable_by_key(|listed| listed.serial);
+        Ok(changes)
+    }
+
+    async fn recorded(
+        &self,
+        series: CrlSeries,
+        snapshot: Snapshot,
+        since: u64,
+    ) -> Result<u64, StoreError> {
+        let meant = since.min(snapshot.reflects)..snapshot.reflects;
+        let recorded = self
+            .engine
+            .read(|machine, _| machine.inventory.recorded(series, meant));
+        Ok(recorded.await?)
     }
 
     async fn expiries(&self, serials: Vec<Serial>) -> Result<Vec<Option<Timestamp>>, StoreError> {

@@ -25,7 +25,7 @@ use tonic::Code;
 
 use crate::ports::{
     AbandonedSerial, CrlList, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
-    IssuerInfo, ResponderToCertify, RevocationOrder,
+    IssuerInfo, LifecycleStore, Listed, ResponderToCertify, RevocationOrder,
 };
 
 /// A time in Japan, such as `2008-02-04T09:15:00`.
@@ -38,6 +38,21 @@ pub(crate) const fn series(authority: Authority) -> CrlSeries {
     CrlSeries {
         key: AuthorityKey::new(authority, 1),
         scope: CrlScope::User,
+    }
+}
+
+/// All that the next CRL of a series must list.
+pub(crate) async fn listed(store: &impl LifecycleStore, series: CrlSeries) -> Vec<Listed> {
+    let snapshot = store.snapshot(series).await.unwrap();
+    let mut listed: Vec<Listed> = Vec::new();
+    loop {
+        let after = listed.last().map(|last| last.serial);
+        let stretch = store.listed(series, snapshot, after).await.unwrap();
+        if stretch.is_empty() {
+            assert_eq!(listed.len(), snapshot.entries);
+            return listed;
+        }
+        listed.extend(stretch);
     }
 }
 

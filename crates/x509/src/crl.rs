@@ -2,13 +2,16 @@
 //!
 //! Entries come in ascending order of serial number, so that each stands once and the same
 //! revocations always give the same bytes. Every entry carries its reason. The list is written
-//! straight into its final buffer; a million entries take one allocation of 50 MB.
+//! straight into its final buffer, with room for signature and envelope; a million entries take one
+//! allocation of 50 MB, and that is what is signed, sealed and published.
 
+mod draft;
 mod list;
 
 use lgpki_domain::{CrlNumber, CrlScope, RevocationReason, Serial, Timestamp};
 
-pub use list::{Entries, RevocationList};
+pub use draft::{Draft, UnsignedList};
+pub use list::{Contents, Entries, RevocationList};
 pub(crate) use list::{Fields, number_of};
 
 use crate::{
@@ -62,7 +65,8 @@ pub struct CrlSummary {
     pub entries: u64,
 }
 
-/// Writes a whole tbsCertList in DER; `entries` ascend by serial number.
+/// Writes a whole tbsCertList in DER; `entries` ascend by serial number. For a large one, use
+/// [`CrlWriter`].
 pub fn write(
     issuer: &Issuer,
     header: &CrlHeader,
@@ -73,7 +77,7 @@ pub fn write(
     for entry in entries {
         writer.push(&entry)?;
     }
-    Ok(writer.finish())
+    Ok(writer.finish().tbs().to_vec())
 }
 
 /// An entry with UTCTime takes this many bytes.
@@ -136,10 +140,10 @@ impl CrlWriter {
                 }
             });
         });
-        // The largest header there can be, for the list itself and for the entries.
-        let gap = front.len() + 2 * header_length(usize::MAX);
-        let mut buffer =
-            Vec::with_capacity(gap + expected_entries.saturating_mul(ENTRY) + back.len());
+        // The largest header there can be, for the envelope, the list itself and the entries.
+        let gap = front.len() + 3 * header_length(usize::MAX);
+        let expected = expected_entries.saturating_mul(ENTRY);
+        let mut buffer = Vec::with_capacity(gap + expected + back.len() + draft::ROOM);
         buffer.resize(gap, 0);
         Ok(Self {
             buffer,
@@ -188,7 +192,7 @@ impl CrlWriter {
 
     /// Ends the list.
     #[must_use]
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> Draft {
         let Self {
             mut buffer,
             gap,
@@ -210,8 +214,7 @@ impl CrlWriter {
         let start = gap - before.len();
         buffer[start..gap].copy_from_slice(&before);
         buffer.extend_from_slice(&back);
-        buffer.drain(..start);
-        buffer
+        Draft::new(buffer, start)
     }
 }
 

@@ -24,6 +24,63 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     Digest(out)
 }
 
+/// Bytes that were digested as they came.
+#[derive(Clone)]
+pub struct Digested {
+    bytes: Vec<u8>,
+    context: digest::Context,
+}
+
+impl Digested {
+    /// None yet; `expected` may come.
+    #[must_use]
+    pub fn with_capacity(expected: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(expected),
+            context: digest::Context::new(&digest::SHA256),
+        }
+    }
+
+    /// Appends a piece.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(piece);
+        self.context.update(piece);
+    }
+
+    /// How many bytes have come.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether none has come.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The bytes and their SHA-256.
+    pub(crate) fn finish(self) -> (Vec<u8>, Digest) {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.context.finish().as_ref());
+        (self.bytes, Digest(out))
+    }
+}
+
+impl From<Vec<u8>> for Digested {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&bytes);
+        Self { bytes, context }
+    }
+}
+
+impl fmt::Debug for Digested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digested({} bytes)", self.bytes.len())
+    }
+}
+
 /// A key identifier: the leftmost 160 bits of the SHA-256 of the public key (RFC 7093 §2 method 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyId([u8; 20]);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use lgpki_domain::{CrlNumber, Digest};
-use lgpki_x509::{LintedCrl, lint};
+use lgpki_x509::{LintedCrl, key::Digested, lint};
 
 use super::App;
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) struct CrlOrder {
     pub(crate) base: Option<CrlNumber>,
     pub(crate) number: CrlNumber,
     pub(crate) tbs_digest: Digest,
-    pub(crate) tbs: Vec<u8>,
+    pub(crate) tbs: Digested,
 }
 
 /// A linted CRL on its way to the key.
@@ -109,7 +109,8 @@ impl<S: IssuerStore> App<S> {
         }
         let algorithm = linted.algorithm().oid();
         let key = Arc::clone(&ca.signer);
-        let signed = self.cores.run(move || key.sign(linted.tbs())).await;
+        let sign = move || key.sign_digested(linted.tbs(), &linted.digest());
+        let signed = self.cores.run(sign).await;
         let (result, failure) = match signed {
             Some(Ok(signature)) => (Ok((signature, algorithm)), None),
             Some(Err(source)) => (

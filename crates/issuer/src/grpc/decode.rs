@@ -2,6 +2,7 @@
 
 use lgpki_domain::{AuthorityKey, CrlNumber, CrlScope, Digest, Faults};
 use lgpki_proto::{convert, v1};
+use lgpki_x509::key::Digested;
 
 use crate::{
     app::{CrlOrder, LONGEST_CRL, Order, ResponderOrder, Wanted},
@@ -99,7 +100,7 @@ pub(super) struct Collector {
     number: CrlNumber,
     tbs_digest: Digest,
     length: u64,
-    tbs: Vec<u8>,
+    tbs: Digested,
 }
 
 /// Reads the header; the outer error is for fields, the inner for limits.
@@ -143,7 +144,7 @@ pub(super) fn crl_header(
         number: CrlNumber(header.number),
         tbs_digest,
         length: header.length,
-        tbs: Vec::new(),
+        tbs: Digested::with_capacity(0),
     }))
 }
 
@@ -161,7 +162,12 @@ impl Collector {
             }
             .into());
         }
-        self.tbs.extend_from_slice(&chunk);
+        if self.tbs.is_empty() {
+            // Once, so that a large list is not moved as it grows.
+            let length = usize::try_from(self.length).unwrap_or_default();
+            self.tbs = Digested::with_capacity(length);
+        }
+        self.tbs.push(&chunk);
         Ok(())
     }
 

@@ -208,7 +208,9 @@ fn parts(tbs: &[u8], number: u64) -> Vec<v1::SignCrlRequest> {
         scope: "user".to_owned(),
         base_number: 0,
     };
-    let chunks = tbs.chunks(100).map(|chunk| Part::Chunk(chunk.to_vec()));
+    let chunks = tbs
+        .chunks(100)
+        .map(|chunk| Part::Chunk(chunk.to_vec().into()));
     std::iter::once(Part::Header(header))
         .chain(chunks)
         .map(|part| v1::SignCrlRequest { part: Some(part) })

@@ -36,6 +36,11 @@ fn every_algorithm_signs_what_ring_verifies() {
             !verifies(&key, b"tbsCertificatf", &signature),
             "{algorithm}"
         );
+        let mut digest = Digest([0; 32]);
+        let hashed = ring::digest::digest(&ring::digest::SHA256, b"tbsCertList");
+        digest.0.copy_from_slice(hashed.as_ref());
+        let signature = key.sign_digested(b"tbsCertList", &digest).unwrap();
+        assert!(verifies(&key, b"tbsCertList", &signature), "{algorithm}");
     }
 }
 

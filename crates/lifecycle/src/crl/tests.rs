@@ -24,7 +24,10 @@ fn composed(info: &IssuerInfo) -> Composed {
         not_after: at("2011-02-03T23:59:59"),
     };
     let series = info.series(CrlScope::User);
-    compose(ca_key(info).unwrap(), series, header, &[1, 2].map(listed)).unwrap()
+    let mut composing = Composing::begin(ca_key(info).unwrap(), series, &header, 2).unwrap();
+    composing.append(&[listed(1)]).unwrap();
+    composing.append(&[listed(2)]).unwrap();
+    composing.finish().unwrap()
 }
 
 #[tokio::test]
@@ -32,20 +35,34 @@ async fn a_list_signed_by_another_key_is_held_back() {
     let issuer = FakeIssuer::new();
     let infos = issuer.issuers().await.unwrap();
     let (ours, others) = (composed(&infos[0]), composed(&infos[1]));
-    let signature = issuer.sign_crl(others.to_sign).await.unwrap();
-    let held_back = ours.seal(&signature).unwrap_err();
+    let signature = issuer.sign_crl(others.to_sign()).await.unwrap();
+    let held_back = composed(&infos[0]).seal(&signature).unwrap_err();
     assert!(held_back.to_string().contains("is not the CA's"));
-    let signature = issuer.sign_crl(ours.to_sign.clone()).await.unwrap();
-    let list = ours.seal(&signature).unwrap();
-    assert_eq!(list.summary(), ours.draft().unwrap().summary());
+    let said = ours.contents().summary();
+    let signature = issuer.sign_crl(ours.to_sign()).await.unwrap();
+    let (list, digest) = ours.seal(&signature).unwrap();
+    assert_eq!(list.summary(), said);
+    assert_eq!(digest, sha256(list.der()));
+    let read = RevocationList::parse(list.der()).unwrap();
+    assert!(list.entries().flatten().eq(read.entries().flatten()));
     let user = CrlList::complete(infos[0].series(CrlScope::User));
     let ca = CrlList::complete(infos[0].series(CrlScope::CaCertificates));
     let key = ca_key(&infos[0]).unwrap();
     let other = ca_key(&infos[1]).unwrap();
-    assert!(genuine(&key, user, list.der()).is_some());
-    assert!(genuine(&key, ca, list.der()).is_none());
-    let delta = CrlList::delta(user.series);
-    assert!(genuine(&key, delta, list.der()).is_none());
-    assert!(genuine(&other, user, list.der()).is_none());
-    assert!(genuine(&key, user, &[0x30]).is_none());
+    assert!(is_genuine(&key, user, &list));
+    assert!(!is_genuine(&key, ca, &list));
+    assert!(!is_genuine(&key, CrlList::delta(user.series), &list));
+    assert!(!is_genuine(&other, user, &list));
+}
+
+#[tokio::test]
+async fn a_list_is_sealed_in_its_own_buffer() {
+    let issuer = FakeIssuer::new();
+    let infos = issuer.issuers().await.unwrap();
+    let ours = composed(&infos[0]);
+    let place = ours.to_sign().tbs.as_ptr();
+    let signature = issuer.sign_crl(ours.to_sign()).await.unwrap();
+    let (list, _) = ours.seal(&signature).unwrap();
+    let within = list.der().as_ptr_range();
+    assert!(within.contains(&place), "it was copied");
 }

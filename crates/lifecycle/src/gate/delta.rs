@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lgpki_domain::{CrlNumber, Serial, Timestamp};
-use lgpki_x509::crl::{CrlSummary, RevocationList};
+use lgpki_x509::crl::{Contents, CrlSummary, RevocationList};
 
 use super::{Refusal, Rule, Terms};
 use crate::ports::Base;
@@ -40,13 +40,13 @@ pub(crate) fn revoked_since(list: &RevocationList, base: Timestamp) -> Vec<Seria
 }
 
 /// What should stand on `next` by what relying parties fetch now, and does not, ascending.
-pub(crate) fn missing(before: &DeltaBefore<RevocationList>, next: &RevocationList) -> Vec<Serial> {
+pub(crate) fn missing(before: &DeltaBefore<RevocationList>, next: &Contents) -> Vec<Serial> {
     let stands = entries(next);
     let mut due: BTreeSet<_> = before.revoked_since.iter().copied().collect();
     if let (Some(previous), Some(base)) = (&before.previous, before.base) {
         // A later base lists what was revoked until it was issued.
         let moved = previous.summary().base != Some(base.number);
-        let kept = entries(previous).into_iter();
+        let kept = entries(previous.contents()).into_iter();
         let kept = kept.filter(|(_, at)| !moved || *at > base.this_update);
         due.extend(kept.map(|(serial, _)| serial));
     }
@@ -55,7 +55,7 @@ pub(crate) fn missing(before: &DeltaBefore<RevocationList>, next: &RevocationLis
         .collect()
 }
 
-fn entries(list: &RevocationList) -> BTreeMap<Serial, Timestamp> {
+fn entries(list: &Contents) -> BTreeMap<Serial, Timestamp> {
     let entries = list.entries().flatten();
     entries
         .map(|entry| (entry.serial, entry.revoked_at))
@@ -67,7 +67,7 @@ fn entries(list: &RevocationList) -> BTreeMap<Serial, Timestamp> {
 pub(crate) fn judge_delta(
     terms: Terms<'_>,
     before: &DeltaBefore<RevocationList>,
-    next: &RevocationList,
+    next: &Contents,
     missing: &[(Serial, Option<Timestamp>)],
 ) -> Result<(), Refusal> {
     let refuse = |rule, why: String| Err(Refusal { rule, why });

@@ -2,7 +2,7 @@
 
 use lgpki_domain::{Authority, AuthorityKey, CrlScope, RevocationReason};
 use lgpki_x509::{
-    crl::{self, CrlEntry, CrlHeader},
+    crl::{self, CrlEntry, CrlHeader, RevocationList},
     signed,
 };
 
@@ -26,7 +26,7 @@ fn header() -> CrlHeader {
     }
 }
 
-fn list(key: &CaKey, header: CrlHeader, serials: &[u32]) -> RevocationList {
+fn list(key: &CaKey, header: CrlHeader, serials: &[u32]) -> Contents {
     let entries = serials.iter().map(|n| CrlEntry {
         serial: serial(*n),
         revoked_at: at("2011-03-01T10:00:00"),
@@ -34,7 +34,7 @@ fn list(key: &CaKey, header: CrlHeader, serials: &[u32]) -> RevocationList {
     });
     let tbs = crl::write(key, &header, entries).unwrap();
     let der = signed::assemble(tbs, key.signature_algorithm(), &[]);
-    RevocationList::from_der(der).unwrap()
+    RevocationList::from_der(der).unwrap().contents().clone()
 }
 
 /// The rule that a list breaks after one of yesterday that listed 1 to 4, of which 2 has expired on

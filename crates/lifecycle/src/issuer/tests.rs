@@ -1,7 +1,8 @@
 //! The adapter against an issuer over a real socket, and what it makes of unreadable answers.
 
-use std::{pin::Pin, sync::Arc};
+use std::pin::Pin;
 
+use bytes::Bytes;
 use lgpki_domain::{AuthorityKey, CrlSeries, RevocationReason, Timestamp};
 use lgpki_proto::{
     status::RemoteError as Remote,
@@ -14,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
 use crate::{
-    crl::{ca_key, compose},
+    crl::{Composing, ca_key},
     ports::Listed,
     testing::{FakeIssuer, abandoned_item, at, issued_item, serial},
 };
@@ -169,7 +170,7 @@ impl IssuerService for Served {
             base: (header.base_number > 0).then_some(CrlNumber(header.base_number)),
             number: CrlNumber(header.number),
             digest: header.tbs_digest.parse().unwrap(),
-            tbs: Arc::from(tbs),
+            tbs: tbs.into(),
         };
         assert_eq!(crl.digest, sha256(&crl.tbs));
         let signature = self.0.sign_crl(crl).await.map_err(|e| status(&e))?;
@@ -254,13 +255,13 @@ async fn the_cas_and_the_feed_arrive_as_they_were_told() {
 async fn a_crl_of_several_pieces_is_signed() {
     let fake = FakeIssuer::new();
     let issuer = GrpcIssuer::new(channel_to(fake.clone()).await);
-    let entries = (0..30_000).map(|n| Listed {
+    let listed = |n| Listed {
         serial: serial(n),
         at: at("2008-02-05T10:00:00"),
         reason: RevocationReason::Superseded,
         not_after: at("2011-02-03T23:59:59"),
-    });
-    let entries: Vec<_> = entries.collect();
+    };
+    let entries: Vec<_> = (0..30_000).map(listed).collect();
     let this_update = at("2008-02-05T10:00:00");
     let header = CrlHeader {
         scope: CrlScope::User,
@@ -270,19 +271,24 @@ async fn a_crl_of_several_pieces_is_signed() {
         next_update: this_update.plus_seconds(172_800),
     };
     let info = issuer.issuers().await.unwrap().remove(0);
-    let composed = compose(
-        ca_key(&info).unwrap(),
-        info.series(CrlScope::User),
-        header,
-        &entries,
-    )
-    .unwrap();
-    assert!(composed.to_sign.tbs.len() > CHUNK);
-    let signature = issuer.sign_crl(composed.to_sign.clone()).await.unwrap();
-    let sealed = composed.seal(&signature).unwrap();
+    let (key, series) = (ca_key(&info).unwrap(), info.series(CrlScope::User));
+    let mut composing = Composing::begin(key, series, &header, entries.len()).unwrap();
+    composing.append(&entries).unwrap();
+    let composed = composing.finish().unwrap();
+    let to_sign = composed.to_sign();
+    assert!(to_sign.tbs.len() > CHUNK);
+    let place = to_sign.tbs.as_ptr();
+    let signature = issuer.sign_crl(to_sign).await.unwrap();
+    let to_sign = CrlToSign {
+        tbs: Bytes::copy_from_slice(&composed.to_sign().tbs),
+        ..composed.to_sign()
+    };
+    let (sealed, _) = composed.seal(&signature).unwrap();
     assert_eq!(sealed.summary().entries, 30_000);
+    let within = sealed.der().as_ptr_range();
+    assert!(within.contains(&place), "what was sent was copied");
     fake.refuse(&[Code::Aborted]);
-    let refused = issuer.sign_crl(composed.to_sign).await.unwrap_err();
+    let refused = issuer.sign_crl(to_sign).await.unwrap_err();
     assert_eq!(refused.code, Code::Aborted);
 }
 

@@ -1,8 +1,9 @@
 //! CRLs as the store knows them: what was published, which complete ones relying parties may still
 //! hold, and what the next one must list.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
+use bytes::Bytes;
 use lgpki_domain::{CrlNumber, CrlSeries, Digest, RevocationReason, Serial, Timestamp};
 use lgpki_x509::issuer::crl_file_of;
 
@@ -162,41 +163,16 @@ pub struct Listed {
     pub not_after: Timestamp,
 }
 
-/// A revocation that a delta may have to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Index of its entry in lifecycle's log.
-    pub index: u64,
-    /// What is to be listed.
-    pub listed: Listed,
-}
-
-/// All that the next CRLs of a series must list, complete and delta.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A look at what the next CRLs of a series, complete and delta, must list. The store tells the
+/// entries piece by piece, for there may be a million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Every revocation below this index of the log is in it.
+    /// Every revocation below this index of the log is in it, and no other.
     pub reflects: u64,
-    /// In ascending order of serial number.
-    pub entries: Vec<Listed>,
-    /// Of these, what the oldest base does not list, in the order in which it was recorded.
-    pub changes: Vec<Change>,
-}
-
-impl Snapshot {
-    /// What was revoked since the entry `since`, in ascending order of serial number.
-    #[must_use]
-    pub fn changed_since(&self, since: u64) -> Vec<Listed> {
-        let later = self.changes.iter().filter(|one| one.index >= since);
-        let mut entries: Vec<_> = later.map(|one| one.listed).collect();
-        entries.sort_unstable_by_key(|listed| listed.serial);
-        entries
-    }
-
-    /// How many revocations were recorded since the entry `since`.
-    #[must_use]
-    pub fn recorded_since(&self, since: u64) -> u64 {
-        self.changes.iter().filter(|one| one.index >= since).count() as u64
-    }
+    /// How many entries there are.
+    pub entries: usize,
+    /// No entry was revoked after this.
+    pub latest: Option<Timestamp>,
 }
 
 /// A tbsCertList to be signed.
@@ -211,5 +187,5 @@ pub struct CrlToSign {
     /// SHA-256 of the bytes.
     pub digest: Digest,
     /// The tbsCertList, DER.
-    pub tbs: Arc<[u8]>,
+    pub tbs: Bytes,
 }

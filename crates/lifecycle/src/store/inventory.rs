@@ -9,7 +9,10 @@ mod compare;
 mod notices;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::{Bound, Range},
+};
 
 use lgpki_domain::{ApplicationId, BodyCode, CrlSeries, Serial, Timestamp};
 
@@ -17,7 +20,10 @@ use self::calendar::Calendar;
 pub(crate) use self::compare::Part;
 pub(crate) use self::walk::{Candidate, Query};
 use super::{chain::Chain, event::CrlPublished, record::Held};
-use crate::ports::{Change, Histogram, HistogramQuery, Listed, PublicationStanding, Snapshot};
+use crate::ports::{Histogram, HistogramQuery, Listed, PublicationStanding, Snapshot};
+
+/// Entries of a CRL that one look takes at most; few in tests, so that they come to the end of one.
+const LISTED: usize = if cfg!(test) { 3 } else { 8_192 };
 
 /// A place in the order of expiry: notAfter and serial number.
 type Place = (Timestamp, [u8; 16]);
@@ -46,6 +52,8 @@ pub(crate) struct Inventory {
 struct Book {
     /// Every revocation that the next CRL must list, with the index of its entry.
     listed: BTreeMap<Serial, (Listed, u64)>,
+    /// When the latest of them was revoked.
+    latest: Option<Timestamp>,
     /// The serial numbers revoked since the oldest base, by the index of the entry.
     recent: BTreeMap<u64, Serial>,
     /// The entry of the last key compromise.
@@ -120,6 +128,7 @@ impl Inventory {
             let book = self.books.entry(held.series()).or_default();
             if !Book::may_leave(book.chain.newest(), &entry, revoked.index) {
                 book.listed.insert(serial, (entry, revoked.index));
+                book.latest = book.latest.max(Some(entry.at));
             }
             if revoked.index >= book.chain.oldest_base() {
                 book.recent.insert(revoked.index, serial);
@@ -149,6 +158,7 @@ impl Inventory {
         if crl.base.is_none() {
             book.listed
                 .retain(|_, (entry, index)| !Book::may_leave(Some(&crl), entry, *index));
+            book.latest = book.listed.values().map(|(entry, _)| entry.at).max();
         }
         book.chain.take(crl, recorded_at);
         let oldest = book.chain.oldest_base();
@@ -185,37 +195,50 @@ impl Inventory {
         book.chain.standing(urgent)
     }
 
-    /// What the next complete CRL of a series must list, and what has changed; `next` is the index of
-    /// the next entry of the log.
+    /// What the next CRLs of a series must list; `next` is the index of the next entry of the log.
     pub(crate) fn snapshot(&self, series: CrlSeries, next: u64) -> Snapshot {
-        let listed = self.books.get(&series).map(|book| &book.listed);
+        let book = self.books.get(&series);
         Snapshot {
-            entries: listed
-                .into_iter()
-                .flat_map(|listed| listed.values().map(|(entry, _)| *entry))
-                .collect(),
-            ..self.changes(series, next)
+            reflects: next,
+            entries: book.map_or(0, |book| book.listed.len()),
+            latest: book.and_then(|book| book.latest),
         }
     }
 
-    /// What has changed in a series since its oldest base. What has left the complete CRL leaves the
-    /// delta as well, so that both tell the same.
-    pub(crate) fn changes(&self, series: CrlSeries, next: u64) -> Snapshot {
-        let changes = self.books.get(&series).map(|book| {
-            let change = |(index, serial): (&u64, &Serial)| {
-                let (listed, _) = *book.listed.get(serial)?;
-                Some(Change {
-                    index: *index,
-                    listed,
-                })
-            };
-            book.recent.iter().filter_map(change).collect()
-        });
-        Snapshot {
-            reflects: next,
-            entries: Vec::new(),
-            changes: changes.unwrap_or_default(),
-        }
+    /// What the next complete CRL of a series must list of the entries of the log below `below`, after
+    /// a serial number, along one stretch.
+    pub(crate) fn listed(
+        &self,
+        series: CrlSeries,
+        below: u64,
+        after: Option<Serial>,
+    ) -> Vec<Listed> {
+        let Some(book) = self.books.get(&series) else {
+            return Vec::new();
+        };
+        let low = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut stretch = Vec::with_capacity(LISTED.min(book.listed.len()));
+        let entries = book.listed.range((low, Bound::Unbounded));
+        let meant = entries.filter(|(_, (_, index))| *index < below);
+        stretch.extend(meant.map(|(_, (entry, _))| *entry).take(LISTED));
+        stretch
+    }
+
+    /// What these entries of the log revoked in a series, as far back as its oldest base. What has left
+    /// the complete CRL leaves the delta as well, so that both tell the same.
+    pub(crate) fn changes(&self, series: CrlSeries, meant: Range<u64>) -> Vec<Listed> {
+        let Some(book) = self.books.get(&series) else {
+            return Vec::new();
+        };
+        let recent = book.recent.range(meant);
+        let listed = recent.filter_map(|(_, serial)| Some(book.listed.get(serial)?.0));
+        listed.collect()
+    }
+
+    /// How many revocations in a series these entries of the log hold, as far back as its oldest base.
+    pub(crate) fn recorded(&self, series: CrlSeries, meant: Range<u64>) -> u64 {
+        let book = self.books.get(&series);
+        book.map_or(0, |book| book.recent.range(meant).count() as u64)
     }
 
     /// How many certificates there are.

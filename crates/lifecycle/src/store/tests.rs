@@ -50,6 +50,7 @@ on_every_engine! {
     pages_are_stable_and_ordered_by_expiry;
     filters_select;
     the_snapshot_lists_what_is_revoked_in_order;
+    a_long_list_is_told_in_stretches_and_without_what_came_later;
     an_expired_entry_leaves_only_after_one_crl_past_its_expiry;
     a_publication_that_does_not_follow_is_not_recorded;
     a_key_compromise_is_urgent_until_it_is_published;
@@ -91,16 +92,15 @@ fn on(disk: &FaultyDisk) -> EngineStore {
 /// Everything there is to see, for comparing a store with itself after it was opened again.
 async fn whole(store: &EngineStore) -> String {
     let page = store.page(Filter::default(), None, 100).await.unwrap();
-    let snapshot = store
-        .snapshot(crate::testing::series(AUTHORITY))
-        .await
-        .unwrap();
+    let series = crate::testing::series(AUTHORITY);
+    let snapshot = store.snapshot(series).await.unwrap();
+    let listed = crate::testing::listed(store, series).await;
     let publication = store
         .publication(crate::testing::series(AUTHORITY))
         .await
         .unwrap();
     format!(
-        "{page:?} {snapshot:?} {publication:?} {}",
+        "{page:?} {snapshot:?} {listed:?} {publication:?} {}",
         store.position().await.unwrap()
     )
 }

@@ -3,6 +3,9 @@
 //! The reader takes the CRLs that this CA publishes: version 2, every entry with a reason of ours,
 //! in ascending order. `x509-cert` decodes each entry; the bytes stay as they came.
 
+use std::ops::Range;
+
+use bytes::Bytes;
 use der::{Decode, Reader as _, SliceReader};
 use lgpki_domain::{CrlNumber, CrlScope, RevocationReason, Serial};
 use x509_cert::{
@@ -28,27 +31,27 @@ fn wrong<W: std::fmt::Display + ?Sized>(why: &W) -> X509Error {
     X509Error::unreadable(WHAT, why)
 }
 
-/// A signed CRL.
+/// What a tbsCertList says, with its entries where they lie.
 #[derive(Clone, Debug)]
-pub struct RevocationList {
-    der: Vec<u8>,
+pub struct Contents {
+    tbs: Bytes,
+    places: Places,
+}
+
+/// What is kept of a tbsCertList beside its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
     summary: CrlSummary,
     /// The value of its issuingDistributionPoint.
     point: Vec<u8>,
-    /// Where the entries' bytes lie in `der`.
-    entries: std::ops::Range<usize>,
+    /// Where the entries' bytes lie in the tbsCertList.
+    entries: Range<usize>,
 }
 
-impl RevocationList {
-    /// Reads a CRL in DER; every entry is looked at once.
-    pub fn parse(der: &[u8]) -> Result<Self, X509Error> {
-        Self::from_der(der.to_vec())
-    }
-
-    /// Reads a CRL in DER and keeps its bytes, which are not copied.
-    pub fn from_der(der: Vec<u8>) -> Result<Self, X509Error> {
-        let signed = Signed::parse(&der)?;
-        let fields = Fields::read(signed.to_be_signed()).map_err(|e| wrong(&e))?;
+impl Contents {
+    /// Reads a tbsCertList in DER; every entry is looked at once.
+    pub(super) fn read(tbs: Bytes) -> Result<Self, X509Error> {
+        let fields = Fields::read(&tbs).map_err(|e| wrong(&e))?;
         let (this_update, next_update) = fields.dates()?;
         let mut count = 0;
         for entry in Entries::new(fields.entries) {
@@ -74,14 +77,73 @@ impl RevocationList {
             next_update,
             entries: count,
         };
-        let start = offset_in(&der, fields.entries);
-        let entries = start..start + fields.entries.len();
-        Ok(Self {
+        let start = offset_in(&tbs, fields.entries);
+        let places = Places {
             summary,
             point: point.map_or_else(Vec::new, |p| p.extn_value.as_bytes().to_vec()),
-            entries,
+            entries: start..start + fields.entries.len(),
+        };
+        Ok(Self { tbs, places })
+    }
+
+    /// Lets the bytes go.
+    pub(super) fn into_places(self) -> Places {
+        self.places
+    }
+
+    /// Whether it is one of `issuer`'s lists of this scope, by its issuingDistributionPoint.
+    #[must_use]
+    pub fn is_of(&self, issuer: &Issuer, scope: CrlScope) -> bool {
+        self.places.point == issuer.issuing_point(scope)
+    }
+
+    /// What the list says about itself.
+    #[must_use]
+    pub const fn summary(&self) -> CrlSummary {
+        self.places.summary
+    }
+
+    /// The revoked certificates in ascending order of serial number.
+    #[must_use]
+    pub fn entries(&self) -> Entries<'_> {
+        Entries::new(&self.tbs[self.places.entries.clone()])
+    }
+
+    /// The serial numbers alone, ascending; every entry was read before.
+    pub fn serials(&self) -> impl Iterator<Item = Serial> {
+        let mut rest = self.entries();
+        std::iter::from_fn(move || rest.next_serial())
+    }
+}
+
+/// A signed CRL.
+#[derive(Clone, Debug)]
+pub struct RevocationList {
+    der: Bytes,
+    contents: Contents,
+}
+
+impl RevocationList {
+    /// Reads a CRL in DER; every entry is looked at once.
+    pub fn parse(der: &[u8]) -> Result<Self, X509Error> {
+        Self::from_der(Bytes::copy_from_slice(der))
+    }
+
+    /// Reads a CRL in DER and keeps its bytes, which are not copied.
+    pub fn from_der(der: impl Into<Bytes>) -> Result<Self, X509Error> {
+        let der = der.into();
+        let tbs = der.slice_ref(Signed::parse(&der)?.to_be_signed());
+        let contents = Contents::read(tbs)?;
+        Ok(Self { der, contents })
+    }
+
+    /// A list that was read back before it was signed.
+    pub(super) fn sealed(der: Bytes, tbs: Range<usize>, places: Places) -> Self {
+        let tbs = der.slice(tbs);
+        Self {
             der,
-        })
+            contents: Contents { tbs, places },
+        }
     }
 
     /// The CRL in DER.
@@ -90,28 +152,34 @@ impl RevocationList {
         &self.der
     }
 
-    /// The CRL in DER, given away.
+    /// The CRL in DER; shared, not copied.
     #[must_use]
-    pub fn into_der(self) -> Vec<u8> {
-        self.der
+    pub fn bytes(&self) -> Bytes {
+        self.der.clone()
+    }
+
+    /// What it says.
+    #[must_use]
+    pub const fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Whether it is one of `issuer`'s lists of this scope, by its issuingDistributionPoint.
     #[must_use]
     pub fn is_of(&self, issuer: &Issuer, scope: CrlScope) -> bool {
-        self.point == issuer.issuing_point(scope)
+        self.contents.is_of(issuer, scope)
     }
 
     /// What the CRL says about itself.
     #[must_use]
     pub const fn summary(&self) -> CrlSummary {
-        self.summary
+        self.contents.summary()
     }
 
     /// The revoked certificates in ascending order of serial number.
     #[must_use]
     pub fn entries(&self) -> Entries<'_> {
-        Entries::new(&self.der[self.entries.clone()])
+        self.contents.entries()
     }
 
     /// The entry of a certificate, if it is listed.
@@ -223,6 +291,17 @@ impl<'a> Entries<'a> {
             rest: content,
             last: None,
         }
+    }
+
+    /// The next entry's serial number, where every entry was read before.
+    fn next_serial(&mut self) -> Option<Serial> {
+        let usual = self.rest.split_first_chunk::<ENTRY>();
+        let usual = usual.filter(|(entry, _)| entry[..SERIAL.start] == PATTERN[..SERIAL.start]);
+        if let Some((entry, rest)) = usual {
+            self.rest = rest;
+            return Serial::from_bytes(&entry[SERIAL]);
+        }
+        self.next()?.ok().map(|entry| entry.serial)
     }
 
     fn read(&mut self) -> Option<Result<CrlEntry, X509Error>> {

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     fixture::{CA, P256, issuer, serial},
     lint::lint_crl,
+    signed::assemble,
 };
 
 fn head() -> CrlHeader {
@@ -333,5 +334,48 @@ fn an_entry_of_the_usual_form_is_read_as_x509_cert_reads_it() {
                 assert_eq!(Some(read), other, "byte {i}, bit {bit}");
             }
         }
+    }
+}
+
+#[test]
+fn a_list_that_is_sealed_while_its_bytes_are_shared_is_the_same() {
+    let issuer = issuer(Authority::Organization, &CA);
+    for count in [0, 1, 50] {
+        let draft = || {
+            let mut writer = CrlWriter::new(&issuer, &head(), 0).unwrap();
+            for entry in entries(count) {
+                writer.push(&entry).unwrap();
+            }
+            writer.finish().read_back().unwrap()
+        };
+        let alone = draft();
+        let signature = CA.sign(&alone.tbs());
+        let algorithm = issuer.signature_algorithm();
+        let expected = assemble(alone.tbs().to_vec(), algorithm, &signature);
+        let summary = alone.contents().summary();
+        let sealed = alone.seal(algorithm, &signature);
+        assert_eq!((sealed.der(), sealed.summary()), (&expected[..], summary));
+        let serials: Vec<_> = sealed.contents().serials().collect();
+        let listed = entries(count);
+        assert!(serials.iter().eq(listed.iter().map(|entry| &entry.serial)));
+        let read = RevocationList::parse(&expected).unwrap();
+        assert!(sealed.entries().flatten().eq(read.entries().flatten()));
+        let shared = draft();
+        let tbs = shared.tbs();
+        let copied = shared.seal(algorithm, &signature);
+        assert_eq!(copied.der(), expected);
+        assert_eq!(copied.contents().summary(), summary);
+        assert_eq!(
+            copied
+                .der()
+                .windows(tbs.len())
+                .filter(|w| *w == &tbs[..])
+                .count(),
+            1
+        );
+        // A signature longer than the room left for it.
+        let long = draft().seal(algorithm, &[7; 2000]);
+        let read = RevocationList::parse(long.der()).unwrap();
+        assert!(read.entries().flatten().eq(long.entries().flatten()));
     }
 }

@@ -219,3 +219,41 @@ fn a_delta_adds_to_the_complete_list_that_it_is_based_on() {
         assert!(passed, "{said}");
     }
 }
+
+#[test]
+fn openssl_reads_and_verifies_a_list_of_twenty_thousand() {
+    let scene = Scene::new(CrlOptions::default());
+    let revoked: Vec<_> = (0..20_000_u32)
+        .map(|n| {
+            let mut bytes = [0x41; 16];
+            bytes[8..12].copy_from_slice(&n.to_be_bytes());
+            Serial::from_bytes(&bytes).unwrap()
+        })
+        .collect();
+    let list = List {
+        scope: CrlScope::User,
+        number: 9,
+        base: None,
+        revoked: &revoked,
+    };
+    scene.list("large.pem", list);
+    let read = [
+        "crl",
+        "-in",
+        "large.pem",
+        "-noout",
+        "-text",
+        "-CAfile",
+        "ca.pem",
+    ];
+    let Some(output) = openssl(scene.directory.path(), &read) else {
+        return;
+    };
+    let told = text(&output);
+    assert!(
+        told.contains("verify OK"),
+        "{}",
+        &told[told.len().saturating_sub(300)..]
+    );
+    assert_eq!(told.matches("Serial Number:").count(), revoked.len());
+}

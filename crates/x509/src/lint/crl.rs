@@ -19,19 +19,20 @@ use super::{
 use crate::{
     crl::{CrlSummary, Entries, Fields, number_of},
     issuer::Issuer,
-    key::sha256,
+    key::Digested,
     oid,
 };
 
 /// Checks a tbsCertList: form, issuer, dates, extensions, and every entry. One entry at a time is
 /// decoded, so that a large list needs no more memory than its bytes.
-pub fn lint_crl(issuer: &Issuer, tbs: Vec<u8>) -> Result<LintedCrl, LintRefused> {
+pub fn lint_crl(issuer: &Issuer, tbs: impl Into<Digested>) -> Result<LintedCrl, LintRefused> {
+    let (tbs, digest) = tbs.into().finish();
     let mut findings = Findings::default();
     let checked = check(issuer, &tbs, &mut findings);
     findings.into_result()?;
     match checked {
         Some((scope, summary)) => Ok(LintedCrl {
-            digest: sha256(&tbs),
+            digest,
             scope,
             tbs,
             algorithm: issuer.signature_algorithm(),

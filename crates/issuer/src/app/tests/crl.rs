@@ -43,7 +43,7 @@ fn crl_order(number: u64, tbs: Vec<u8>) -> CrlOrder {
         base: None,
         number: CrlNumber(number),
         tbs_digest: sha256(&tbs),
-        tbs,
+        tbs: tbs.into(),
     }
 }
 

@@ -120,13 +120,16 @@ fn judged(
         };
         (one, Some(at(end)))
     };
-    let missing: Vec<_> = missing(before, next).into_iter().map(expiry).collect();
+    let missing: Vec<_> = missing(before, next.contents())
+        .into_iter()
+        .map(expiry)
+        .collect();
     let terms = Terms {
         key,
         series: SERIES,
         validity_seconds: HOURS_8,
     };
-    judge_delta(terms, before, next, &missing)
+    judge_delta(terms, before, next.contents(), &missing)
         .err()
         .map(|refusal| refusal.rule)
 }

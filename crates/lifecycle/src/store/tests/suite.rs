@@ -15,7 +15,9 @@ use crate::{
         CertificateState, Filter, IssuedCertificate, LifecycleStore, Publication, Recording,
         RevocationOrder, Standings,
     },
-    testing::{abandoned_item, at, issued, issued_item, issued_on, item, order, serial, series},
+    testing::{
+        abandoned_item, at, issued, issued_item, issued_on, item, listed, order, serial, series,
+    },
 };
 
 pub(super) use deltas::*;
@@ -328,11 +330,8 @@ pub(super) async fn the_snapshot_lists_what_is_revoked_in_order(store: impl Life
         .await
         .unwrap();
     let snapshot = store.snapshot(series(AUTHORITY)).await.unwrap();
-    let listed: Vec<_> = snapshot
-        .entries
-        .iter()
-        .map(|e| (e.serial, e.reason))
-        .collect();
+    let listed = listed(&store, series(AUTHORITY)).await;
+    let listed: Vec<_> = listed.iter().map(|e| (e.serial, e.reason)).collect();
     let abandoned = (serial(9), CessationOfOperation);
     assert_eq!(
         listed,
@@ -343,13 +342,39 @@ pub(super) async fn the_snapshot_lists_what_is_revoked_in_order(store: impl Life
         ]
     );
     assert_eq!(snapshot.reflects, 7);
-    let other = store
-        .snapshot(series(Authority::Organization))
-        .await
-        .unwrap();
-    assert_eq!(other.entries, []);
+    assert_eq!(snapshot.latest, Some(at("2008-03-01T10:00:00")));
+    let other = series(Authority::Organization);
+    assert_eq!(store.snapshot(other).await.unwrap().entries, 0);
     let known = store.expiries(vec![serial(9), serial(8)]).await.unwrap();
     assert_eq!(known, [Some(issued(9).not_after), None]);
+}
+
+pub(super) async fn a_long_list_is_told_in_stretches_and_without_what_came_later(
+    store: impl LifecycleStore,
+) {
+    with(&store, 12).await;
+    let now = at("2008-03-01T10:00:00");
+    let orders = (0..10).map(|n| order(100 + n, n, Superseded)).collect();
+    store.revoke(orders, now).await.unwrap();
+    let snapshot = store.snapshot(series(AUTHORITY)).await.unwrap();
+    let first = store.listed(series(AUTHORITY), snapshot, None);
+    let first = first.await.unwrap();
+    assert!(first.len() < 10, "one look takes {}", first.len());
+    let later = vec![order(110, 10, Superseded), order(111, 11, Superseded)];
+    store.revoke(later, now).await.unwrap();
+    let mut told: Vec<_> = first.iter().map(|e| e.serial).collect();
+    loop {
+        let after = told.last().copied();
+        let look = store.listed(series(AUTHORITY), snapshot, after);
+        let look = look.await.unwrap();
+        if look.is_empty() {
+            break;
+        }
+        told.extend(look.iter().map(|e| e.serial));
+    }
+    assert_eq!(told, (0..10).map(serial).collect::<Vec<_>>());
+    assert_eq!(snapshot.entries, 10);
+    assert_eq!(listed(&store, series(AUTHORITY)).await.len(), 12);
 }
 
 pub(super) async fn an_expired_entry_leaves_only_after_one_crl_past_its_expiry(
@@ -360,14 +385,7 @@ pub(super) async fn an_expired_entry_leaves_only_after_one_crl_past_its_expiry(
         .revoke(vec![order(100, 0, Superseded)], at("2011-02-01T10:00:00"))
         .await
         .unwrap();
-    let listed = async || {
-        store
-            .snapshot(series(AUTHORITY))
-            .await
-            .unwrap()
-            .entries
-            .len()
-    };
+    let listed = async || store.snapshot(series(AUTHORITY)).await.unwrap().entries;
     let record = async |publication| {
         let recording = store
             .record(publication, at("2011-02-03T09:15:00"))
@@ -387,7 +405,7 @@ pub(super) async fn an_expired_entry_leaves_only_after_one_crl_past_its_expiry(
         .await
         .unwrap();
     record(publication(3, "2011-02-04T09:15:00", 5)).await;
-    let entries = store.snapshot(series(AUTHORITY)).await.unwrap().entries;
+    let entries = crate::testing::listed(&store, series(AUTHORITY)).await;
     assert_eq!(
         entries.iter().map(|e| e.serial).collect::<Vec<_>>(),
         [serial(1)]

@@ -11,18 +11,18 @@ mod delta;
 
 use std::sync::Arc;
 
-use lgpki_domain::{Clock, CrlNumber, CrlSeries, Serial, Timestamp};
-use lgpki_x509::{
-    crl::{CrlHeader, RevocationList},
-    key::sha256,
+use lgpki_domain::{Clock, CrlNumber, CrlSeries, Digest, Serial, Timestamp};
+use lgpki_x509::crl::{CrlHeader, RevocationList};
+use tokio::{
+    sync::watch,
+    task::{spawn_blocking, yield_now},
 };
-use tokio::{sync::watch, task::spawn_blocking};
 
 use self::delta::Draft;
 use super::super::plan::{Due, this_update};
 use crate::{
     config::Schedule,
-    crl::{self, Composed},
+    crl::{self, Composed, Composing},
     error::LifecycleError,
     gate::{self, Before, Refusal, Rule},
     metrics,
@@ -102,20 +102,21 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let standing = self.store.publication(series).await?;
         let follows = self.follows(info, series, &standing).await?;
         let (composed, snapshot) = self.compose(info, series, &follows).await?;
-        let composed = self.judge(composed, follows, &snapshot).await?;
-        let list = self.sign(composed).await?;
-        let beside = Draft::beside(list.summary(), &standing, snapshot);
+        let composed = self.judge(composed, follows, snapshot).await?;
+        let (list, digest) = self.sign(composed).await?;
+        let signed = Signed {
+            list,
+            digest,
+            reflects: snapshot.reflects,
+        };
         if !info.crl_options.has_delta(series.scope) {
-            let complete = self.put(list, series, beside.reflects, due).await?;
+            let complete = self.put(signed, series, due).await?;
             let delta = None;
             return Ok(Pressed { complete, delta });
         }
-        let (list, beside) = blocking(move || {
-            let beside = beside.with(&list);
-            Ok((list, beside))
-        })
-        .await?;
-        let complete = self.put(list, series, beside.reflects, due).await?;
+        let beside = Draft::beside(&signed.list, &standing, snapshot);
+        let beside = self.look(series, beside, Some(signed.list.clone())).await?;
+        let complete = self.put(signed, series, due).await?;
         // The complete CRL stands, whatever becomes of the delta.
         let delta = self.press_delta(info, series, beside, due).await;
         let delta = Some(delta);
@@ -123,8 +124,8 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     }
 
     /// Has the issuer sign a list that the gate let through.
-    async fn sign(&self, composed: Composed) -> Result<RevocationList, LifecycleError> {
-        let signed = self.issuer.sign_crl(composed.to_sign.clone()).await;
+    async fn sign(&self, composed: Composed) -> Result<(RevocationList, Digest), LifecycleError> {
+        let signed = self.issuer.sign_crl(composed.to_sign()).await;
         let signature = signed.map_err(LifecycleError::Issuer)?;
         blocking(move || composed.seal(&signature)).await
     }
@@ -132,24 +133,28 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     /// Puts a list in its place and records it.
     async fn put(
         &self,
-        list: RevocationList,
+        signed: Signed,
         series: CrlSeries,
-        reflects: u64,
         due: Due,
     ) -> Result<Publication, LifecycleError> {
+        let Signed {
+            list,
+            digest,
+            reflects,
+        } = signed;
         let summary = list.summary();
         let publication = Publication {
             series,
             base: summary.base,
             number: summary.number,
-            digest: sha256(list.der()),
+            digest,
             entries: summary.entries,
             this_update: summary.this_update,
             next_update: summary.next_update,
             reflects,
         };
         let (files, name) = (self.files.clone(), publication.list());
-        blocking(move || files.put(Name::Crl(name), list.into_der())).await?;
+        blocking(move || files.put_crl(name, list, digest)).await?;
         let recording = self.store.record(publication.clone(), self.clock.now());
         if recording.await? == Recording::OutOfOrder {
             return Err(LifecycleError::HeldBack {
@@ -177,12 +182,21 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         &self,
         info: &IssuerInfo,
         list: CrlList,
+        standing: &PublicationStanding,
     ) -> Result<Option<RevocationList>, LifecycleError> {
         let Some(file) = self.files.find(Name::Crl(list)) else {
             return Ok(None);
         };
+        let record = if list.delta {
+            &standing.delta
+        } else {
+            &standing.newest
+        };
+        // What the record names was judged and checked when it was made.
+        let named = record.as_ref().map(|record| record.digest) == Some(file.digest);
         let key = crl::ca_key(info)?;
-        blocking(move || Ok(crl::genuine(&key, list, &file.bytes))).await
+        let genuine = move |read: &RevocationList| named || crl::is_genuine(&key, list, read);
+        blocking(move || Ok(file.list.filter(genuine))).await
     }
 
     /// What the next complete CRL must follow.
@@ -192,9 +206,11 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         series: CrlSeries,
         standing: &PublicationStanding,
     ) -> Result<Follows, LifecycleError> {
-        let list = self.published(info, CrlList::complete(series)).await?;
+        let complete = CrlList::complete(series);
+        let list = self.published(info, complete, standing).await?;
         let delta = if info.crl_options.has_delta(series.scope) {
-            self.published(info, CrlList::delta(series)).await?
+            let delta = CrlList::delta(series);
+            self.published(info, delta, standing).await?
         } else {
             None
         };
@@ -223,10 +239,8 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let key = crl::ca_key(info)?;
         // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
         let now = self.clock.now();
-        let mut snapshot = self.store.snapshot(series).await?;
-        let entries = std::mem::take(&mut snapshot.entries);
-        let latest = entries.iter().map(|listed| listed.at).max();
-        let this_update = this_update(now, follows.before.this_update, latest);
+        let snapshot = self.store.snapshot(series).await?;
+        let this_update = this_update(now, follows.before.this_update, snapshot.latest);
         let header = CrlHeader {
             scope: series.scope,
             base: None,
@@ -234,7 +248,17 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             this_update,
             next_update: this_update.plus_seconds(self.schedule.validity_seconds(false)),
         };
-        let composed = blocking(move || crl::compose(key, series, header, &entries)).await?;
+        let mut composing = Composing::begin(key, series, &header, snapshot.entries)?;
+        let mut after = None;
+        loop {
+            let stretch = self.store.listed(series, snapshot, after).await?;
+            let Some(last) = stretch.last() else { break };
+            after = Some(last.serial);
+            composing.append(&stretch)?;
+            // A long list lets others have their turn.
+            yield_now().await;
+        }
+        let composed = blocking(move || composing.finish()).await?;
         Ok((composed, snapshot))
     }
 
@@ -243,25 +267,31 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         &self,
         composed: Composed,
         follows: Follows,
-        snapshot: &Snapshot,
+        snapshot: Snapshot,
     ) -> Result<Composed, LifecycleError> {
         let Follows { before, reflects } = follows;
-        let (composed, draft, before, gone) = blocking(move || {
-            let draft = composed.draft()?;
-            let gone = before.list.as_ref().map(|list| gate::gone(list, &draft));
-            Ok((composed, draft, before, gone.unwrap_or_default()))
+        let (composed, before, gone) = blocking(move || {
+            let gone = before
+                .list
+                .as_ref()
+                .map(|list| gate::gone(list.contents(), composed.contents()));
+            Ok((composed, before, gone.unwrap_or_default()))
         })
         .await?;
         let gone = self.with_expiries(gone).await?;
-        let recorded = |since| snapshot.recorded_since(since);
+        let series = composed.list().series;
+        let recorded = match reflects {
+            Some(since) => Some(self.store.recorded(series, snapshot, since).await?),
+            None => None,
+        };
         let before = Before {
             number: before.number,
             this_update: before.this_update,
-            list: before.list.as_ref(),
-            recorded: reflects.map(recorded),
+            list: before.list.as_ref().map(RevocationList::contents),
+            recorded,
         };
         let terms = composed.terms(self.schedule.validity_seconds(false));
-        match gate::judge(terms, &before, &draft, &gone) {
+        match gate::judge(terms, &before, composed.contents(), &gone) {
             Ok(()) => Ok(composed),
             Err(refusal) => Err(held_back(&composed, refusal)),
         }
@@ -278,6 +308,15 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let expiries = self.store.expiries(serials.clone()).await?;
         Ok(serials.into_iter().zip(expiries).collect())
     }
+}
+
+/// A list with its signature.
+#[derive(Debug)]
+struct Signed {
+    list: RevocationList,
+    digest: Digest,
+    /// Every revocation below this index of the log is taken into account.
+    reflects: u64,
 }
 
 /// What was published together.
@@ -324,7 +363,7 @@ fn is_race(error: &LifecycleError) -> bool {
 fn held_back(composed: &Composed, refusal: Refusal) -> LifecycleError {
     LifecycleError::HeldBack {
         list: composed.list(),
-        number: composed.to_sign.number.0,
+        number: composed.number.0,
         rule: refusal.rule,
         why: refusal.why,
     }

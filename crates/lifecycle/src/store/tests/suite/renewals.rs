@@ -272,24 +272,14 @@ pub(in super::super) async fn what_is_renewing_is_told_and_listed_but_on_no_crl(
     let late = at("2011-02-04T00:00:00");
     assert_eq!(state(CertificateState::Renewing, late).await, []);
     assert_eq!(state(CertificateState::Expired, late).await.len(), 2);
-    assert_eq!(
-        store
-            .snapshot(crate::testing::series(AUTHORITY))
-            .await
-            .unwrap()
-            .entries,
-        []
-    );
+    let series = crate::testing::series(AUTHORITY);
+    assert_eq!(crate::testing::listed(&store, series).await, []);
     store.follow(vec![issued_item(5)], now).await.unwrap();
     closing(&store, delivered(101, 0, 5), now).await.unwrap();
     let told = store.standings(4).await.unwrap();
     let last = told.certificates.last().unwrap();
     assert_eq!((last.issued.serial, last.renewal), (serial(0), None));
     assert!(last.revocation.is_some());
-    let listed = store
-        .snapshot(crate::testing::series(AUTHORITY))
-        .await
-        .unwrap()
-        .entries;
-    assert_eq!(listed.len(), 1);
+    let series = crate::testing::series(AUTHORITY);
+    assert_eq!(crate::testing::listed(&store, series).await.len(), 1);
 }

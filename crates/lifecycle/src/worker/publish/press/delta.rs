@@ -6,14 +6,14 @@
 use lgpki_domain::{CrlNumber, CrlSeries, Serial, Timestamp};
 use lgpki_x509::crl::{CrlHeader, CrlSummary, RevocationList};
 
-use super::{Press, RACES, blocking, held_back, highest, is_race, key_of, number_after};
+use super::{Press, RACES, Signed, blocking, held_back, highest, is_race, key_of, number_after};
 use crate::{
-    crl,
+    crl::{self, Composing},
     error::LifecycleError,
     gate::{self, DeltaBefore},
     ports::{
-        Base, CrlList, Issuer, IssuerInfo, LifecycleStore, Publication, PublicationStanding,
-        Snapshot,
+        Base, CrlList, Issuer, IssuerInfo, LifecycleStore, Listed, Publication,
+        PublicationStanding, Snapshot,
     },
     worker::plan::{Due, this_update},
 };
@@ -30,25 +30,27 @@ pub(super) struct Draft {
     this_update: Timestamp,
     /// What stands recorded of the delta before.
     newest: Option<(CrlNumber, Timestamp)>,
-    changes: Snapshot,
-    /// Every revocation below this index of the log is taken into account.
-    pub(super) reflects: u64,
+    snapshot: Snapshot,
+    /// What was revoked since the base.
+    listed: Vec<Listed>,
+    /// How many revocations were recorded since the base.
+    recorded: u64,
 }
 
 impl Draft {
     /// A delta beside this complete CRL. Where none before it is in force, it is itself the base,
     /// and the delta is empty.
     pub(super) fn beside(
-        complete: CrlSummary,
+        complete: &RevocationList,
         standing: &PublicationStanding,
-        changes: Snapshot,
+        snapshot: Snapshot,
     ) -> Self {
-        let reflects = changes.reflects;
+        let complete = complete.summary();
         let itself = Base {
             number: complete.number,
             this_update: complete.this_update,
             next_update: complete.next_update,
-            reflects,
+            reflects: snapshot.reflects,
         };
         Self {
             complete: Some(complete),
@@ -57,17 +59,9 @@ impl Draft {
             number: complete.number,
             this_update: complete.this_update,
             newest: newest(standing),
-            changes,
-            reflects,
-        }
-    }
-
-    /// The same, with what the complete CRL lists.
-    pub(super) fn with(self, complete: &RevocationList) -> Self {
-        let since = |base: Base| gate::revoked_since(complete, base.this_update);
-        Self {
-            revoked_since: self.base.map(since).unwrap_or_default(),
-            ..self
+            snapshot,
+            listed: Vec::new(),
+            recorded: 0,
         }
     }
 }
@@ -104,28 +98,54 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let infos = self.refresh().await?;
         let info = key_of(&infos, series)?;
         let standing = self.store.publication(series).await?;
-        let complete = self.published(info, CrlList::complete(series)).await?;
-        let delta = self.published(info, CrlList::delta(series)).await?;
+        let complete = CrlList::complete(series);
+        let complete = self.published(info, complete, &standing).await?;
+        let delta = CrlList::delta(series);
+        let delta = self.published(info, delta, &standing).await?;
         let (number, before) = highest(&standing, [complete.as_ref(), delta.as_ref()]);
         // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
         let now = self.clock.now();
-        let changes = self.store.changes(series).await?;
-        let latest = changes.changes.iter().map(|change| change.listed.at).max();
-        let this_update = this_update(now, before, latest);
-        let mut alone = Draft {
+        let snapshot = self.store.snapshot(series).await?;
+        let this_update = this_update(now, before, snapshot.latest);
+        let alone = Draft {
             complete: complete.as_ref().map(RevocationList::summary),
             revoked_since: Vec::new(),
             base: standing.base_at(this_update),
             number: number_after(info, series, number),
             this_update,
             newest: newest(&standing),
-            reflects: changes.reflects,
-            changes,
+            snapshot,
+            listed: Vec::new(),
+            recorded: 0,
         };
-        if let Some(complete) = complete {
-            alone = blocking(move || Ok(alone.with(&complete))).await?;
-        }
+        let alone = self.look(series, alone, complete).await?;
         self.press_delta(info, series, alone, due).await
+    }
+
+    /// Looks at what has changed since the base, before anything more is published: in the inventory,
+    /// and in what the complete CRL lists.
+    pub(super) async fn look(
+        &self,
+        series: CrlSeries,
+        draft: Draft,
+        complete: Option<RevocationList>,
+    ) -> Result<Draft, LifecycleError> {
+        let since = draft.base.map_or(u64::MAX, |base| base.reflects);
+        let listed = self.store.changes(series, draft.snapshot, since).await?;
+        let recorded = self.store.recorded(series, draft.snapshot, since).await?;
+        let revoked_since = match (complete, draft.base) {
+            (Some(complete), Some(base)) => {
+                let since = move || Ok(gate::revoked_since(&complete, base.this_update));
+                blocking(since).await?
+            }
+            _ => Vec::new(),
+        };
+        Ok(Draft {
+            revoked_since,
+            listed,
+            recorded,
+            ..draft
+        })
     }
 
     /// Writes a delta, has it judged and signed, and publishes it.
@@ -138,9 +158,9 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     ) -> Result<Publication, LifecycleError> {
         let key = crl::ca_key(info)?;
         let validity = self.schedule.validity_seconds(true);
-        let previous = self.published(info, CrlList::delta(series)).await?;
-        let since = delta.base.map_or(u64::MAX, |base| base.reflects);
-        let listed = delta.changes.changed_since(since);
+        let standing = self.store.publication(series).await?;
+        let previous = CrlList::delta(series);
+        let previous = self.published(info, previous, &standing).await?;
         let header = CrlHeader {
             scope: series.scope,
             // The gate refuses a delta that would be its own base without a complete CRL.
@@ -149,7 +169,13 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             this_update: delta.this_update,
             next_update: delta.this_update.plus_seconds(validity),
         };
-        let composed = blocking(move || crl::compose(key, series, header, &listed)).await?;
+        let listed = delta.listed;
+        let composed = blocking(move || {
+            let mut composing = Composing::begin(key, series, &header, listed.len())?;
+            composing.append(&listed)?;
+            composing.finish()
+        })
+        .await?;
         let newest = previous.as_ref().map(RevocationList::summary);
         let newest = newest.map(|file| (file.number, file.this_update));
         let before = DeltaBefore {
@@ -158,13 +184,18 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             newest: delta.newest.max(newest),
             previous,
             base: delta.base,
-            recorded: delta.changes.recorded_since(since),
+            recorded: delta.recorded,
         };
-        let draft = composed.draft()?;
-        let missing = self.with_expiries(gate::missing(&before, &draft)).await?;
-        let judged = gate::judge_delta(composed.terms(validity), &before, &draft, &missing);
+        let next = composed.contents();
+        let missing = self.with_expiries(gate::missing(&before, next)).await?;
+        let judged = gate::judge_delta(composed.terms(validity), &before, next, &missing);
         judged.map_err(|refusal| held_back(&composed, refusal))?;
-        let list = self.sign(composed).await?;
-        self.put(list, series, delta.reflects, due).await
+        let (list, digest) = self.sign(composed).await?;
+        let signed = Signed {
+            list,
+            digest,
+            reflects: delta.snapshot.reflects,
+        };
+        self.put(signed, series, due).await
     }
 }

@@ -3,12 +3,15 @@
 //! Every event changes the counters by one, so that a histogram is a walk over them and never over
 //! the certificates. Revoked certificates are counted apart. Nothing here knows the time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use lgpki_domain::{BodyCode, CertificateKind, JstDate};
 
 use super::super::{rebuild::Found, record::Held};
-use crate::ports::{Grouping, Histogram, HistogramQuery, HistogramRow, Place};
+use crate::ports::{Bucket, Grouping, Histogram, HistogramQuery, HistogramRow, Place};
 
 /// Buckets of one histogram at most.
 const MOST_BUCKETS: usize = 4_000;
@@ -24,7 +27,17 @@ const _: () = assert!(CertificateKind::ALL.len() <= 1 << KIND_BITS);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Calendar {
     all: Row,
-    branches: BTreeMap<Option<BodyCode>, Row>,
+    branches: BTreeMap<Option<BodyCode>, Rows>,
+}
+
+/// The counters of one branch. Most of its days hold one certificate, so that all branches' cells of
+/// days are as many as the certificates; those of weeks and months, of all kinds together and under
+/// the first day of each, are a fraction of that, and answer where every branch is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rows {
+    days: Row,
+    weeks: Row,
+    months: Row,
 }
 
 /// Cells in ascending order of their keys. New certificates expire last, so that nearly every cell
@@ -86,7 +99,7 @@ impl Row {
 }
 
 impl Row {
-    fn compare(&self, rebuilt: &Self, name: &str, found: &mut Found) {
+    fn compare(&self, rebuilt: &Self, (name, by_kind): (&str, bool), found: &mut Found) {
         if self == rebuilt {
             return;
         }
@@ -102,9 +115,8 @@ impl Row {
                 found.differs(Place::Counter, None, || {
                     let day = JstDate::from_number(i32::try_from(key >> KIND_BITS).unwrap_or(0));
                     let kind = usize::try_from(key & KIND_MASK).unwrap_or_default();
-                    let kind = CertificateKind::ALL
-                        .get(kind)
-                        .map_or("?", |kind| kind.name());
+                    let kind = CertificateKind::ALL.get(kind).filter(|_| by_kind);
+                    let kind = kind.map_or("of all kinds", |kind| kind.name());
                     let text = |(unrevoked, revoked)| format!("{unrevoked} and {revoked} revoked");
                     let field = format!("expiry {day} {kind}, {name}");
                     (field, text(live), text(rebuilt))
@@ -137,7 +149,8 @@ impl Calendar {
     fn count(&mut self, held: &Held, change: impl Fn(u32) -> u32 + Copy) {
         // An abandoned serial number is no certificate.
         let Some(kind) = held.kind else { return };
-        let key = key(held.not_after.jst_day_number(), place(kind));
+        let day = held.not_after.jst_date();
+        let of_day = key(day.number(), place(kind));
         let revoked = held.revoked.is_some();
         let change = |cell: &mut Cell| {
             let number = if revoked {
@@ -147,11 +160,12 @@ impl Calendar {
             };
             *number = change(*number);
         };
-        self.all.change(key, change);
-        self.branches
-            .entry(held.branch)
-            .or_default()
-            .change(key, change);
+        self.all.change(of_day, change);
+        let rows = self.branches.entry(held.branch).or_default();
+        rows.days.change(of_day, change);
+        rows.weeks.change(key(day.week_start().number(), 0), change);
+        rows.months
+            .change(key(day.month_start().number(), 0), change);
     }
 
     /// What is counted for the days from `from` to `to`, of one branch or of all together.
@@ -162,7 +176,7 @@ impl Calendar {
     ) -> impl Iterator<Item = Tally> {
         let row = match branch {
             None => Some(&self.all),
-            branch => self.branches.get(&branch),
+            branch => self.branches.get(&branch).map(|rows| &rows.days),
         };
         let cells = row.map_or(&[][..], |row| row.between(from, to));
         cells.iter().filter_map(|cell| {
@@ -178,18 +192,22 @@ impl Calendar {
 
     /// Takes note of the counters that differ from `rebuilt`.
     pub(crate) fn compare(&self, rebuilt: &Self, found: &mut Found) {
-        self.all.compare(&rebuilt.all, "all", found);
+        self.all.compare(&rebuilt.all, ("all", true), found);
         let branches: BTreeSet<_> = self
             .branches
             .keys()
             .chain(rebuilt.branches.keys())
             .collect();
-        let nothing = Row::default();
+        let nothing = Rows::default();
         for branch in branches {
             let live = self.branches.get(branch).unwrap_or(&nothing);
             let rebuilt = rebuilt.branches.get(branch).unwrap_or(&nothing);
             let name = branch.map_or_else(|| "no branch".to_owned(), |code| code.to_string());
-            live.compare(rebuilt, &name, found);
+            live.days.compare(&rebuilt.days, (&name, true), found);
+            let (weeks, months) = (format!("{name} by week"), format!("{name} by month"));
+            live.weeks.compare(&rebuilt.weeks, (&weeks, false), found);
+            live.months
+                .compare(&rebuilt.months, (&months, false), found);
         }
     }
 
@@ -206,7 +224,10 @@ impl Calendar {
         let nothing = Row::default();
         let one = match query.branch {
             None => &self.all,
-            branch => self.branches.get(&branch).unwrap_or(&nothing),
+            branch => self
+                .branches
+                .get(&branch)
+                .map_or(&nothing, |rows| &rows.days),
         };
         let rows = match (query.grouping, query.branch) {
             (Grouping::None, _) => vec![
@@ -221,7 +242,7 @@ impl Calendar {
                     return None;
                 }
                 let rows = self.branches.iter();
-                rows.filter_map(|(branch, row)| scale.sum(row, *branch))
+                rows.filter_map(|(branch, rows)| scale.sum_all(rows, *branch))
                     .collect()
             }
         };
@@ -236,11 +257,12 @@ impl Calendar {
 /// The buckets of a query, and where the cells of each end.
 struct Scale {
     buckets: Vec<JstDate>,
-    first: i32,
-    last: i32,
     /// For each bucket, the first key of the days after it.
     ends: Vec<u32>,
     kinds: u32,
+    bucket: Bucket,
+    /// The buckets that are whole weeks or months: the first and the last may be cut.
+    whole: Range<usize>,
 }
 
 impl Scale {
@@ -257,17 +279,22 @@ impl Scale {
             buckets.push(day);
             day = next;
         }
+        let begins_within = query.bucket.next(query.from.plus_days(-1)) != query.from;
+        let cut = buckets
+            .last()
+            .is_some_and(|last| query.bucket.next(*last) > to.plus_days(1));
+        let whole_end = buckets.len() - usize::from(cut);
         let chosen = query.kinds.iter().map(|kind| 1 << place(*kind));
         let kinds = match chosen.fold(0, |mask, bit: u32| mask | bit) {
             0 => u32::MAX,
             mask => mask,
         };
         Some(Self {
-            buckets,
-            first: query.from.number(),
-            last: to.number(),
             ends,
             kinds,
+            bucket: query.bucket,
+            whole: usize::from(begins_within)..whole_end,
+            buckets,
         })
     }
 
@@ -282,9 +309,16 @@ impl Scale {
 
     /// The cells of a row, bucket by bucket: cells and ends ascend alike, so that one walk over both
     /// finds each cell's bucket without looking it up.
-    fn stretches<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a [Cell]> {
-        let mut rest = row.between(self.first, self.last);
-        self.ends.iter().map(move |end| {
+    fn stretches<'a>(
+        &'a self,
+        row: &'a Row,
+        buckets: Range<usize>,
+    ) -> impl Iterator<Item = &'a [Cell]> {
+        let first = self.buckets.get(buckets.start);
+        let first = first.map_or(u32::MAX, |day| key(day.number(), 0));
+        let mut rest = &row.0[row.0.partition_point(|cell| cell.key < first)..];
+        let ends = self.ends.get(buckets).unwrap_or_default();
+        ends.iter().map(move |end| {
             let inside = rest.iter().take_while(|cell| cell.key < *end).count();
             let (stretch, after) = rest.split_at(inside);
             rest = after;
@@ -300,6 +334,33 @@ impl Scale {
 
     /// The row of one branch, or of all together; none if nothing expires.
     fn sum(&self, row: &Row, branch: Option<BodyCode>) -> Option<HistogramRow> {
+        self.sum_parts([(row, 0..self.buckets.len())], branch)
+    }
+
+    /// The row of one branch, from its weeks or months where they tell it.
+    fn sum_all(&self, rows: &Rows, branch: Option<BodyCode>) -> Option<HistogramRow> {
+        let coarse = match self.bucket {
+            Bucket::Week => &rows.weeks,
+            Bucket::Month => &rows.months,
+            Bucket::Day => return self.sum(&rows.days, branch),
+        };
+        let Range { start, end } = self.whole;
+        if self.kinds != u32::MAX || start >= end {
+            return self.sum(&rows.days, branch);
+        }
+        let parts = [
+            (&rows.days, 0..start),
+            (coarse, start..end),
+            (&rows.days, end..self.buckets.len()),
+        ];
+        self.sum_parts(parts, branch)
+    }
+
+    fn sum_parts<const N: usize>(
+        &self,
+        parts: [(&Row, Range<usize>); N],
+        branch: Option<BodyCode>,
+    ) -> Option<HistogramRow> {
         let mut sum = HistogramRow {
             branch,
             kind: None,
@@ -307,16 +368,18 @@ impl Scale {
             revoked: Vec::with_capacity(self.buckets.len()),
         };
         let mut counted = 0;
-        for stretch in self.stretches(row) {
-            let (mut unrevoked, mut revoked) = (0_u32, 0_u32);
-            for cell in stretch {
-                let factor = self.factor(cell);
-                counted |= factor;
-                unrevoked = unrevoked.saturating_add(cell.unrevoked * factor);
-                revoked = revoked.saturating_add(cell.revoked * factor);
+        for (row, buckets) in parts {
+            for stretch in self.stretches(row, buckets) {
+                let (mut unrevoked, mut revoked) = (0_u32, 0_u32);
+                for cell in stretch {
+                    let factor = self.factor(cell);
+                    counted |= factor;
+                    unrevoked = unrevoked.saturating_add(cell.unrevoked * factor);
+                    revoked = revoked.saturating_add(cell.revoked * factor);
+                }
+                sum.unrevoked.push(unrevoked);
+                sum.revoked.push(revoked);
             }
-            sum.unrevoked.push(unrevoked);
-            sum.revoked.push(revoked);
         }
         (counted != 0).then_some(sum)
     }
@@ -324,7 +387,7 @@ impl Scale {
     /// A row for each kind that occurs.
     fn by_kind(&self, row: &Row) -> Vec<HistogramRow> {
         let mut rows = CertificateKind::ALL.map(|_| None);
-        for (bucket, stretch) in self.stretches(row).enumerate() {
+        for (bucket, stretch) in self.stretches(row, 0..self.buckets.len()).enumerate() {
             for cell in stretch.iter().filter(|cell| self.factor(cell) == 1) {
                 let kind = usize::try_from(cell.key & KIND_MASK).unwrap_or_default();
                 let of = CertificateKind::ALL.get(kind).copied();

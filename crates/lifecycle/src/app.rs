@@ -21,6 +21,8 @@ use crate::{
         Certificate, CrlList, Cursor, Filter, Histogram, HistogramQuery, IssuerInfo,
         LifecycleStore, Publication, RevocationOrder, RevocationOutcome,
     },
+    publication::PublicationFiles,
+    remembered,
     worker::{
         publish::{Demand, Issuers},
         rebuild::RebuildDemand,
@@ -50,6 +52,7 @@ pub(crate) struct App<S> {
     pub(crate) notice_days: i32,
     pub(crate) board: Board,
     pub(crate) schedule: Schedule,
+    pub(crate) files: PublicationFiles,
 }
 
 impl<S: LifecycleStore> App<S> {
@@ -130,7 +133,11 @@ impl<S: LifecycleStore> App<S> {
 
     /// The CAs' keys with their newest CRLs and what is wrong with them.
     pub(crate) async fn authorities(&self) -> Result<Vec<AuthorityStanding>, Failure> {
-        let infos = Arc::clone(&self.issuers.borrow());
+        let mut infos = Arc::clone(&self.issuers.borrow());
+        if infos.is_empty() {
+            let now = self.clock.now();
+            infos = Arc::new(remembered::issuers(&self.store, &self.files, now).await?);
+        }
         if infos.is_empty() {
             let failure = Failure::from(LifecycleError::NoIssuer);
             return Err(failure.retry_after(Duration::from_secs(1)));

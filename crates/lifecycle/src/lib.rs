@@ -20,6 +20,7 @@ mod metrics;
 mod ocsp;
 pub mod ports;
 mod publication;
+mod remembered;
 mod service;
 mod store;
 #[cfg(test)]

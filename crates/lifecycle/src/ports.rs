@@ -207,6 +207,9 @@ pub trait LifecycleStore: Clone + Send + Sync + 'static {
     /// Changes whenever the log may have brought notices.
     fn notable(&self) -> watch::Receiver<u64>;
 
+    /// Every series in which a CRL was published.
+    fn series(&self) -> impl Future<Output = Result<Vec<CrlSeries>, StoreError>> + Send;
+
     /// Where the publication of a series of CRLs stands.
     fn publication(
         &self,

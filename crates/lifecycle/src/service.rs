@@ -204,6 +204,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             store: self.store.clone(),
             issuer: self.issuer.clone(),
         };
+        let files = self.files.clone();
         let publisher = Publisher {
             press: Press {
                 store: self.store.clone(),
@@ -230,6 +231,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
                 notice_days: self.settings.notice_days,
                 board,
                 schedule,
+                files,
             },
             shutdown: shutdown.clone(),
         };

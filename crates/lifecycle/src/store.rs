@@ -284,6 +284,13 @@ impl LifecycleStore for EngineStore {
         self.notable.clone()
     }
 
+    async fn series(&self) -> Result<Vec<CrlSeries>, StoreError> {
+        Ok(self
+            .engine
+            .read(|machine, _| machine.inventory.series())
+            .await?)
+    }
+
     async fn publication(&self, series: CrlSeries) -> Result<PublicationStanding, StoreError> {
         let standing = self
             .engine

@@ -180,6 +180,13 @@ impl Inventory {
         }
     }
 
+    /// Every series in which a CRL was published.
+    pub(crate) fn series(&self) -> Vec<CrlSeries> {
+        let published = |book: &Book| book.chain.newest().is_some();
+        let books = self.books.iter().filter(|(_, book)| published(book));
+        books.map(|(series, _)| *series).collect()
+    }
+
     /// What was published in a series.
     pub(crate) fn chain(&self, series: CrlSeries) -> Option<&Chain> {
         Some(&self.books.get(&series)?.chain)

@@ -30,6 +30,7 @@ use crate::{
     metrics,
     ports::{CrlList, Issuer, LifecycleStore, Publication},
     publication::Name,
+    remembered,
 };
 
 /// Somebody who waits for a publication.
@@ -202,6 +203,7 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                     "the issuer cannot be asked for its CAs yet"
                 );
                 memory.unreached = Some(failures);
+                self.remember(now).await?;
                 for demand in waiting.drain(..) {
                     // Whoever asked may have left.
                     let _ = demand.answer.send(Err(LifecycleError::NoIssuer.into()));
@@ -209,6 +211,29 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 Ok(Err(failures.retry_at))
             }
         }
+    }
+
+    /// Measures what was published before the start, so that it is not unseen how it runs out.
+    async fn remember(&self, now: Timestamp) -> Result<(), LifecycleError> {
+        let (store, files) = (&self.press.store, &self.press.files);
+        let mut stands = Vec::new();
+        for info in remembered::issuers(store, files, now).await? {
+            for scope in info.crl_options.scopes() {
+                let series = info.series(scope);
+                let standing = store.publication(series).await?;
+                let complete = (CrlList::complete(series), standing.newest);
+                let delta = (CrlList::delta(series), standing.delta);
+                for (list, newest) in [complete, delta] {
+                    if let Some(newest) = newest {
+                        metrics::standing(&newest);
+                        stands.push((list, Some((newest.this_update, newest.next_update))));
+                    }
+                }
+            }
+        }
+        let alarms = self.board.alarms(now, self.press.schedule, &stands);
+        metrics::alarms(&alarms);
+        Ok(())
     }
 
     /// What is to be published: nothing by a CA that has ended, for nobody asks about its

@@ -297,3 +297,41 @@ async fn without_the_issuer_the_cas_are_not_known_yet() {
     world.newest(1).await;
     world.stop().await;
 }
+
+/// The alarms, each with its CA and scope, and where the first CRL is fetched.
+async fn alarms(world: &World) -> (Vec<(Authority, String, String)>, String) {
+    let request = from_intake(v1::ListAuthoritiesRequest {});
+    let told = world.handlers.list_authorities(request).await.unwrap();
+    let told = told.into_inner().authorities;
+    let alarms = told.iter().flat_map(|of| {
+        let authority = Authority::ALL
+            .into_iter()
+            .find(|one| wire(*one) == of.authority);
+        let alarms = of.alarms.iter();
+        alarms.map(move |a| (authority.unwrap(), a.kind.clone(), a.scope.clone()))
+    });
+    (alarms.collect(), told[0].crl_url.clone())
+}
+
+#[tokio::test]
+async fn what_runs_out_after_a_restart_without_the_issuer_is_an_alarm_all_the_same() {
+    let left = World::new().await.stop().await;
+    left.issuer.set_away(true);
+    left.clock.advance_seconds(10 * 24 * 3600);
+    let world = left.start().await;
+    let both = |authority| {
+        let of = |scope: &str| (authority, "crl-run-out".to_owned(), scope.to_owned());
+        [of("user"), of("ca")]
+    };
+    let (mut told, url) = alarms(&world).await;
+    let mut expected = Authority::ALL.map(both).concat();
+    told.sort();
+    expected.sort();
+    assert_eq!((told, url.as_str()), (expected, ""));
+    // It comes back, and the clock comes to the next attempt.
+    world.issuer.set_away(false);
+    world.clock.advance_seconds(120);
+    world.newest(2).await;
+    assert!(alarms(&world).await.1.starts_with("http"));
+    world.stop().await;
+}

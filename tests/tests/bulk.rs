@@ -20,6 +20,7 @@ use lgpki_proto::v1::{
     submit_application_request::Content, submit_applications_response::Outcome,
 };
 use lgpki_tests::{Installation, Options, load, request};
+use lgpki_x509::{Certificate, pem};
 
 const UNDER_TEST: &str = env!("CARGO_BIN_EXE_lgpki-under-test");
 const BRANCH: &str = "01001";
@@ -59,6 +60,15 @@ fn supersede(
     let mut args = vec!["revoke-many", "--branch", BRANCH, "--reason", "superseded"];
     args.extend(["--examined-by", office]);
     args.extend(more);
+    installation.office("operator-1", "operator", &args)
+}
+
+/// Shows what a list names.
+fn listed(installation: &Installation, serials: &[&str]) -> Result<serde_json::Value, String> {
+    let file = installation.ca().join("listed.txt");
+    std::fs::write(&file, serials.join("\n")).unwrap();
+    let mut args = vec!["revoke-many", "--serials", file.to_str().unwrap()];
+    args.extend(["--reason", "superseded", "--examined-by", "運営主体"]);
     installation.office("operator-1", "operator", &args)
 }
 
@@ -177,6 +187,25 @@ async fn what_was_rejected_is_told_and_applied_for_again_and_what_is_still_to_co
             break shown;
         }
     };
+    // A list needs no other condition, and names only what there is.
+    let login = installation
+        .ca()
+        .join("offices/branch-officer-01001/login.pem");
+    let login = std::fs::read(login).unwrap();
+    let chain = pem::decode_all(pem::Label::Certificate, &login).unwrap();
+    let serial = Certificate::parse(&chain[0]).unwrap().serial().unwrap();
+    let serial = serial.to_string();
+    let named = listed(&installation, &[&serial]).unwrap();
+    assert_eq!(
+        (&named["to_revoke"], &named["counts"][0]["branch"]),
+        (&1.into(), &BRANCH.into())
+    );
+    let unknown = listed(&installation, &[&serial, &"4d".repeat(16)]).unwrap_err();
+    assert!(
+        unknown.contains("1 listed certificates do not exist"),
+        "{unknown}"
+    );
+
     let count = &shown["to_revoke"];
     assert!(shown["open_applications"].as_array().unwrap().is_empty());
     apply(&installation, 1).await;

@@ -235,6 +235,15 @@ impl RevokeManyArgs {
             || !self.kinds.is_empty();
         if narrower { None } else { self.branch }
     }
+
+    /// Whether anything but a list says which certificates are meant.
+    pub(crate) const fn narrows(&self) -> bool {
+        self.branch.is_some()
+            || self.key.is_some()
+            || self.issued_from.is_some()
+            || self.issued_to.is_some()
+            || !self.kinds.is_empty()
+    }
 }
 
 /// What is done with the directories.

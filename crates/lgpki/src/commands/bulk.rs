@@ -7,6 +7,7 @@
 //! then rejected is not revoked and is told as refused; `--again` makes another token for the same
 //! selection.
 
+mod lookup;
 mod selection;
 mod sent;
 #[cfg(test)]

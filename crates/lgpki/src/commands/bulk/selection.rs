@@ -5,6 +5,7 @@ use std::{
     fmt, fs,
 };
 
+use indicatif::ProgressBar;
 use lgpki_domain::Serial;
 use lgpki_proto::{
     convert::wire,
@@ -16,6 +17,7 @@ use lgpki_proto::{
 use lgpki_x509::key::sha256;
 use serde::Serialize;
 
+use super::lookup::look_up;
 use crate::{
     cli::RevokeManyArgs, commands::application::spell, error::CommandError, office::Office,
     output::Output,
@@ -132,7 +134,7 @@ pub(super) async fn select(
     args: &RevokeManyArgs,
     output: Output,
 ) -> Result<Selection, CommandError> {
-    let mut listed = match &args.serials {
+    let listed = match &args.serials {
         Some(path) => {
             let text =
                 fs::read_to_string(path).map_err(|e| CommandError::file("read", path, &e))?;
@@ -141,9 +143,38 @@ pub(super) async fn select(
         }
         None => None,
     };
+    let bar = output.progress(0, "selecting");
+    let (selection, missing) = match listed {
+        Some(listed) if !args.narrows() => look_up(office, listed, &bar).await?,
+        listed => search(office, args, listed, &bar).await?,
+    };
+    bar.finish_and_clear();
+    match missing.first() {
+        Some(first) => Err(CommandError::new(format!(
+            "{} listed certificates do not exist or do not fit the other conditions, such as {first}; \
+             nothing was applied for",
+            missing.len()
+        ))
+        .hint("correct the list")),
+        None if selection.targets.is_empty() => {
+            let left_out: Vec<_> = selection.left_out.iter().map(LeftOut::to_string).collect();
+            let mut message = vec!["no certificate fits".to_owned()];
+            message.extend(left_out);
+            Err(CommandError::new(message.join("\n")))
+        }
+        None => Ok(selection),
+    }
+}
+
+/// What fits the conditions and is listed, if there is a list; and what of the list was not found.
+async fn search(
+    office: &Office,
+    args: &RevokeManyArgs,
+    mut listed: Option<BTreeSet<String>>,
+    bar: &ProgressBar,
+) -> Result<(Selection, BTreeSet<String>), CommandError> {
     let day = |day: Option<lgpki_domain::JstDate>| day.map(|d| d.to_string()).unwrap_or_default();
     let mut client = CertificateServiceClient::new(office.channel());
-    let bar = output.progress(0, "selecting");
     let (mut selection, mut page_token) = (Selection::default(), String::new());
     loop {
         let request = v1::ListCertificatesRequest {
@@ -172,22 +203,7 @@ pub(super) async fn select(
             break;
         }
     }
-    bar.finish_and_clear();
-    match listed.as_ref().and_then(BTreeSet::first) {
-        Some(missing) => Err(CommandError::new(format!(
-            "{} listed certificates do not exist or do not fit the other conditions, such as {missing}; \
-             nothing was applied for",
-            listed.as_ref().map_or(0, BTreeSet::len)
-        ))
-        .hint("correct the list")),
-        None if selection.targets.is_empty() => {
-            let left_out: Vec<_> = selection.left_out.iter().map(LeftOut::to_string).collect();
-            let mut message = vec!["no certificate fits".to_owned()];
-            message.extend(left_out);
-            Err(CommandError::new(message.join("\n")))
-        }
-        None => Ok(selection),
-    }
+    Ok((selection, listed.unwrap_or_default()))
 }
 
 /// The serial numbers of a list, one to a line.

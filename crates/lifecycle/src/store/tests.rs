@@ -1,5 +1,6 @@
 //! What every engine must do: one suite, run in memory, on a log alone, and embedded with an index.
 
+mod deltas;
 mod rebuild;
 mod suite;
 

@@ -93,13 +93,13 @@ impl Installation {
             child: serve.spawn()?,
             log,
         };
-        for _ in 0..1200 {
+        for _ in 0..12_000 {
             if (3..6).all(|n| is_ready(self.first_port + n)) {
                 return Ok(services);
             }
             thread::sleep(Duration::from_millis(50));
         }
-        Err(format!("not ready within a minute:\n{}", services.log()).into())
+        Err(format!("not ready within ten minutes:\n{}", services.log()).into())
     }
 }
 

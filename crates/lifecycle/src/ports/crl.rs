@@ -93,8 +93,8 @@ pub struct Base {
     pub number: CrlNumber,
     /// thisUpdate.
     pub this_update: Timestamp,
-    /// nextUpdate.
-    pub next_update: Timestamp,
+    /// Until when it, or a later one that it stands for, is in force.
+    pub until: Timestamp,
     /// Every revocation below this index of lifecycle's log was taken into account.
     pub reflects: u64,
 }
@@ -131,7 +131,7 @@ impl PublicationStanding {
     /// that whoever holds one that is in force can use the delta (RFC 5280 §5.2.4).
     #[must_use]
     pub fn base_at(&self, this_update: Timestamp) -> Option<Base> {
-        let in_force = |base: &&Base| base.next_update >= this_update;
+        let in_force = |base: &&Base| base.until >= this_update;
         self.bases.iter().find(in_force).copied()
     }
 

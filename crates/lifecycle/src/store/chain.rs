@@ -2,7 +2,10 @@
 //! delta, and the complete ones that deltas may add to.
 //!
 //! A complete CRL stays a base while it was in force when the newest one was issued, so that
-//! everything follows from the entries of the log and not from when they are read.
+//! everything follows from the entries of the log and not from when they are read. Of those that come
+//! in quick succession, as after many compromised keys, the first stands for all until the last of them
+//! runs out: a delta to it holds a little more and serves whoever holds any of them. So the record
+//! stays small, however many are in force.
 
 use lgpki_domain::{CrlNumber, Timestamp};
 use lgpki_ledger::serial::text;
@@ -24,8 +27,21 @@ pub(crate) struct Made {
 pub(crate) struct Chain {
     newest: Option<Made>,
     delta: Option<Made>,
-    /// Complete CRLs, oldest first; the newest is the last.
-    bases: Vec<CrlPublished>,
+    /// Complete CRLs, oldest first.
+    bases: Vec<Kept>,
+}
+
+/// The parts of a CRL's validity within which one base is kept.
+const PARTS: i64 = 16;
+
+/// A complete CRL that deltas may add to; times in milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    number: u64,
+    reflects: u64,
+    this_update: i64,
+    /// Until when it, or one that it stands for, is in force.
+    until: i64,
 }
 
 impl Chain {
@@ -74,9 +90,20 @@ impl Chain {
             self.delta = Some(made);
             return;
         }
-        self.bases
-            .retain(|base| base.next_update >= crl.this_update);
-        self.bases.push(crl);
+        let (this_update, until) = (crl.this_update.as_millis(), crl.next_update.as_millis());
+        self.bases.retain(|base| base.until >= this_update);
+        let part = (until - this_update) / PARTS;
+        match self.bases.last_mut() {
+            Some(last) if this_update - last.this_update < part => {
+                last.until = last.until.max(until);
+            }
+            _ => self.bases.push(Kept {
+                number: crl.number,
+                reflects: crl.reflects,
+                this_update,
+                until,
+            }),
+        }
         self.newest = Some(made);
     }
 
@@ -94,11 +121,11 @@ impl Chain {
     }
 }
 
-fn base(crl: &CrlPublished) -> Base {
+fn base(kept: &Kept) -> Base {
     Base {
-        number: CrlNumber(crl.number),
-        this_update: crl.this_update,
-        next_update: crl.next_update,
-        reflects: crl.reflects,
+        number: CrlNumber(kept.number),
+        this_update: Timestamp::from_millis(kept.this_update),
+        until: Timestamp::from_millis(kept.until),
+        reflects: kept.reflects,
     }
 }

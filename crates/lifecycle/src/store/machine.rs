@@ -233,7 +233,7 @@ impl Machine for LifecycleMachine {
     type Event = LifecycleEvent;
 
     const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS];
-    const STATE_VERSION: u32 = 6;
+    const STATE_VERSION: u32 = 7;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decided {
         match command {

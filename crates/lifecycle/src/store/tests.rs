@@ -57,6 +57,7 @@ on_every_engine! {
     a_key_compromise_is_urgent_until_it_is_published;
     a_delta_goes_with_its_complete_crl_or_follows_it;
     complete_crls_are_bases_while_they_are_in_force;
+    a_crl_a_second_leaves_the_record_small;
     what_was_revoked_since_a_base_is_told_until_the_base_runs_out;
     standings_tell_everything_in_order;
     a_renewal_is_opened_within_the_window_and_only_once;

@@ -65,7 +65,7 @@ impl Scene {
             base: Base {
                 number: CrlNumber(5),
                 this_update: at(BASE),
-                next_update: at("2011-03-19T09:15:00"),
+                until: at("2011-03-19T09:15:00"),
                 reflects: 0,
             },
             complete: CrlSummary {

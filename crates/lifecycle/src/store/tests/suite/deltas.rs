@@ -78,8 +78,12 @@ pub(in super::super) async fn complete_crls_are_bases_while_they_are_in_force(
         (4, "2008-02-05T17:00:00", &[1, 3, 4]),
         // The first runs out at this very moment and is in force yet.
         (5, "2008-02-06T09:15:00", &[1, 3, 4, 5]),
-        (6, "2008-02-07T09:15:01", &[4, 5, 6]),
-        (7, "2008-02-20T09:15:00", &[7]),
+        // Within a sixteenth of its validity the one before stands for it, until it runs out.
+        (6, "2008-02-06T11:15:00", &[3, 4, 5]),
+        (7, "2008-02-07T09:15:01", &[4, 5, 7]),
+        (8, "2008-02-08T11:15:00", &[5, 7, 8]),
+        (9, "2008-02-08T17:15:01", &[7, 8, 9]),
+        (10, "2008-02-20T09:15:00", &[10]),
     ] {
         let now = at(this_update);
         let next = publication(number, this_update, 0);
@@ -144,4 +148,24 @@ pub(in super::super) async fn what_was_revoked_since_a_base_is_told_until_the_ba
     // The first is not in force any more: nobody asks what has changed since.
     record(3, "2008-02-08T09:15:00").await;
     assert_eq!(told(0).await, [serial(0)]);
+}
+
+pub(in super::super) async fn a_crl_a_second_leaves_the_record_small(store: impl LifecycleStore) {
+    let first = at("2008-02-04T09:15:00");
+    for n in 0_u32..200 {
+        let this_update = first.plus_seconds(i64::from(n) * 1_000);
+        let next = Publication {
+            this_update,
+            next_update: this_update.plus_seconds(48 * 3600),
+            ..publication(u64::from(n) + 1, "2008-02-04T09:15:00", 0)
+        };
+        let recorded = store.record(next, this_update).await.unwrap();
+        assert_eq!(recorded, Recording::Recorded);
+        let standing = standing(&store).await;
+        assert!(standing.bases.len() <= 18, "{}", standing.bases.len());
+        // Whoever holds one that is in force finds a base that is no later.
+        let held = u64::from(n).saturating_sub(172) + 1;
+        let base = standing.base_at(this_update).unwrap();
+        assert!(base.number.0 <= held, "{} {held}", base.number);
+    }
 }

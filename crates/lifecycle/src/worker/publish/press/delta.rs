@@ -49,7 +49,7 @@ impl Draft {
         let itself = Base {
             number: complete.number,
             this_update: complete.this_update,
-            next_update: complete.next_update,
+            until: complete.next_update,
             reflects: snapshot.reflects,
         };
         Self {

@@ -176,7 +176,10 @@ impl Ring {
             let blows = self.blows(process, Some(service));
             *self.summary.alone.entry(service.name()).or_default() += blows;
             done += 1;
-            process.wait_until_ready();
+            // It is not ready without the others.
+            for (_, process) in &mut processes {
+                process.wait_until_ready();
+            }
             self.look(&load).await;
             tell(format!("killed {}: {done} of {rounds}", service.name()));
         }

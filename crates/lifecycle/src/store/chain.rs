@@ -82,29 +82,27 @@ impl Chain {
 
     /// Takes note of a publication.
     pub(crate) fn take(&mut self, crl: CrlPublished, recorded_at: Timestamp) {
-        let made = Made {
-            crl: crl.clone(),
-            recorded_at,
+        let is_delta = crl.base.is_some();
+        let kept = Kept {
+            number: crl.number,
+            reflects: crl.reflects,
+            this_update: crl.this_update.as_millis(),
+            until: crl.next_update.as_millis(),
         };
-        if crl.base.is_some() {
-            self.delta = Some(made);
+        let made = Some(Made { crl, recorded_at });
+        if is_delta {
+            self.delta = made;
             return;
         }
-        let (this_update, until) = (crl.this_update.as_millis(), crl.next_update.as_millis());
-        self.bases.retain(|base| base.until >= this_update);
-        let part = (until - this_update) / PARTS;
+        self.newest = made;
+        self.bases.retain(|base| base.until >= kept.this_update);
+        let part = (kept.until - kept.this_update) / PARTS;
         match self.bases.last_mut() {
-            Some(last) if this_update - last.this_update < part => {
-                last.until = last.until.max(until);
+            Some(last) if kept.this_update - last.this_update < part => {
+                last.until = last.until.max(kept.until);
             }
-            _ => self.bases.push(Kept {
-                number: crl.number,
-                reflects: crl.reflects,
-                this_update,
-                until,
-            }),
+            _ => self.bases.push(kept),
         }
-        self.newest = Some(made);
     }
 
     /// What is told of it.

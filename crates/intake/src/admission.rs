@@ -29,6 +29,9 @@ use crate::{
     ports::Turned,
 };
 
+/// How far the clock may step back before the meters are forgotten, in seconds: they would hold
+/// everybody up until it comes round again.
+const STEP_BACK: i64 = 60;
 /// Callers and branches metered before those at rest are forgotten.
 const MANY: usize = 10_000;
 /// The shortest wait that is told, so that nobody comes a moment too early.
@@ -145,6 +148,8 @@ pub struct Admission {
 struct Inner {
     limits: Limits,
     revision: u64,
+    /// The latest time that was seen.
+    latest: Timestamp,
     /// Applications under way: as counted last, and let in since.
     under_way: u64,
     all: Meter,
@@ -162,6 +167,7 @@ impl Admission {
             inner: Mutex::new(Inner {
                 limits,
                 revision,
+                latest: Timestamp::from_millis(0),
                 under_way: 0,
                 all: Meter::default(),
                 branches: HashMap::new(),
@@ -212,6 +218,7 @@ impl Admission {
 
 impl Inner {
     fn admit(&mut self, entrant: Entrant<'_>, now: Timestamp) -> Result<(), TurnedAway> {
+        self.look_at_clock(now);
         if self.under_way >= u64::from(self.limits.queue) {
             return Err(without_booking(Limit::Queue, entrant, SHORTEST));
         }
@@ -281,6 +288,17 @@ impl Inner {
         if which(2) {
             self.all.count(limits.all(), now);
         }
+    }
+
+    fn look_at_clock(&mut self, now: Timestamp) {
+        if now.plus_seconds(STEP_BACK) < self.latest {
+            self.all = Meter::default();
+            self.branches.clear();
+            self.callers.clear();
+            self.bookings = Bookings::default();
+            self.latest = now;
+        }
+        self.latest = self.latest.max(now);
     }
 
     fn forget_idle(&mut self, now: Timestamp) {

@@ -195,6 +195,19 @@ fn new_limits_hold_at_once_and_bookings_stand() {
 }
 
 #[test]
+fn a_clock_set_back_holds_nobody_up() {
+    let admission = Admission::new(tight(), 0);
+    let office = Office::new(1, 1001);
+    let hours = 6 * 3_600_000;
+    for n in 0..6 {
+        // Four are let in, two are given a time.
+        let _ = office.send(&admission, &format!("request-{n}"), at(hours));
+    }
+    office.send(&admission, "request-5", at(0)).unwrap();
+    office.send(&admission, "request-6", at(0)).unwrap();
+}
+
+#[test]
 fn a_full_queue_takes_nothing_more() {
     let limits = Limits {
         queue: 10,

@@ -11,7 +11,7 @@ use lgpki_store::{Opening, OpeningStore, commit};
 use tracing::Instrument as _;
 
 use super::{
-    App, AppError, blocking,
+    App, AppError, blocking, confined_to,
     door::{self, Admitted, Against, Inspected, Refusal},
     is_officer,
     submission::{NamedBranch, Submission},
@@ -108,7 +108,8 @@ impl<S: IntakeStore> App<S> {
         if is_exempt(caller, submission) {
             return Ok(());
         }
-        let branch = submission.branch.code();
+        // Whoever belongs to a branch is metered with it, whatever the application names.
+        let branch = confined_to(caller).or_else(|| submission.branch.code());
         let entrant = Entrant {
             caller,
             branch,

@@ -106,6 +106,28 @@ async fn a_stream_is_admitted_item_by_item() {
 }
 
 #[tokio::test]
+async fn an_application_that_names_no_branch_is_metered_with_its_callers() {
+    let scene = Scene::new().await;
+    tighten(&scene).await;
+    let branch = scene.branch();
+    let mut codes = Vec::new();
+    for n in 0..3 {
+        let nameless = v1::SubmitApplicationRequest {
+            branch: "nowhere".to_owned(),
+            ..application(CertificateKind::OfficialDuty, n)
+        };
+        codes.push(branch.submit(nameless).await.unwrap_err().code);
+    }
+    let expected = [
+        Code::InvalidArgument,
+        Code::InvalidArgument,
+        Code::ResourceExhausted,
+    ];
+    assert_eq!(codes, expected);
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn a_compromised_key_is_revoked_whatever_the_limits() {
     let scene = Scene::new().await;
     tighten(&scene).await;

@@ -98,7 +98,8 @@ impl<S: IntakeStore> App<S> {
             standings_position,
         };
         self.accept(stage, admitted, &mut outcomes).await?;
-        let outcomes = outcomes.finish();
+        let mut outcomes = outcomes.finish();
+        self.promise(&mut outcomes).await;
         metrics::submitted(&outcomes);
         Ok(outcomes)
     }

@@ -16,7 +16,7 @@ const FILES: [&str; 11] = [
     "issuer",
     "lifecycle",
     "notice",
-    "queue",
+    "slot",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -9,10 +9,16 @@
 //! certificates in question are spread by expiry alone, which finds room wherever there is some. The same calls give
 //! the same days. Booking advises; it never refuses an application that comes at another time.
 
+mod claim;
+mod round;
 mod trip;
 
 use std::collections::BTreeMap;
 
+pub use self::{
+    claim::{SlotClaim, SlotKeyId, SlotRefused, SlotToken},
+    round::{Move, Plan, Round, Standing},
+};
 use crate::{calendar::BusinessCalendar, id::BodyCode, time::JstDate, validity::Validity};
 
 /// Load is counted in hundredths of an application.
@@ -86,6 +92,22 @@ impl<K: Copy + Ord> SlotBook<K> {
     /// Adds to the forecast of a day what comes without a slot, in hundredths of an application.
     pub fn expect(&mut self, day: JstDate, hundredths: u64) {
         *self.forecast.entry(day).or_default() += hundredths;
+    }
+
+    /// Adds to the forecast the holders of certificates with this last day who do not heed the advice. They come late,
+    /// in the last month and the one before it; which of them, nobody knows, so that all count by the share.
+    pub fn expect_ignoring(&mut self, last_day: JstDate, certificates: u64) {
+        let first = last_day.month_start().plus_months(-1);
+        let late = certificates * u64::from(self.rules.ignoring_percent) * APPLICATION / 100;
+        let days: Vec<_> = self.calendar.business_days(first, last_day).collect();
+        for day in &days {
+            self.expect(*day, late / days.len() as u64);
+        }
+    }
+
+    /// Counts certificates on a day that were booked there before and stay.
+    pub fn occupied(&mut self, day: JstDate, certificates: u32) {
+        *self.booked.entry(day).or_default() += certificates;
     }
 
     /// The calendar.
@@ -210,6 +232,7 @@ impl<K: Copy + Ord> SlotBook<K> {
         days
     }
 
+    /// Puts a certificate where it was booked before.
     fn assign(&mut self, candidate: Candidate<K>, day: JstDate) {
         *self.booked.entry(day).or_default() += 1;
         self.slots.insert(candidate.certificate, (candidate, day));

@@ -4,7 +4,7 @@
 //! an end. Whoever is turned away is told which limit it was and, where places are booked, a time of
 //! their own at which the same application will be let in. A booking takes its place in the meter
 //! that was full, so that those turned away come back as far apart as the rate says. Revocations for
-//! a compromised key, and whatever an operator ends, pass without being counted.
+//! a compromised key, whatever an operator ends, and renewals in their slots pass without being counted.
 //!
 //! All of it lives in memory: after a restart the meters are at rest and the bookings are forgotten,
 //! which admits rather more than less. The limits themselves are in the log.
@@ -16,6 +16,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 use lgpki_domain::{
     BodyCode, Caller, Limits, OfficerRole, RequestId, RevocationReason, Serial, Timestamp,
     rate::{Meter, Quota},
+    slots::SlotRefused,
 };
 use parking_lot::Mutex;
 
@@ -96,6 +97,17 @@ pub struct TurnedAway {
     pub retry_after: Duration,
     /// Whether that time is the application's own.
     pub booked: bool,
+    /// Why its slot token did not count, if it had one.
+    pub slot: Option<SlotRefused>,
+}
+
+impl TurnedAway {
+    /// The same, of an application that came with a token.
+    #[must_use]
+    pub const fn with_slot(mut self, refused: SlotRefused) -> Self {
+        self.slot = Some(refused);
+        self
+    }
 }
 
 impl std::error::Error for TurnedAway {}
@@ -109,7 +121,11 @@ impl fmt::Display for TurnedAway {
             ", with the same request id: it is let in then"
         } else {
             " or later"
-        })
+        })?;
+        match self.slot {
+            Some(refused) => write!(f, " ({refused})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -203,6 +219,26 @@ impl Admission {
         admitted
     }
 
+    /// Lets in an application that comes in its slot: the meters do not count it, and only the queue's end
+    /// holds it up.
+    pub(crate) fn admit_in_slot(
+        &self,
+        entrant: Entrant<'_>,
+        now: Timestamp,
+    ) -> Result<(), TurnedAway> {
+        let mut inner = self.inner.lock();
+        inner.look_at_clock(now);
+        let room = inner.room(entrant);
+        match room {
+            Ok(()) => inner.under_way += 1,
+            Err(turned) => {
+                inner.note(entrant, turned.limit);
+                metrics::turned_away(turned.limit);
+            }
+        }
+        room
+    }
+
     /// Who was turned away since the last time, for the log.
     #[must_use]
     pub fn take_turned(&self) -> Vec<Turned> {
@@ -219,9 +255,7 @@ impl Admission {
 impl Inner {
     fn admit(&mut self, entrant: Entrant<'_>, now: Timestamp) -> Result<(), TurnedAway> {
         self.look_at_clock(now);
-        if self.under_way >= u64::from(self.limits.queue) {
-            return Err(without_booking(Limit::Queue, entrant, SHORTEST));
-        }
+        self.room(entrant)?;
         self.forget_idle(now);
         let name = entrant.request_id.map(|id| (entrant.branch, id.clone()));
         let passed = match name.as_ref().map(|name| self.bookings.find(name, now)) {
@@ -256,6 +290,14 @@ impl Inner {
         }
         self.count(entrant, now, |i| full[i]);
         Err(booked(booking, now))
+    }
+
+    /// Whether the queue has room.
+    fn room(&self, entrant: Entrant<'_>) -> Result<(), TurnedAway> {
+        if self.under_way >= u64::from(self.limits.queue) {
+            return Err(without_booking(Limit::Queue, entrant, SHORTEST));
+        }
+        Ok(())
     }
 
     /// The meters that an application passes, the same three in the same order each time.
@@ -337,6 +379,7 @@ fn booked(booking: Booking, now: Timestamp) -> TurnedAway {
         limit: booking.limit,
         retry_after: until(booking.at, now),
         booked: true,
+        slot: None,
     }
 }
 
@@ -347,6 +390,7 @@ fn without_booking(limit: Limit, entrant: Entrant<'_>, least: Duration) -> Turne
         limit,
         retry_after: least + Duration::from_millis(spread % SPREAD),
         booked: false,
+        slot: None,
     }
 }
 

@@ -9,10 +9,8 @@ pub mod deliver;
 pub mod directory;
 pub mod door;
 pub mod error;
-mod estimate;
 pub mod examine;
 pub mod limits;
-pub mod queue;
 pub mod read;
 mod renewal;
 pub mod submission;
@@ -30,10 +28,9 @@ use crate::{
     admission::Admission,
     config::Settings,
     logins::Logins,
-    pace::Pace,
     peers::Peers,
     ports::{Application, IntakeStore},
-    promises::Promises,
+    slots::Slots,
     standings::Standings,
 };
 
@@ -49,16 +46,14 @@ pub struct Parts<S> {
     pub standings: Arc<Standings>,
     /// How many may enter.
     pub admission: Arc<Admission>,
+    /// Whose renewals come in their slots.
+    pub slots: Arc<Slots>,
     /// Which branches' officers no longer log in.
     pub logins: Arc<Logins>,
     /// The names behind the commitments in the log.
     pub openings: Arc<OpeningStore>,
     /// The issuer and lifecycle.
     pub peers: Peers,
-    /// How fast what waits is worked off.
-    pub pace: Arc<Pace>,
-    /// The estimates given, until it is known how right they were.
-    pub promises: Arc<Promises>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For application numbers and salts.

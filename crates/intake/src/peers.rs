@@ -9,7 +9,7 @@ use lgpki_proto::{
         self, certificate_service_client::CertificateServiceClient,
         issuer_service_client::IssuerServiceClient,
         lifecycle_service_client::LifecycleServiceClient,
-        notice_service_client::NoticeServiceClient,
+        notice_service_client::NoticeServiceClient, slot_service_client::SlotServiceClient,
     },
 };
 use lgpki_runtime::client;
@@ -95,6 +95,12 @@ impl Peers {
     #[must_use]
     pub fn notices(&self) -> NoticeServiceClient<Channel> {
         NoticeServiceClient::new(self.lifecycle.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// Lifecycle's renewal slots.
+    #[must_use]
+    pub fn slots(&self) -> SlotServiceClient<Channel> {
+        SlotServiceClient::new(self.lifecycle.clone()).max_decoding_message_size(LARGEST_ANSWER)
     }
 
     /// What rings when there are new notices.

@@ -25,11 +25,9 @@ use crate::{
     logins::Logins,
     metrics,
     names::Sweep,
-    notices, outlook,
-    pace::Pace,
+    notices,
     peers::Peers,
     ports::IntakeStore,
-    promises::Promises,
     standings::{Progress, Standings, follow},
     worker,
 };
@@ -101,8 +99,6 @@ struct Running<S> {
     admission: Arc<Admission>,
     openings: Arc<OpeningStore>,
     peers: Peers,
-    pace: Arc<Pace>,
-    promises: Arc<Promises>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Randomness>,
     settings: Settings,
@@ -116,8 +112,6 @@ impl<S: IntakeStore> Service<S> {
         let logins = Arc::new(Logins::load(deps.store.as_ref(), standings.clone()).await?);
         let limits = deps.store.limits().await?;
         let admission = Arc::new(Admission::new(limits.limits, limits.revision));
-        let pace = Arc::new(settings.queue.pace());
-        deps.store.arrange(pace.clone()).await?;
         let server = GrpcServer::try_new(Door {
             service: ServiceName::Intake,
             identity: deps.identity,
@@ -139,8 +133,6 @@ impl<S: IntakeStore> Service<S> {
                 admission,
                 openings: deps.openings,
                 peers: Peers::new(deps.issuer, deps.lifecycle),
-                pace,
-                promises: Arc::default(),
                 clock: deps.clock,
                 random: deps.random,
                 settings,
@@ -190,8 +182,6 @@ impl<S: IntakeStore> Running<S> {
             clock: self.clock.clone(),
             random: self.random.clone(),
             settings: self.settings.dispatch,
-            pace: self.pace.clone(),
-            promises: self.promises.clone(),
         };
         tasks.spawn("intake.dispatch", until(own, dispatcher.run()));
         let following = follow(
@@ -227,18 +217,10 @@ impl<S: IntakeStore> Running<S> {
             self.clock.clone(),
         );
         tasks.spawn("intake.refusals", until(own, refusals));
-        let outlook = outlook::look_ahead(
-            self.store.clone(),
-            self.standings.clone(),
-            self.pace.clone(),
-            self.clock.clone(),
-        );
-        tasks.spawn("intake.outlook", until(own, outlook));
         let gauges = worker::update_gauges(
             self.store.clone(),
             self.standings.clone(),
             self.admission.clone(),
-            self.promises.clone(),
             self.clock.clone(),
         );
         tasks.spawn("intake.gauges", until(own, gauges));
@@ -274,10 +256,9 @@ impl<S: IntakeStore> Running<S> {
             standings: self.standings,
             logins: self.logins,
             admission: self.admission,
+            slots: Arc::default(),
             openings: self.openings,
             peers: self.peers,
-            pace: self.pace,
-            promises: self.promises,
             clock: self.clock,
             random: self.random,
             settings: self.settings,

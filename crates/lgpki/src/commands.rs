@@ -14,7 +14,6 @@ mod kit;
 mod limits;
 mod notices;
 mod operator;
-mod queue;
 mod rebuild;
 mod renew;
 mod serve;

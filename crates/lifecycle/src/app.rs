@@ -3,6 +3,7 @@
 mod notices;
 mod rebuild;
 mod renewals;
+pub(crate) mod slots;
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,6 +51,7 @@ pub(crate) struct App<S> {
     pub(crate) bell: Arc<Notify>,
     /// How many days before the day of expiry a certificate expires soon.
     pub(crate) notice_days: i32,
+    pub(crate) slots: slots::Slots,
     pub(crate) board: Board,
     pub(crate) schedule: Schedule,
     pub(crate) files: PublicationFiles,

@@ -3,12 +3,17 @@
 //! Where to listen, TLS and the issuer's address are the same for every service and not read here.
 
 mod ocsp;
+mod slots;
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-pub use self::ocsp::{OcspConfig, OcspSettings};
+pub(crate) use self::slots::MOST_LEAD;
+pub use self::{
+    ocsp::{OcspConfig, OcspSettings},
+    slots::{SlotConfig, SlotSettings},
+};
 use crate::error::LifecycleError;
 
 /// Hours between two daily CRLs.
@@ -38,6 +43,8 @@ pub struct LifecycleConfig {
     pub ocsp: OcspConfig,
     /// How many days before the day of expiry branches are told that a certificate expires soon.
     pub notice_days: i32,
+    /// Renewal slots.
+    pub slots: SlotConfig,
 }
 
 impl Default for LifecycleConfig {
@@ -49,6 +56,7 @@ impl Default for LifecycleConfig {
             crl_delta_hours: 4,
             ocsp: OcspConfig::default(),
             notice_days: 30,
+            slots: SlotConfig::default(),
         }
     }
 }
@@ -66,6 +74,8 @@ pub struct Settings {
     pub ocsp: OcspSettings,
     /// How many days before the day of expiry a certificate expires soon.
     pub notice_days: i32,
+    /// How renewal slots are booked.
+    pub slots: SlotSettings,
 }
 
 /// When CRLs are due and how long they stand, in seconds.
@@ -178,6 +188,7 @@ impl Settings {
                 .with_delta_hours(config.crl_delta_hours)?,
             ocsp: OcspSettings::try_new(&config.ocsp)?,
             notice_days: config.notice_days,
+            slots: SlotSettings::try_new(&config.slots)?,
         })
     }
 }

@@ -8,11 +8,13 @@ mod notices;
 mod rebuild;
 mod renewals;
 mod revocations;
+mod slots;
 mod standings;
 
 use lgpki_proto::v1::{
     certificate_service_server::CertificateServiceServer,
     lifecycle_service_server::LifecycleServiceServer, notice_service_server::NoticeServiceServer,
+    slot_service_server::SlotServiceServer,
 };
 use lgpki_runtime::shutdown::Shutdown;
 use tonic::service::Routes;
@@ -27,10 +29,11 @@ pub(crate) struct Handlers<S> {
 }
 
 impl<S: LifecycleStore> Handlers<S> {
-    /// All three services.
+    /// All services.
     pub(crate) fn routes(self) -> Routes {
         Routes::new(LifecycleServiceServer::new(self.clone()))
             .add_service(NoticeServiceServer::new(self.clone()))
+            .add_service(SlotServiceServer::new(self.clone()))
             .add_service(CertificateServiceServer::new(self))
     }
 }

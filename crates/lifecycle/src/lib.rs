@@ -5,7 +5,8 @@
 //! can be rebuilt. It publishes the CRLs of each CA daily, on demand, and at once after a key
 //! compromise, over plain HTTP together with the CA certificates, and answers OCSP there with keys of
 //! its own that the issuer certifies for that alone. It calls the issuer and nobody else, holds no CA
-//! key, and never publishes a CRL whose number or time goes back.
+//! key, and never publishes a CRL whose number or time goes back. It books
+//! the slots in which renewals are advised, and signs their tokens.
 
 mod alarm;
 mod app;
@@ -25,14 +26,16 @@ mod service;
 mod store;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod worker;
 
-pub use config::{LifecycleConfig, OcspConfig, Schedule, Settings};
+pub use config::{LifecycleConfig, OcspConfig, Schedule, Settings, SlotConfig};
 pub use error::{LifecycleError, StoreError};
 pub use gate::Rule;
 pub use issuer::GrpcIssuer;
 pub use service::{Deps, Listeners, run};
 pub use store::{
     CertificateAbandoned, CertificateRegistered, CertificateRevoked, CrlPublished, EngineStore,
-    LifecycleEvent, OcspSigned, RenewalClosed, RenewalOpened,
+    LifecycleEvent, OcspSigned, RenewalClosed, RenewalOpened, SlotCapacityChanged, SlotsBooked,
+    SlotsKeyed, SlotsMissed,
 };

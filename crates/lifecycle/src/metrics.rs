@@ -6,7 +6,7 @@ use metrics::{counter, gauge};
 use crate::{
     alarm::{Alarm, AlarmKind},
     gate::Rule,
-    ports::{CrlList, Publication},
+    ports::{CrlList, Publication, SlotBooking},
     worker::plan::Due,
 };
 
@@ -28,6 +28,12 @@ pub(crate) fn following(connected: bool) {
 /// A certificate was revoked.
 pub(crate) fn revoked(reason: RevocationReason) {
     counter!("lgpki_lifecycle_revocations_total", "reason" => reason.name()).increment(1);
+}
+
+/// Renewal slots were booked, or let pass.
+pub(crate) fn slots(booking: SlotBooking) {
+    counter!("lgpki_lifecycle_slots_booked_total").increment(booking.booked as u64);
+    counter!("lgpki_lifecycle_slots_missed_total").increment(booking.missed as u64);
 }
 
 /// A CRL was published.

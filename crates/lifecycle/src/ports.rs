@@ -11,6 +11,7 @@ mod notice;
 mod query;
 mod rebuild;
 mod renewal;
+mod slot;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
@@ -39,6 +40,7 @@ pub use rebuild::{Difference, Place, RebuildNews, RebuildOrder, RebuildReport, R
 use crate::error::StoreError;
 
 pub use renewal::{Closed, RenewalClosing, RenewalEnd, RenewalOpening, RenewalOrder};
+pub use slot::{Renewable, RenewableQuery, SlotBooking, SlotOrder, SlotStore};
 
 /// An order to revoke one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +140,7 @@ pub struct Standings {
 }
 
 /// The inventory with its history.
-pub trait LifecycleStore: Clone + Send + Sync + 'static {
+pub trait LifecycleStore: SlotStore + Clone + Send + Sync + 'static {
     /// Records a slice of the feed; items that stand in the inventory already are passed over.
     fn follow(
         &self,

@@ -14,7 +14,7 @@ use tonic::{service::Routes, transport::Channel};
 
 use crate::{
     alarm::Board,
-    app::App,
+    app::{App, slots::Slots},
     config::Settings,
     error::{LifecycleError, StoreError},
     grpc::Handlers,
@@ -24,12 +24,14 @@ use crate::{
     ports::{Issuer, LifecycleStore},
     publication::PublicationFiles,
     store::EngineStore,
+    tokens::TokenSigner,
     worker::{
         ca_certificates::CaCertificates,
         certify::Certifier,
         follow::Follower,
         publish::{Demand, Issuers, Press, Publisher},
         rebuild::{RebuildDemand, Rebuilder},
+        slots::{Booker, Forecast},
     },
 };
 
@@ -204,6 +206,18 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             store: self.store.clone(),
             issuer: self.issuer.clone(),
         };
+        let (forecast, expected) = watch::channel(Forecast::default());
+        let booker = Booker {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            settings: Arc::new(self.settings.slots),
+            forecast,
+        };
+        let slots = Slots {
+            settings: Arc::clone(&booker.settings),
+            forecast: expected,
+            signer: Arc::new(TokenSigner::new(Arc::clone(&self.randomness))),
+        };
         let files = self.files.clone();
         let publisher = Publisher {
             press: Press {
@@ -229,6 +243,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
                 rebuilding: Arc::new(Semaphore::new(1)),
                 bell,
                 notice_days: self.settings.notice_days,
+                slots,
                 board,
                 schedule,
                 files,
@@ -240,6 +255,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
         tasks.spawn(publisher.run(demanded, shutdown.clone()));
         tasks.spawn(certifier.run(shutdown.clone()));
         tasks.spawn(rebuilder.run(wanted, shutdown.clone()));
+        tasks.spawn(booker.run(shutdown.clone()));
         tasks.spawn(self.answerer.keep_journal(shutdown.clone()));
         handlers
     }

@@ -11,6 +11,8 @@ mod rebuild;
 mod record;
 mod renewal;
 mod search;
+mod slots;
+mod standings;
 
 use std::{path::Path, sync::Arc};
 
@@ -22,7 +24,8 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 pub use self::event::{
     CertificateAbandoned, CertificateRegistered, CertificateRevoked, CrlPublished, LifecycleEvent,
-    OcspSigned, RenewalClosed, RenewalOpened,
+    OcspSigned, RenewalClosed, RenewalOpened, SlotCapacityChanged, SlotsBooked, SlotsKeyed,
+    SlotsMissed,
 };
 use self::{
     machine::{Command, LifecycleMachine, Outcome},
@@ -366,42 +369,7 @@ impl LifecycleStore for EngineStore {
     }
 
     async fn standings(&self, from: u64) -> Result<Standings, StoreError> {
-        let recorded = self.look(from).await?;
-        let mut standings = Standings {
-            next: recorded.last().map_or(from, |last| last.index + 1),
-            ..Standings::default()
-        };
-        let mut changed = Vec::new();
-        for recorded in recorded {
-            let answered = || recorded.stamp.answers.as_ref().map(|entry| entry.index + 1);
-            match &recorded.event {
-                LifecycleEvent::Registered(body) => {
-                    standings.issuance_position = answered();
-                    standings.certificates.push(Certificate {
-                        issued: body.without_der(),
-                        revocation: None,
-                        renewal: None,
-                    });
-                }
-                LifecycleEvent::Abandoned(_) => standings.issuance_position = answered(),
-                LifecycleEvent::Revoked(body) => changed.push(body.serial),
-                LifecycleEvent::RenewalOpened(body) => changed.push(body.serial),
-                LifecycleEvent::RenewalClosed(body) => changed.push(body.serial),
-                LifecycleEvent::Published(_) | LifecycleEvent::OcspSigned(_) => {}
-            }
-        }
-        if !changed.is_empty() {
-            let found = self.engine.read(|machine, _| {
-                // A renewal that was given up may be of a serial number without a certificate.
-                let known = changed
-                    .into_iter()
-                    .filter_map(|serial| find(machine, serial));
-                known.filter(|(held, _)| held.kind.is_some()).collect()
-            });
-            let certificates = self.read_all(found.await?, false).await?;
-            standings.certificates.extend(certificates);
-        }
-        Ok(standings)
+        self.tell_standings(from).await
     }
 
     async fn ocsp_statuses(

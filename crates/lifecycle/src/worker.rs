@@ -1,5 +1,5 @@
 //! What lifecycle does by itself: follow the issuer's feed, publish CRLs when they are due,
-//! publish CA certificates, have OCSP responders certified. And what takes long enough to be done
+//! publish CA certificates, have OCSP responders certified, book renewal slots. And what takes long enough to be done
 //! beside: rebuilding the inventory.
 
 pub(crate) mod ca_certificates;
@@ -8,6 +8,7 @@ pub(crate) mod follow;
 pub(crate) mod plan;
 pub(crate) mod publish;
 pub(crate) mod rebuild;
+pub(crate) mod slots;
 
 use lgpki_domain::Timestamp;
 

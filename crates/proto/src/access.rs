@@ -123,10 +123,6 @@ pub const TABLE: &[Access] = rows! {
         "PublishCrlNow" => &[OPERATOR],
         "EraseExaminerName" => &[OPERATOR],
     }
-    Intake "QueueService" {
-        "ExplainQueue" + renewal => READERS,
-        "GetQueues" + renewal => &[OPERATOR, AUDITOR],
-    }
     Intake "DirectoryService" {
         "ListBodies" + renewal => OFFICERS,
         "ListEntries" + renewal => OFFICERS,
@@ -154,6 +150,16 @@ pub const TABLE: &[Access] = rows! {
         "ListNotices" + renewal => OFFICERS,
         "WatchNotices" stream + renewal => OFFICERS,
     }
+    Intake "SlotService" {
+        "GetRenewalInfo" + renewal => &[BRANCH, LGWAN, OPERATOR],
+        "ListRenewalInfo" + renewal => &[BRANCH, LGWAN, OPERATOR],
+        "GetSlotLoad" + renewal => &[OPERATOR, AUDITOR],
+    }
+    Lifecycle "SlotService" {
+        "GetRenewalInfo" => &[Role::Intake],
+        "ListRenewalInfo" => &[Role::Intake],
+        "GetSlotLoad" => &[Role::Intake],
+    }
     Lifecycle "NoticeService" {
         "ListNotices" => &[Role::Intake],
         "WatchNotices" stream => &[Role::Intake],
@@ -172,6 +178,7 @@ pub const TABLE: &[Access] = rows! {
         "CloseRenewals" => &[Role::Intake],
         "FollowStandings" stream => &[Role::Intake],
         "PublishCrls" => &[Role::Intake],
+        "ListSlotKeys" => &[Role::Intake],
     }
     Issuer "IssuerService" {
         "IssueCertificates" => &[Role::Intake],

@@ -80,6 +80,7 @@ impl Order {
             serial: serial.to_owned(),
             csr: self.content.csr.clone(),
             medium: self.content.medium,
+            slot_token: String::new(),
         }
     }
 

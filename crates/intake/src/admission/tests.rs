@@ -270,3 +270,29 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn who_comes_in_a_slot_is_not_metered_and_waits_only_for_room_in_the_queue() {
+    let admission = Admission::new(tight(), 0);
+    let office = Office::new(1, 1001);
+    let entrant = Entrant {
+        caller: &office.caller,
+        branch: office.caller.body(),
+        held: 0,
+        request_id: None,
+    };
+    for _ in 0..100 {
+        admission.admit_in_slot(entrant, at(0)).unwrap();
+    }
+    for n in 0..4 {
+        let sent = office.send(&admission, &format!("request-{n}"), at(0));
+        sent.unwrap();
+    }
+    let turned = office.send(&admission, "request-4", at(0)).unwrap_err();
+    assert_eq!(turned.limit, Limit::Branch);
+    let told = turned.with_slot(SlotRefused::Invalid).to_string();
+    assert!(told.contains("signature is not valid"), "{told}");
+    admission.set_under_way(u64::from(Limits::default().queue));
+    let full = admission.admit_in_slot(entrant, at(0)).unwrap_err();
+    assert_eq!(full.limit, Limit::Queue);
+}

@@ -47,17 +47,14 @@ impl<S: IntakeStore> App<S> {
     ) -> Result<Application, AppError> {
         let store = &self.parts.store;
         match named {
-            Named::Id(id) => {
-                let found = seen(caller, id, store.application(id).await?)?;
-                self.estimated(found).await
-            }
+            Named::Id(id) => seen(caller, id, store.application(id).await?),
             Named::Request(branch, request) => {
                 let missing = || AppError::no_such_application(&request);
                 let Ok(branch) = visible_branch(caller, branch) else {
                     return Err(missing());
                 };
                 let found = store.by_request(branch, request.clone()).await?;
-                self.estimated(found.ok_or_else(missing)?).await
+                found.ok_or_else(missing)
             }
         }
     }
@@ -71,8 +68,7 @@ impl<S: IntakeStore> App<S> {
         most: usize,
     ) -> Result<Page, AppError> {
         filter.branch = visible_branch(caller, filter.branch)?;
-        let mut applications = self.parts.store.list(filter, after, most).await?;
-        self.estimate(applications.iter_mut()).await?;
+        let applications = self.parts.store.list(filter, after, most).await?;
         let next = applications
             .last()
             .filter(|_| applications.len() == most)

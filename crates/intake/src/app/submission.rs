@@ -9,6 +9,7 @@ use lgpki_domain::{
 };
 
 use super::{AppError, confined_to, is_officer, visible_branch};
+use crate::slots::Brought;
 
 /// What is said where the branch is missing.
 pub(super) const NAME_THE_BRANCH: &str =
@@ -56,6 +57,24 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// The token of a renewal's slot, if it came with one.
+    #[must_use]
+    pub const fn slot_token(&self) -> Option<&Brought> {
+        match &self.wish {
+            Some(Wish::Renew(renew)) => renew.slot_token.as_ref(),
+            Some(Wish::Issue(_) | Wish::Revoke { .. }) | None => None,
+        }
+    }
+
+    /// The certificate that a renewal is to replace, if it could be read.
+    #[must_use]
+    pub const fn renewed_serial(&self) -> Option<Serial> {
+        match &self.wish {
+            Some(Wish::Renew(renew)) => renew.serial,
+            Some(Wish::Issue(_) | Wish::Revoke { .. }) | None => None,
+        }
+    }
+
     /// Whether the caller may apply for this: branch officers for their own branch, which they name.
     /// An operator may end a certificate of any branch, since a closed one (R8) has nobody left who
     /// could, and one that was issued to no branch; and asks for login certificates of a branch, whose
@@ -113,6 +132,8 @@ pub struct RenewWish {
     pub csr: Vec<u8>,
     /// Where the new key lives.
     pub medium: Option<KeyMedium>,
+    /// The token of the certificate's slot, if it came with one.
+    pub slot_token: Option<Brought>,
 }
 
 /// The certificate that a new one is to replace.

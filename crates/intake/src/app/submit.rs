@@ -20,6 +20,7 @@ use crate::{
     admission::{Entrant, is_exempt},
     metrics,
     ports::{Acceptance, Application, DoorView, IntakeStore, NewApplication},
+    slots::SlotUse,
 };
 
 /// So few are inspected where the call is served; more go to threads of their own.
@@ -36,6 +37,8 @@ pub struct Accepted {
     pub application: Application,
     /// Whether it had been accepted before.
     pub repeated: bool,
+    /// What became of its slot token, if it had one.
+    pub slot: Option<SlotUse>,
 }
 
 /// The outcome of one application of a batch.
@@ -76,10 +79,17 @@ impl<S: IntakeStore> App<S> {
         self.ready()?;
         let mut outcomes = Outcomes(batch.iter().map(|_| None).collect());
         let mut own = Vec::with_capacity(batch.len());
+        let mut slot_uses = vec![None; batch.len()];
+        let brought = batch.iter().filter_map(Submission::slot_token);
+        let (slots, now) = (&self.parts.slots, self.now());
+        slots.learn(brought, &self.parts.peers, now).await;
         for (position, mut submission) in batch.into_iter().enumerate() {
             let may = submission.check_applicant(caller);
             match may.and_then(|()| self.admit(caller, &submission)) {
-                Ok(()) => own.push((position, submission)),
+                Ok(used) => {
+                    slot_uses[position] = used;
+                    own.push((position, submission));
+                }
                 Err(error) => outcomes.settle(position, Err(error)),
             }
         }
@@ -99,15 +109,20 @@ impl<S: IntakeStore> App<S> {
         };
         self.accept(stage, admitted, &mut outcomes).await?;
         let mut outcomes = outcomes.finish();
-        self.promise(&mut outcomes).await;
+        for (outcome, used) in outcomes.iter_mut().zip(slot_uses) {
+            if let Ok(accepted) = outcome {
+                accepted.slot = used;
+            }
+        }
         metrics::submitted(&outcomes);
         Ok(outcomes)
     }
 
-    /// Before anything is looked up or verified, so that turning away costs little.
-    fn admit(&self, caller: &Caller, submission: &Submission) -> Result<(), AppError> {
+    /// Before anything is looked up or verified but a slot token, so that turning away costs little. Says what
+    /// became of the token.
+    fn admit(&self, caller: &Caller, submission: &Submission) -> Result<Option<SlotUse>, AppError> {
         if is_exempt(caller, submission) {
-            return Ok(());
+            return Ok(None);
         }
         // Whoever belongs to a branch is metered with it, whatever the application names.
         let branch = confined_to(caller).or_else(|| submission.branch.code());
@@ -117,7 +132,22 @@ impl<S: IntakeStore> App<S> {
             held: branch.map_or(0, |branch| self.parts.standings.held_by(branch)),
             request_id: submission.request_id.as_ref(),
         };
-        Ok(self.parts.admission.admit(entrant, self.now())?)
+        let now = self.now();
+        let used = submission.slot_token().and_then(|brought| {
+            let serial = submission.renewed_serial()?;
+            let used = self.parts.slots.check(brought, serial, branch, now);
+            metrics::slot_used(used);
+            Some(used)
+        });
+        let admission = &self.parts.admission;
+        match used {
+            Some(Ok(())) => admission.admit_in_slot(entrant, now)?,
+            Some(Err(refused)) => admission
+                .admit(entrant, now)
+                .map_err(|turned| turned.with_slot(refused))?,
+            None => admission.admit(entrant, now)?,
+        }
+        Ok(used)
     }
 
     async fn judge(
@@ -205,10 +235,12 @@ impl<S: IntakeStore> App<S> {
                 Acceptance::Accepted(application) => Ok(Accepted {
                     application,
                     repeated: false,
+                    slot: None,
                 }),
                 Acceptance::Repeated(application) => Ok(Accepted {
                     application,
                     repeated: true,
+                    slot: None,
                 }),
                 Acceptance::OtherContent(id) => Err(AppError::OtherContent(id)),
                 Acceptance::Refused(faults) => Err(AppError::Refused(faults)),
@@ -278,6 +310,7 @@ fn repeated(application: Application, digest: Digest) -> Outcome {
         Ok(Accepted {
             application,
             repeated: true,
+            slot: None,
         })
     } else {
         Err(AppError::OtherContent(application.id))

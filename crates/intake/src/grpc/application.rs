@@ -9,7 +9,8 @@ use lgpki_runtime::rpc::Rpc;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{
-    Handlers, checked, decode, decoded, encode, feed::Feed, id, ids, refusal, submit, watch,
+    Handlers, checked, decode, decoded, encode, feed::Feed, id, ids, refusal, slot::slot_use,
+    submit, watch,
 };
 use crate::{
     app::{
@@ -52,6 +53,7 @@ impl<S: IntakeStore> ApplicationService for Handlers<S> {
         Ok(Response::new(v1::SubmitApplicationResponse {
             application: Some(self.shown(&rpc, &accepted.application)),
             repeated: accepted.repeated,
+            slot: slot_use(accepted.slot),
         }))
     }
 

@@ -1,8 +1,12 @@
 //! Applications from the wire.
 
 use lgpki_domain::{
-    Faults, JstDate, RevocationReason, Timestamp, application::Sort, examination::BranchExamination,
+    Faults, JstDate, RevocationReason, Timestamp,
+    application::Sort,
+    examination::BranchExamination,
+    slots::{SlotRefused, SlotToken},
 };
+use lgpki_ledger::serial::base64url_decode;
 use lgpki_proto::{
     convert,
     v1::{self, submit_application_request::Content},
@@ -13,6 +17,7 @@ use prost::Message;
 use crate::{
     app::submission::{IssueWish, NamedBranch, RenewWish, Submission, Wish},
     ports::Filter,
+    slots::Brought,
 };
 
 /// The longest examiner's name, in characters.
@@ -26,6 +31,11 @@ pub(super) fn submission(mut request: v1::SubmitApplicationRequest, now: Timesta
         .as_mut()
         .map(|examination| std::mem::take(&mut examination.examiner_name))
         .unwrap_or_default();
+    let slot_token = match &mut request.content {
+        // Asked for anew, it may differ, and the application is the same.
+        Some(Content::Renew(renew)) => std::mem::take(&mut renew.slot_token),
+        _ => String::new(),
+    };
     // Without the name: a digest over it would let a guess be proved after the name was erased.
     let content_digest = sha256(&request.encode_to_vec());
     let examination = examination(&mut faults, request.examination.as_ref(), now);
@@ -35,7 +45,7 @@ pub(super) fn submission(mut request: v1::SubmitApplicationRequest, now: Timesta
         content_digest,
         examination,
         examiner_name: examiner_name(&mut faults, name),
-        wish: wish(&mut faults, request.content),
+        wish: wish(&mut faults, request.content, &slot_token),
         faults,
     }
 }
@@ -96,13 +106,14 @@ fn examiner_name(faults: &mut Faults, name: String) -> Option<String> {
     Some(name)
 }
 
-fn wish(faults: &mut Faults, content: Option<Content>) -> Option<Wish> {
+fn wish(faults: &mut Faults, content: Option<Content>, slot_token: &str) -> Option<Wish> {
     match convert::required_message(faults, "content", content)? {
         Content::Issue(issue) => Some(Wish::Issue(Box::new(issue_wish(faults, issue)))),
         Content::Renew(renew) => Some(Wish::Renew(RenewWish {
             serial: convert::required_text(faults, "renew.serial", &renew.serial),
             csr: renew.csr,
             medium: convert::required(faults, "renew.medium", renew.medium),
+            slot_token: brought(slot_token),
         })),
         Content::Abolish(abolish) => Some(Wish::Revoke {
             sort: Sort::Abolish,
@@ -115,6 +126,15 @@ fn wish(faults: &mut Faults, content: Option<Content>) -> Option<Wish> {
             reason: convert::required(faults, "revoke.reason", revoke.reason),
         }),
     }
+}
+
+/// A token that is none does not count; it is no fault of the application.
+fn brought(text: &str) -> Option<Brought> {
+    let parse = |text| {
+        let bytes = base64url_decode(text).ok_or(SlotRefused::Malformed)?;
+        SlotToken::parse(&bytes)
+    };
+    (!text.is_empty()).then(|| parse(text))
 }
 
 fn issue_wish(faults: &mut Faults, issue: v1::IssueContent) -> IssueWish {

@@ -17,6 +17,7 @@ use tonic::Streaming;
 use super::{
     Handlers, decode,
     feed::{self, Ending, Feed},
+    slot::slot_use,
 };
 use crate::{app::AppError, app::submit::Accepted, ports::IntakeStore};
 
@@ -175,6 +176,7 @@ fn answer<S: IntakeStore>(
         Ok(accepted) => Outcome::Accepted(v1::SubmitApplicationResponse {
             application: Some(handlers.shown(rpc, &accepted.application)),
             repeated: accepted.repeated,
+            slot: slot_use(accepted.slot),
         }),
         Err(error) => Outcome::Refused(rpc.refusal(error)),
     }

@@ -14,7 +14,6 @@ use lgpki_domain::{
     ApplicationId, BodyCode, Digest, RequestId, Serial, Timestamp, application::State,
 };
 use lgpki_store::{StoreError, View};
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::ports::Lane;
 
@@ -26,17 +25,13 @@ use super::{
     recent::Recent,
     record::{Claim, Record, RenewalOf, STATES, number},
     tables::{APPLICATION, LONG, ORIGIN},
-    waitlist::Waitlist,
 };
 
 /// All applications.
 #[derive(Debug, Default)]
 pub(crate) struct Applications {
     live: BTreeMap<ApplicationId, Live>,
-    /// What waits for an examiner or the issuer. Readers look at it too, and tell it what is not durable.
-    waitlist: Mutex<Waitlist>,
-    /// What waits for lifecycle.
-    ending: BTreeSet<Turn>,
+    queue: Lanes,
     issuing: Lanes,
     /// Issued and not handed over, by time of issue.
     issued: BTreeSet<(Timestamp, ApplicationId)>,
@@ -60,7 +55,7 @@ struct Live {
     held: Held,
 }
 
-/// The place of an application among the revocations, or among the claimed: urgent ones first, then by the
+/// The place of an application in the queue, or among the claimed: urgent ones first, then by the
 /// entry that brought them there; of one entry, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
@@ -79,7 +74,7 @@ impl Turn {
     }
 }
 
-/// The claimed of the two queues.
+/// The two queues' turns.
 #[derive(Debug, Default)]
 struct Lanes {
     certificates: BTreeSet<Turn>,
@@ -106,11 +101,9 @@ impl Lanes {
 pub(crate) type Corrupt = String;
 
 impl Applications {
-    /// All applications of the tables; in the order and at the pace of those `before`.
-    pub(crate) fn load(view: &View<'_>, before: &Self) -> Result<Self, StoreError> {
+    pub(crate) fn load(view: &View<'_>) -> Result<Self, StoreError> {
         let mut all = Self {
             recent: Recent::starting_at(view.next_index()),
-            waitlist: Mutex::new(before.waitlist().emptied()),
             ..Self::default()
         };
         all.load_origins(view)?;
@@ -120,7 +113,6 @@ impl Applications {
             all.count(&record.state, true);
             if record.is_live() {
                 all.enter(id, &record);
-                all.waitlist.get_mut().follow(id, &record, None, None);
                 let held = Held::default();
                 all.live.insert(id, Live { record, held });
             }
@@ -244,15 +236,7 @@ impl Applications {
 
     /// Whether any application of the queue waits to be claimed.
     pub(crate) fn is_queued(&self, lane: Lane) -> bool {
-        match lane {
-            Lane::Certificates => !self.waitlist().nothing_to_issue(),
-            Lane::Revocations => !self.ending.is_empty(),
-        }
-    }
-
-    /// The queues with an order.
-    pub(crate) fn waitlist(&self) -> MutexGuard<'_, Waitlist> {
-        self.waitlist.lock()
+        !self.queue.of(lane).is_empty()
     }
 
     /// Claimed applications of a queue in order.
@@ -297,8 +281,8 @@ impl Applications {
     /// Takes a live application into the orders of its state and lays its claim.
     fn enter(&mut self, id: ApplicationId, record: &Record) {
         match &record.state {
-            State::Queued { .. } if Lane::of(record.sort) == Lane::Revocations => {
-                self.ending.insert(Turn::of(id, record));
+            State::Queued { .. } => {
+                self.queue.for_record(record).insert(Turn::of(id, record));
             }
             State::Issuing { .. } => {
                 self.issuing.for_record(record).insert(Turn::of(id, record));
@@ -338,7 +322,7 @@ impl Applications {
     fn leave(&mut self, id: ApplicationId, record: &Record) {
         match &record.state {
             State::Queued { .. } => {
-                self.ending.remove(&Turn::of(id, record));
+                self.queue.for_record(record).remove(&Turn::of(id, record));
             }
             State::Issuing { .. } => {
                 self.issuing

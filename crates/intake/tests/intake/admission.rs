@@ -23,7 +23,7 @@ fn desk(scene: &Scene) -> AdmissionServiceClient<Channel> {
 }
 
 /// Lets the branch send two at once and then one a minute.
-async fn tighten(scene: &Scene) -> u64 {
+pub(crate) async fn tighten(scene: &Scene) -> u64 {
     let mut desk = desk(scene);
     let standing = desk.get_limits(v1::GetLimitsRequest {}).await.unwrap();
     let standing = standing.into_inner();

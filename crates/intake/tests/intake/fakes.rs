@@ -17,6 +17,7 @@ use lgpki_proto::v1::{
     issuer_service_server::{IssuerService, IssuerServiceServer},
     lifecycle_service_server::{LifecycleService, LifecycleServiceServer},
     notice_service_server::NoticeServiceServer,
+    slot_service_server::SlotServiceServer,
 };
 use tokio::{net::TcpListener, sync::watch};
 use tokio_stream::{
@@ -64,6 +65,8 @@ pub(crate) struct Known {
     /// Certificates to be read back, by serial number.
     pub(crate) ders: HashMap<String, Vec<u8>>,
     pub(crate) notices: Vec<v1::Notice>,
+    /// The public keys of slot tokens.
+    pub(crate) slot_keys: Vec<Vec<u8>>,
     /// From where the standings were asked for.
     pub(crate) followed_from: Vec<u64>,
     next: u128,
@@ -132,6 +135,7 @@ impl World {
             .add_service(IssuerServiceServer::new(self.clone()))
             .add_service(LifecycleServiceServer::new(self.clone()))
             .add_service(NoticeServiceServer::new(self.clone()))
+            .add_service(SlotServiceServer::new(self.clone()))
             .add_service(CertificateServiceServer::new(self.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
@@ -382,6 +386,14 @@ impl LifecycleService for World {
         drop(known);
         self.tell();
         Ok(Response::new(v1::CloseRenewalsResponse { results }))
+    }
+
+    async fn list_slot_keys(
+        &self,
+        _: Request<v1::ListSlotKeysRequest>,
+    ) -> Result<Response<v1::ListSlotKeysResponse>, Status> {
+        let keys = self.known().slot_keys.clone();
+        Ok(Response::new(v1::ListSlotKeysResponse { keys }))
     }
 
     type FollowStandingsStream = Answers<v1::FollowStandingsResponse>;

@@ -20,3 +20,4 @@ mod rebuild;
 mod renewals;
 mod roles;
 mod scene;
+mod slots;

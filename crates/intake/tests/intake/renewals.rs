@@ -18,25 +18,26 @@ fn within() -> lgpki_domain::Timestamp {
 }
 
 /// What is renewed: the wish it was issued for, and its serial number.
-struct Old {
+pub(crate) struct Old {
     issue: v1::IssueContent,
-    serial: String,
+    pub(crate) serial: String,
 }
 
 impl Old {
     /// An application to renew it with a new key.
-    fn renewal(&self, request_id: &str) -> v1::SubmitApplicationRequest {
+    pub(crate) fn renewal(&self, request_id: &str) -> v1::SubmitApplicationRequest {
         let renew = v1::RenewContent {
             serial: self.serial.clone(),
             csr: csr(&self.issue),
             medium: self.issue.medium,
+            slot_token: String::new(),
         };
         request(request_id, Content::Renew(renew))
     }
 }
 
 /// A certificate of the opening day, delivered, and the clock within its window.
-async fn old(scene: &Scene, kind: CertificateKind) -> Old {
+pub(crate) async fn old(scene: &Scene, kind: CertificateKind) -> Old {
     scene.world.known().issued_on = Some("2008-02-04");
     let mut wanted = application(kind, 1);
     let issue = issue_of(&mut wanted).clone();

@@ -22,7 +22,8 @@ use lgpki_proto::{
         certificate_service_client::CertificateServiceClient,
         directory_service_client::DirectoryServiceClient,
         examination_service_client::ExaminationServiceClient,
-        notice_service_client::NoticeServiceClient, submit_application_request::Content,
+        notice_service_client::NoticeServiceClient, slot_service_client::SlotServiceClient,
+        submit_application_request::Content,
     },
 };
 use lgpki_runtime::{
@@ -211,6 +212,10 @@ impl Officer {
 
     pub(crate) fn notices(&self) -> NoticeServiceClient<Channel> {
         NoticeServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn slots(&self) -> SlotServiceClient<Channel> {
+        SlotServiceClient::new(self.0.clone())
     }
 
     /// Submits one application.

@@ -205,6 +205,7 @@ pub(crate) async fn run(
         serial,
         csr,
         medium,
+        slot_token: String::new(),
     };
     let request = submit::build(office.branch()?, &args.examiner, Content::Renew(content))?;
     cirs::apply(office, request, "cirs watch", output).await

@@ -73,6 +73,18 @@ crl_delta_hours = 4             # between delta CRLs, of CAs that publish them: 
 ocsp = {{ validity_hours = 8, cache_minutes = 60, signatures_per_second = 2000, kept_answers = 20000 }}
 issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}
 
+# Renewal slots: the business days on which renewals are advised, booked against what can be examined.
+[lifecycle.slots]
+per_business_day = 200          # applications that the operator can examine in a business day; 0 books no slots
+ignoring_percent = 10           # of a hundred certificates, those whose holders are expected not to heed the advice
+unadvised_per_business_day = 0  # applications expected each business day without a slot, such as new ones
+margin_days = 5                 # business days kept free at the end of a window
+trip = 25                       # certificates of one branch on one day at most
+lead_days = 30                  # before a month begins its windows are booked
+opens = "09:00"                 # JST
+closes = "17:00"
+closed_days = []                # besides week-ends, national holidays and the year's end, such as "2010-08-13"
+
 # ---- intake: what front ends, operators and auditors reach ----------------------------------------
 [intake]
 listen = "{host}:{intake}"
@@ -92,16 +104,6 @@ presume_delivery_days = 30      # after which a certificate never confirmed coun
 # "automatic-for-unchanged-renewals"; two_person = true takes two operators' approval.
 [intake.examination]
 {examination}
-
-# In which order what waits is examined and issued, and what the estimated times go by.
-[intake.queue]
-order = "fair"                  # or to compare with: "fifo", "fifo-passing", "earliest-expiry"
-opens = "09:00"                 # the examiners' hours on business days; the office holidays are known
-closes = "17:00"
-closed_days = []                # further days without examiners, such as "2011-02-14"
-examiners = 4
-per_examiner = 60               # applications that one of them examines in a business day
-signatures_per_second = 100     # until it is measured
 
 [intake.dispatch]
 batch = 256                     # orders in one batch to the issuer, 1 to 500

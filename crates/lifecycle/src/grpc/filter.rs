@@ -93,7 +93,8 @@ pub(super) fn write_token(cursor: Cursor) -> String {
     format!("{}.{}", cursor.not_after.as_seconds(), cursor.serial)
 }
 
-fn read_token(faults: &mut Faults, token: &str) -> Option<Cursor> {
+/// Reads [`write_token`] back.
+pub(super) fn read_token(faults: &mut Faults, token: &str) -> Option<Cursor> {
     if token.is_empty() {
         return None;
     }

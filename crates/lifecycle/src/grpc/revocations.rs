@@ -9,7 +9,7 @@ use lgpki_runtime::rpc::Rpc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Handlers, encode, renewals, standings};
+use super::{Handlers, encode, renewals, slots, standings};
 use crate::ports::{CrlList, LifecycleStore, RevocationOrder};
 
 /// Orders in one call at most.
@@ -47,6 +47,13 @@ impl<S: LifecycleStore> LifecycleService for Handlers<S> {
         request: Request<v1::CloseRenewalsRequest>,
     ) -> Result<Response<v1::CloseRenewalsResponse>, Status> {
         renewals::close(self, request).await
+    }
+
+    async fn list_slot_keys(
+        &self,
+        request: Request<v1::ListSlotKeysRequest>,
+    ) -> Result<Response<v1::ListSlotKeysResponse>, Status> {
+        slots::keys(self, request).await
     }
 
     async fn follow_standings(

@@ -10,6 +10,7 @@ mod publishing;
 mod rebuild;
 mod renewals;
 mod rpcs;
+mod slots;
 mod sockets;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -31,7 +32,7 @@ use tonic::{Request, Status};
 
 use super::*;
 use crate::{
-    config::{LifecycleConfig, Settings},
+    config::{LifecycleConfig, Settings, SlotConfig},
     ports::{CrlList, Publication},
     publication::Name,
     testing::{FakeIssuer, application, at, serial, series},
@@ -53,6 +54,7 @@ struct World {
     tasks: JoinSet<Result<(), LifecycleError>>,
     trigger: ShutdownTrigger,
     dir: TempDir,
+    slots: SlotConfig,
 }
 
 /// What outlives a service.
@@ -60,10 +62,23 @@ struct Left {
     clock: ManualClock,
     issuer: FakeIssuer,
     dir: TempDir,
+    slots: SlotConfig,
 }
 
-fn settings(dir: &Path) -> Settings {
-    Settings::try_new(&LifecycleConfig::default(), dir.to_owned()).unwrap()
+/// Nothing is booked but in the tests of booking, whose entries others do not count.
+fn no_slots() -> SlotConfig {
+    SlotConfig {
+        per_business_day: 0,
+        ..SlotConfig::default()
+    }
+}
+
+fn settings(dir: &Path, slots: SlotConfig) -> Settings {
+    let config = LifecycleConfig {
+        slots,
+        ..LifecycleConfig::default()
+    };
+    Settings::try_new(&config, dir.to_owned()).unwrap()
 }
 
 impl World {
@@ -78,6 +93,7 @@ impl World {
             clock: ManualClock::new(at("2008-02-04T12:00:00")),
             issuer,
             dir: tempfile::tempdir().unwrap(),
+            slots: no_slots(),
         };
         let world = left.start().await;
         world.all_published().await;
@@ -95,6 +111,7 @@ impl World {
             clock: self.clock,
             issuer: self.issuer,
             dir: self.dir,
+            slots: self.slots,
         }
     }
 
@@ -234,7 +251,7 @@ impl World {
 
 impl Left {
     async fn start(self) -> World {
-        let settings = settings(self.dir.path());
+        let settings = settings(self.dir.path(), self.slots.clone());
         let (store, files) = open(&settings).await.unwrap();
         let (trigger, shutdown) = shutdown::channel();
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
@@ -261,6 +278,7 @@ impl Left {
             tasks,
             trigger,
             dir: self.dir,
+            slots: self.slots,
         }
     }
 }

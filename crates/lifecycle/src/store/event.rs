@@ -6,6 +6,7 @@
 
 mod ocsp;
 mod renewal;
+mod slot;
 
 use lgpki_domain::{
     ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlNumber, CrlScope,
@@ -19,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::ocsp::OcspSigned;
 pub use renewal::{RenewalClosed, RenewalOpened};
+pub(crate) use slot::MOST;
+pub use slot::{SlotCapacityChanged, SlotsBooked, SlotsKeyed, SlotsMissed};
 
 use crate::ports::{AbandonedSerial, IssuedCertificate, Publication};
 
@@ -40,6 +43,14 @@ events! {
         RenewalClosed(RenewalClosed),
         /// OCSP answers were signed.
         OcspSigned(OcspSigned),
+        /// Slots were booked.
+        SlotsBooked(SlotsBooked),
+        /// Slots were let pass.
+        SlotsMissed(SlotsMissed),
+        /// Slots are booked for another capacity.
+        SlotCapacityChanged(SlotCapacityChanged),
+        /// A key signs slot tokens.
+        SlotsKeyed(SlotsKeyed),
     }
 }
 

@@ -7,6 +7,7 @@
 mod calendar;
 mod compare;
 mod notices;
+mod slots;
 mod walk;
 
 use std::{
@@ -16,9 +17,9 @@ use std::{
 
 use lgpki_domain::{ApplicationId, BodyCode, CrlSeries, Serial, Timestamp};
 
-use self::calendar::Calendar;
 pub(crate) use self::compare::Part;
 pub(crate) use self::walk::{Candidate, Query};
+use self::{calendar::Calendar, slots::Slots};
 use super::{chain::Chain, event::CrlPublished, record::Held};
 use crate::ports::{Histogram, HistogramQuery, Listed, PublicationStanding, Snapshot};
 
@@ -44,6 +45,7 @@ pub(crate) struct Inventory {
     acts: BTreeSet<(u64, [u8; 16])>,
     acts_by_branch: BTreeSet<(BodyCode, u64, [u8; 16])>,
     books: BTreeMap<CrlSeries, Book>,
+    pub(crate) slots: Slots,
     position: u64,
 }
 
@@ -54,8 +56,6 @@ struct Book {
     listed: BTreeMap<Serial, (Listed, u64)>,
     /// When the latest of them was revoked.
     latest: Option<Timestamp>,
-    /// When the first of their certificates expires: until then none may leave.
-    first_expiry: Option<Timestamp>,
     /// The serial numbers revoked since the oldest base, by the index of the entry.
     recent: BTreeMap<u64, Serial>,
     /// The entry of the last key compromise.
@@ -69,15 +69,6 @@ impl Book {
     /// only ever rise.
     fn may_leave(newest: Option<&CrlPublished>, entry: &Listed, index: u64) -> bool {
         newest.is_some_and(|crl| index < crl.reflects && entry.not_after < crl.this_update)
-    }
-
-    /// Lets go of what need not be listed after this CRL; looks at every entry.
-    fn drop_expired(&mut self, newest: &CrlPublished) {
-        self.listed
-            .retain(|_, (entry, index)| !Self::may_leave(Some(newest), entry, *index));
-        let entries = || self.listed.values().map(|(entry, _)| entry);
-        self.latest = entries().map(|entry| entry.at).max();
-        self.first_expiry = entries().map(|entry| entry.not_after).min();
     }
 }
 
@@ -140,8 +131,6 @@ impl Inventory {
             if !Book::may_leave(book.chain.newest(), &entry, revoked.index) {
                 book.listed.insert(serial, (entry, revoked.index));
                 book.latest = book.latest.max(Some(entry.at));
-                let first = book.first_expiry.unwrap_or(entry.not_after);
-                book.first_expiry = Some(first.min(entry.not_after));
             }
             if revoked.index >= book.chain.oldest_base() {
                 book.recent.insert(revoked.index, serial);
@@ -152,6 +141,7 @@ impl Inventory {
         }
         let before = self.held.insert(serial, held);
         self.calendar.replace(before.as_ref(), &held);
+        self.slots.replace(serial, before.as_ref(), &held);
     }
 
     /// When certificates expire; none if there would be too many numbers.
@@ -168,9 +158,10 @@ impl Inventory {
         recorded_at: Timestamp,
     ) -> &Chain {
         let book = self.books.entry(series).or_default();
-        let some_may_leave = book.first_expiry.is_some_and(|at| at < crl.this_update);
-        if crl.base.is_none() && some_may_leave {
-            book.drop_expired(&crl);
+        if crl.base.is_none() {
+            book.listed
+                .retain(|_, (entry, index)| !Book::may_leave(Some(&crl), entry, *index));
+            book.latest = book.listed.values().map(|(entry, _)| entry.at).max();
         }
         book.chain.take(crl, recorded_at);
         let oldest = book.chain.oldest_base();

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use lgpki_domain::{ApplicationId, Fault, RevocationReason, Serial, Timestamp};
+use lgpki_domain::{ApplicationId, Fault, RenewalOutcome, RevocationReason, Serial, Timestamp};
 use lgpki_ledger::{EntryError, EntryRef, Recorded, Stamp};
 use lgpki_store::{Decision, Machine, Span, StoreError, Tables, View};
 use tokio::sync::watch;
@@ -17,10 +17,12 @@ use super::{
     inventory::Inventory,
     record::{Held, Marks, Revoked},
     renewal::{self, RENEWALS},
+    slots::{self, SLOTS},
 };
 use crate::ports::{
     FeedEvent, FeedItem, Followed, OcspBatch, Publication, Recording, RenewalClosing, RenewalEnd,
-    RenewalOpening, RenewalOrder, Revocation, RevocationOrder, RevocationOutcome, is_over,
+    RenewalOpening, RenewalOrder, Revocation, RevocationOrder, RevocationOutcome, SlotBooking,
+    SlotOrder, is_over,
 };
 
 /// Index of the entry that brought a serial number → serial number and [`Held`]; packed.
@@ -28,7 +30,7 @@ pub(super) const CERTIFICATES: &str = "certificate";
 /// series → its [`Chain`] of publications.
 pub(super) const CRLS: &str = "crl";
 /// The actor of what lifecycle does by itself.
-const ACTOR: &str = "lifecycle";
+pub(super) const ACTOR: &str = "lifecycle";
 /// The reason listed for a serial number whose certificate was never handed out.
 const ABANDONED: RevocationReason = RevocationReason::CessationOfOperation;
 
@@ -47,6 +49,10 @@ pub(crate) enum Command {
     Publish(Publication, Timestamp),
     /// Record OCSP answers that were signed.
     RecordOcsp(Vec<OcspBatch>, Timestamp),
+    /// Book renewal slots.
+    BookSlots(SlotOrder, Timestamp),
+    /// Record a key that will sign slot tokens.
+    AddSlotKey([u8; 32], Timestamp),
 }
 
 /// What the machine answers.
@@ -64,6 +70,10 @@ pub(crate) enum Outcome {
     Recorded(Recording),
     /// The OCSP answers are recorded.
     OcspRecorded,
+    /// The slots are booked.
+    SlotsBooked(SlotBooking),
+    /// The key is recorded.
+    SlotKeyAdded,
     /// An entry would have been too large.
     Unrecordable(EntryError),
 }
@@ -217,10 +227,28 @@ impl LifecycleMachine {
         )
     }
 
-    fn put(&mut self, tables: &mut Tables<'_>, serial: Serial, held: Held) {
+    fn write(&mut self, tables: &mut Tables<'_>, serial: Serial, held: Held) {
         let record = [serial.as_bytes().as_slice(), &held.to_bytes()].concat();
         tables.put_packed(CERTIFICATES, held.index, &record);
         self.inventory.put(serial, held);
+    }
+
+    /// Changes the renewal slot of certificates.
+    fn slots(
+        &mut self,
+        tables: &mut Tables<'_>,
+        certificates: &[Serial],
+        change: impl Fn(Held) -> Held,
+    ) {
+        for serial in certificates {
+            if let Some(held) = self.inventory.held(*serial).copied() {
+                self.write(tables, *serial, change(held));
+            }
+        }
+    }
+
+    fn put(&mut self, tables: &mut Tables<'_>, serial: Serial, held: Held) {
+        self.write(tables, serial, held);
         if let Some(index) = held.notable() {
             self.notable.send_replace(index);
         }
@@ -232,8 +260,8 @@ impl Machine for LifecycleMachine {
     type Outcome = Outcome;
     type Event = LifecycleEvent;
 
-    const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS];
-    const STATE_VERSION: u32 = 7;
+    const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS, SLOTS];
+    const STATE_VERSION: u32 = 8;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decided {
         match command {
@@ -249,6 +277,8 @@ impl Machine for LifecycleMachine {
             }
             Command::Publish(publication, at) => self.publish(publication, at),
             Command::RecordOcsp(batches, at) => record_ocsp(batches, at),
+            Command::BookSlots(order, at) => slots::book(&self.inventory, order, at),
+            Command::AddSlotKey(public, at) => slots::key(public, at),
         }
     }
 
@@ -306,7 +336,7 @@ impl Machine for LifecycleMachine {
                         body.serial,
                         Held {
                             revoked: Some(revoked),
-                            ..held
+                            ..held.with_slot(None)
                         },
                     );
                 }
@@ -316,6 +346,9 @@ impl Machine for LifecycleMachine {
             }
             LifecycleEvent::RenewalClosed(body) => {
                 renewal::closed(&mut self.inventory, tables, body, recorded.stamp.time);
+                if body.outcome == RenewalOutcome::Delivered {
+                    self.slots(tables, &[body.serial], |held| held.with_slot(None));
+                }
             }
             LifecycleEvent::Published(body) => {
                 let series = body.series();
@@ -327,6 +360,20 @@ impl Machine for LifecycleMachine {
             }
             // Nothing follows from answers given.
             LifecycleEvent::OcspSigned(_) => {}
+            LifecycleEvent::SlotsBooked(body) => {
+                let day = Some(body.day);
+                self.slots(tables, &body.certificates, |held| held.with_slot(day));
+            }
+            LifecycleEvent::SlotsMissed(body) => {
+                self.slots(tables, &body.certificates, Held::with_slot_missed);
+            }
+            LifecycleEvent::SlotCapacityChanged(body) => {
+                slots::capacity_changed(&mut self.inventory, tables, body);
+            }
+            LifecycleEvent::SlotsKeyed(body) => {
+                let at = (index, recorded.stamp.time);
+                slots::keyed(&mut self.inventory, tables, body, at);
+            }
         }
         #[cfg(test)]
         if let Some(spoil) = self.spoil {
@@ -351,6 +398,7 @@ impl Machine for LifecycleMachine {
             Ok(())
         })?;
         renewal::load(&mut inventory, view)?;
+        slots::load(&mut inventory, view)?;
         self.inventory = inventory;
         Ok(())
     }

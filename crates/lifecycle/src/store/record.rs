@@ -7,7 +7,7 @@ mod marks;
 
 use lgpki_domain::{
     ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlScope, CrlSeries,
-    RevocationReason, Timestamp,
+    JstDate, RevocationReason, Timestamp,
 };
 use lgpki_x509::ocsp::Status;
 
@@ -65,6 +65,25 @@ impl Held {
                 reason: revocation.reason,
             },
         }
+    }
+
+    /// The day of its renewal slot.
+    pub(crate) fn slot(&self) -> Option<JstDate> {
+        let day = i32::from(self.marks.slot);
+        (day > 0).then(|| JstDate::from_number(day))
+    }
+
+    /// With another slot, or with none. Days that no calendar covers are none.
+    pub(crate) fn with_slot(mut self, day: Option<JstDate>) -> Self {
+        let number = day.and_then(|day| u16::try_from(day.number()).ok());
+        self.marks.slot = number.unwrap_or_default();
+        self
+    }
+
+    /// With one more slot that was let pass.
+    pub(crate) fn with_slot_missed(mut self) -> Self {
+        self.marks.missed = self.marks.missed.saturating_add(1);
+        self.with_slot(None)
     }
 
     /// The record's bytes.

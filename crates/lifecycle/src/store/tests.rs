@@ -2,6 +2,7 @@
 
 mod deltas;
 mod rebuild;
+mod slots;
 mod suite;
 
 use std::{io::ErrorKind, sync::Arc};
@@ -15,7 +16,7 @@ use lgpki_testkit::{Fault, FaultyDisk, Persisted};
 use self::suite::{AUTHORITY, delta, end, publication, renewal, with};
 use super::*;
 use crate::{
-    ports::FeedEvent,
+    ports::{FeedEvent, SlotStore as _},
     testing::{abandoned_item, at, issued_item, issued_on, item, order, serial},
 };
 
@@ -75,6 +76,11 @@ on_every_engine! {
     every_notice_is_told_exactly_once_whatever_happens_between_pages;
     a_certificate_that_arrives_late_is_told_of_at_once;
     what_is_wanted_since_a_day_leaves_out_what_was_before;
+    a_slot_is_booked_from_where_it_was_and_only_for_what_stands;
+    a_slot_let_pass_is_counted_and_may_leave_none;
+    a_slot_ends_with_the_certificate_or_its_renewal;
+    many_slots_of_a_day_are_a_few_entries_and_found_by_page;
+    keys_are_kept_while_their_tokens_may_hold;
 }
 
 fn embedded(dir: &Path) -> EngineStore {
@@ -101,8 +107,13 @@ async fn whole(store: &EngineStore) -> String {
         .publication(crate::testing::series(AUTHORITY))
         .await
         .unwrap();
+    let slots = (
+        store.slot_load().await.unwrap(),
+        store.slot_keys().await.unwrap(),
+        store.slot_capacity().await.unwrap(),
+    );
     format!(
-        "{page:?} {snapshot:?} {listed:?} {publication:?} {}",
+        "{page:?} {snapshot:?} {listed:?} {publication:?} {slots:?} {}",
         store.position().await.unwrap()
     )
 }
@@ -130,6 +141,10 @@ async fn lived_in(store: &EngineStore) {
     store.open_renewals(renewals, now).await.unwrap();
     let end = end(110, 2, RenewalOutcome::Delivered, 4);
     store.close_renewals(vec![end], now).await.unwrap();
+    let mut order = suite::slots([suite::moved(4, None, Some("2011-02-03"))]);
+    order.per_business_day = Some(120);
+    store.book_slots(order, now).await.unwrap();
+    store.add_slot_key([7; 32], now).await.unwrap();
 }
 
 #[tokio::test]
@@ -273,7 +288,7 @@ fn every_event_is_recorded_in_canonical_form() {
         replaced_by,
         serial: serial(1),
     };
-    let events: [LifecycleEvent; 8] = [
+    let events: [LifecycleEvent; 12] = [
         CertificateRegistered::from(*issued).into(),
         CertificateAbandoned::from(abandoned).into(),
         CertificateRevoked {
@@ -292,6 +307,24 @@ fn every_event_is_recorded_in_canonical_form() {
         .into(),
         closed(Some(serial(2))).into(),
         closed(None).into(),
+        SlotsBooked {
+            certificates: (1..1_001).map(serial).collect(),
+            day: suite::day("2010-11-04"),
+        }
+        .into(),
+        SlotsMissed {
+            certificates: vec![serial(1)],
+            day: suite::day("2010-11-04"),
+        }
+        .into(),
+        SlotCapacityChanged {
+            per_business_day: 120,
+        }
+        .into(),
+        SlotsKeyed {
+            public_key: vec![7; 32],
+        }
+        .into(),
     ];
     for event in events {
         let stamp = lgpki_ledger::Stamp::new(at("2008-03-01T10:00:00"), "lifecycle");

@@ -41,7 +41,6 @@ fn claimed(content: Content, sort: Sort) -> Claimed {
             received_at: T,
             state: State::Issuing { at: T, attempt: 2 },
             log_index: 9,
-            estimate: None,
         },
         attempt: 2,
     }
@@ -50,7 +49,6 @@ fn claimed(content: Content, sort: Sort) -> Claimed {
 fn issue() -> IssueContent {
     IssueContent {
         renews: None,
-        renews_until: None,
         kind: CertificateKind::OfficialDuty,
         subject: subject(),
         csr: Vec::new(),

@@ -178,6 +178,7 @@ fn only_an_application_that_will_revoke_the_certificate_for_the_reason_counts_as
         let accepted = v1::SubmitApplicationResponse {
             application: Some(application),
             repeated: true,
+            slot: None,
         };
         let answer = v1::SubmitApplicationsResponse {
             request_id: "bulk-1".to_owned(),

@@ -211,6 +211,7 @@ async fn renew(
         serial: step.renewal.certificate.serial.clone(),
         csr: csr.into_bytes(),
         medium: wire(step.view.medium),
+        slot_token: String::new(),
     };
     let request = submit::build(office.branch()?, &args.examiner, Content::Renew(content))?;
     let mut client = ApplicationServiceClient::new(office.channel());

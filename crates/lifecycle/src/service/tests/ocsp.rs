@@ -394,6 +394,7 @@ async fn a_responder_certified_under_a_clock_that_was_ahead_is_replaced() {
         clock: ManualClock::new(at("2008-03-04T12:00:00")),
         issuer: issuer.clone(),
         dir: tempfile::tempdir().unwrap(),
+        slots: no_slots(),
     };
     let world = left.start().await;
     world.all_published().await;

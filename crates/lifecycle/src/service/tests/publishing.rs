@@ -300,6 +300,7 @@ async fn a_ca_key_publishes_before_its_first_day_and_no_more_after_its_last() {
         clock: ManualClock::new(at("2008-02-03T12:00:00")),
         issuer: opening.clone(),
         dir: tempfile::tempdir().unwrap(),
+        slots: no_slots(),
     };
     let world = left.start().await;
     world.all_published().await;

@@ -282,6 +282,7 @@ async fn without_the_issuer_the_cas_are_not_known_yet() {
         clock: ManualClock::new(at("2008-02-04T12:00:00")),
         issuer,
         dir: tempfile::tempdir().unwrap(),
+        slots: no_slots(),
     };
     let world = left.start().await;
     let request = from_intake(v1::ListAuthoritiesRequest {});

@@ -124,7 +124,12 @@ async fn it_serves_intake_and_relying_parties_and_closes_cleanly() {
     let grpc = listeners.grpc.local_addr().unwrap();
     let publication = listeners.publication.local_addr().unwrap();
     let (trigger, shutdown) = shutdown::channel();
-    let running = tokio::spawn(run(settings(dir.path()), deps, listeners, shutdown));
+    let running = tokio::spawn(run(
+        settings(dir.path(), no_slots()),
+        deps,
+        listeners,
+        shutdown,
+    ));
 
     let dial = |role, number| Dial {
         target: Target::try_new(&grpc.to_string())

@@ -29,11 +29,13 @@ pub(crate) enum Part {
     Calendar,
     /// What the CRLs must list.
     Crls,
+    /// The renewal slots.
+    Slots,
 }
 
 impl Part {
     /// Every part.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Held,
         Self::Expiry,
         Self::Branches,
@@ -43,6 +45,7 @@ impl Part {
         Self::Notices,
         Self::Calendar,
         Self::Crls,
+        Self::Slots,
     ];
 }
 
@@ -88,6 +91,7 @@ impl Inventory {
             }
             Part::Calendar => self.calendar.compare(&rebuilt.calendar, found),
             Part::Crls => self.compare_crls(rebuilt, found),
+            Part::Slots => self.compare_slots(rebuilt, found),
         }
     }
 
@@ -205,7 +209,7 @@ impl Inventory {
 }
 
 /// Takes note of the places that only one of two orders has.
-fn orders<T: Ord + Clone>(
+pub(super) fn orders<T: Ord + Clone>(
     (live, rebuilt): (&BTreeSet<T>, &BTreeSet<T>),
     describe: impl Fn(T) -> (&'static str, [u8; 16], String),
     found: &mut Found,

@@ -10,6 +10,7 @@ use super::{
         machine::{CERTIFICATES, CRLS, LifecycleMachine},
         record::Held,
         renewal::{self, RENEWALS},
+        slots::{self, SLOTS},
     },
     Found,
 };
@@ -82,7 +83,7 @@ pub(super) fn lack(place: Place, serial: Serial, held: &Held, is_live: bool, fou
     found.missing(place, Some(serial), "record", (name, is_live));
 }
 
-fn fields(held: &Held) -> [(&'static str, String); 11] {
+fn fields(held: &Held) -> [(&'static str, String); 12] {
     let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
     let revocation = held.revoked.map(|revoked| {
         let revocation = revoked.revocation;
@@ -101,6 +102,13 @@ fn fields(held: &Held) -> [(&'static str, String); 11] {
             format!("{} answering {}", held.index, held.issuer_index),
         ),
         ("search-marks", format!("{:?}", held.marks)),
+        (
+            "slot",
+            text(
+                held.slot()
+                    .map(|day| format!("{day}, {} missed", held.marks.missed)),
+            ),
+        ),
         ("revocation", text(revocation)),
         (
             "revoked-by",
@@ -113,12 +121,13 @@ fn fields(held: &Held) -> [(&'static str, String); 11] {
     ]
 }
 
-/// Compares what the index holds of CRLs and renewals.
+/// Compares what the index holds of CRLs, renewals and slots.
 pub(super) fn compare_tables(beside: &Beside<'_, LifecycleMachine>, found: &mut Found) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let crl = |key: &[u8], value: &[u8]| (None, format!("crl {}", text(key)), text(value));
     compare_table(beside, CRLS, crl, found);
     compare_table(beside, RENEWALS, renewal::describe, found);
+    compare_table(beside, SLOTS, slots::describe, found);
 }
 
 /// Whom a key and its value are about, what of it, and what it says.

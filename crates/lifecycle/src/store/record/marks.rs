@@ -1,6 +1,8 @@
 //! What is held of a certificate for searching: the day of its issue, and a few bits each of its key
 //! and of the six texts of its subject.
 //!
+//! In the room that alignment leaves stands the renewal slot, so that it takes none.
+//!
 //! The bits only narrow a search; whether a key or a text is the one wanted is settled by the entry
 //! in the log. So a million names cost twelve megabytes instead of hundreds.
 
@@ -23,10 +25,16 @@ pub(crate) struct Marks {
     pub(crate) words: [u16; 6],
     /// Whether moments of its notices may have passed when it arrived.
     pub(crate) late: bool,
+    /// How many slots it let pass.
+    pub(crate) missed: u8,
+    /// The number of the day of its slot; 0 without one.
+    pub(crate) slot: u16,
 }
 
+const _: () = assert!(size_of::<Marks>() == 24);
+
 /// The bytes of the marks in a record.
-pub(crate) const LENGTH: usize = 21;
+pub(crate) const LENGTH: usize = 24;
 
 impl Marks {
     /// Those of a certificate.
@@ -38,6 +46,8 @@ impl Marks {
             key: key_bits(&body.key_digest),
             words: subject_texts(&body.subject).map(|text| text.map_or(0, word)),
             late: window_opens(body.not_after) <= arrived.plus_seconds(86_400),
+            missed: 0,
+            slot: 0,
         }
     }
 
@@ -48,6 +58,8 @@ impl Marks {
             out.extend(word.to_be_bytes());
         }
         out.push(u8::from(self.late));
+        out.push(self.missed);
+        out.extend(self.slot.to_be_bytes());
     }
 
     pub(super) fn read(bytes: [u8; LENGTH]) -> Option<Self> {
@@ -58,16 +70,20 @@ impl Marks {
         for word in &mut words {
             *word = u16::from_be_bytes(super::take(&mut rest)?);
         }
-        let late = match rest {
-            [0] => false,
-            [1] => true,
+        let late = match super::byte(&mut rest)? {
+            0 => false,
+            1 => true,
             _ => return None,
         };
+        let missed = super::byte(&mut rest)?;
+        let slot = u16::from_be_bytes(super::take(&mut rest)?);
         Some(Self {
             issued_on,
             key,
             words,
             late,
+            missed,
+            slot,
         })
     }
 }
@@ -100,6 +116,8 @@ mod tests {
             key: 0x0102_0304,
             words: [1, 2, 3, 4, 5, u16::MAX],
             late: true,
+            missed: 3,
+            slot: 14_915,
         };
         let mut bytes = Vec::new();
         marks.write(&mut bytes);

@@ -4,6 +4,7 @@ mod deltas;
 mod notices;
 mod renewals;
 mod searching;
+mod slots;
 
 use lgpki_domain::{
     Authority, CertificateKind, CrlNumber, Digest,
@@ -24,6 +25,7 @@ pub(super) use deltas::*;
 pub(super) use notices::*;
 pub(super) use renewals::*;
 pub(super) use searching::*;
+pub(super) use slots::*;
 
 /// The CA of the fixtures' certificates.
 pub(super) const AUTHORITY: Authority = Authority::Application;

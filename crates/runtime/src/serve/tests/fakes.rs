@@ -109,6 +109,13 @@ impl LifecycleService for Lifecycle {
         Err(Status::unimplemented("not in this test"))
     }
 
+    async fn list_slot_keys(
+        &self,
+        _: Request<v1::ListSlotKeysRequest>,
+    ) -> Result<Response<v1::ListSlotKeysResponse>, Status> {
+        Err(Status::unimplemented("not in this test"))
+    }
+
     type FollowStandingsStream =
         Pin<Box<dyn Stream<Item = Result<v1::FollowStandingsResponse, Status>> + Send>>;
 

@@ -1,0 +1,197 @@
+//! Slot tokens at the door: whether an application comes in the slot that lifecycle booked for it.
+//!
+//! The keys that verify tokens are lifecycle's and are kept by name; it is asked for them when a token names one
+//! that is not known, once a second at most. A slot lets in a few applications, for a repetition must not be
+//! turned away, and no more. All of it is memory: after a restart the keys are asked for again.
+
+use std::collections::HashMap;
+
+use lgpki_domain::{
+    BodyCode, JstDate, Serial, Timestamp,
+    slots::{SlotKeyId, SlotRefused, SlotToken},
+};
+use lgpki_proto::v1;
+use lgpki_x509::key::sha256;
+use parking_lot::Mutex;
+use ring::signature::{ED25519, UnparsedPublicKey};
+
+use crate::peers::{Peers, within_deadline};
+
+/// Milliseconds between two questions for the keys.
+const BETWEEN: i64 = 1_000;
+/// Applications that one slot lets in unmetered.
+const MOST_USES: u8 = 3;
+
+/// A token as an application brought it, or why it is none.
+pub type Brought = Result<SlotToken, SlotRefused>;
+
+/// What became of a token.
+pub type SlotUse = Result<(), SlotRefused>;
+
+/// Knows keys and uses.
+#[derive(Debug, Default)]
+pub struct Slots {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    keys: HashMap<SlotKeyId, [u8; 32]>,
+    asked_at: Option<Timestamp>,
+    /// The day, and who came in their slots on it.
+    used: Option<(JstDate, HashMap<Serial, u8>)>,
+}
+
+impl Slots {
+    /// Asks lifecycle for its keys if one of these tokens names one that is not known.
+    pub(crate) async fn learn(
+        &self,
+        brought: impl Iterator<Item = &Brought>,
+        peers: &Peers,
+        now: Timestamp,
+    ) {
+        {
+            let mut inner = self.inner.lock();
+            let mut tokens = brought.flatten();
+            let unknown = tokens.any(|token| !inner.keys.contains_key(&token.key));
+            let recently = inner
+                .asked_at
+                .is_some_and(|at| at <= now && now < at.plus_millis(BETWEEN));
+            if !unknown || recently {
+                return;
+            }
+            inner.asked_at = Some(now);
+        }
+        let asked = within_deadline(v1::ListSlotKeysRequest {});
+        match peers.lifecycle().list_slot_keys(asked).await {
+            Ok(answer) => self.know(&answer.into_inner().keys),
+            Err(status) => {
+                tracing::info!(code = ?status.code(), "lifecycle does not tell the keys of slot tokens now");
+            }
+        }
+    }
+
+    fn know(&self, keys: &[Vec<u8>]) {
+        let named = keys.iter().filter_map(|key| {
+            let key = <[u8; 32]>::try_from(key.as_slice()).ok()?;
+            Some((SlotKeyId::of(sha256(&key)), key))
+        });
+        self.inner.lock().keys = named.collect();
+    }
+
+    /// Whether a token lets this branch renew this certificate now. What costs little is looked at first.
+    pub(crate) fn check(
+        &self,
+        brought: &Brought,
+        serial: Serial,
+        branch: Option<BodyCode>,
+        now: Timestamp,
+    ) -> SlotUse {
+        let token = brought.as_ref().map_err(|refused| *refused)?;
+        token.claim.admits(serial, branch, now)?;
+        let key = self.inner.lock().keys.get(&token.key).copied();
+        let key = UnparsedPublicKey::new(&ED25519, key.ok_or(SlotRefused::Unchecked)?);
+        let message = token.claim.message();
+        let verified = key.verify(&message, &token.signature);
+        verified.map_err(|_| SlotRefused::Invalid)?;
+        self.inner.lock().count(serial, token.claim.day)
+    }
+}
+
+impl Inner {
+    fn count(&mut self, serial: Serial, day: JstDate) -> SlotUse {
+        let today = match &mut self.used {
+            Some((of, came)) if *of == day => came,
+            other => &mut other.insert((day, HashMap::new())).1,
+        };
+        let count = today.entry(serial).or_default();
+        if *count >= MOST_USES {
+            return Err(SlotRefused::Used);
+        }
+        *count += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lgpki_domain::slots::SlotClaim;
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
+    use super::*;
+
+    fn pair(seed: u8) -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+    }
+
+    fn public(seed: u8) -> Vec<u8> {
+        pair(seed).public_key().as_ref().to_vec()
+    }
+
+    fn serial(n: u8) -> Serial {
+        Serial::from_bytes(&[n; 16]).unwrap()
+    }
+
+    fn branch() -> BodyCode {
+        "01001".parse().unwrap()
+    }
+
+    fn token(seed: u8, n: u8) -> SlotToken {
+        let day: JstDate = "2010-11-04".parse().unwrap();
+        let claim = SlotClaim {
+            serial: serial(n),
+            branch: branch(),
+            day,
+            until: day.last_second(),
+        };
+        let signature = pair(seed).sign(&claim.message());
+        SlotToken {
+            key: SlotKeyId::of(sha256(&public(seed))),
+            claim,
+            signature: signature.as_ref().try_into().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_token_counts_on_its_day_for_its_certificate_and_under_a_key_of_lifecycles() {
+        let slots = Slots::default();
+        slots.know(&[public(1), public(2), vec![1, 2, 3]]);
+        let noon: Timestamp = "2010-11-04T12:00:00+09:00".parse().unwrap();
+        let check = |token: Brought, n, now| slots.check(&token, serial(n), Some(branch()), now);
+        assert_eq!(check(Ok(token(1, 0x41)), 0x41, noon), Ok(()));
+        assert_eq!(check(Ok(token(2, 0x42)), 0x42, noon), Ok(()));
+        let unknown = check(Ok(token(3, 0x41)), 0x41, noon);
+        assert_eq!(unknown, Err(SlotRefused::Unchecked));
+        let other = check(Ok(token(1, 0x41)), 0x42, noon);
+        assert_eq!(other, Err(SlotRefused::OfAnother));
+        let late = check(Ok(token(1, 0x41)), 0x41, noon.plus_seconds(86_400));
+        let day = token(1, 0x41).claim.day;
+        assert_eq!(late, Err(SlotRefused::NotToday(day)));
+        // Under another's name, and with another day put in.
+        let forged = SlotToken {
+            key: token(2, 0x41).key,
+            ..token(1, 0x41)
+        };
+        assert_eq!(check(Ok(forged), 0x41, noon), Err(SlotRefused::Invalid));
+        let mut moved = token(1, 0x41);
+        moved.claim.day = day.plus_days(1);
+        moved.claim.until = day.plus_days(1).last_second();
+        let tomorrow = noon.plus_seconds(86_400);
+        assert_eq!(check(Ok(moved), 0x41, tomorrow), Err(SlotRefused::Invalid));
+        let none = check(Err(SlotRefused::Malformed), 0x41, noon);
+        assert_eq!(none, Err(SlotRefused::Malformed));
+    }
+
+    #[test]
+    fn a_slot_lets_in_a_repetition_but_not_a_flood() {
+        let slots = Slots::default();
+        slots.know(&[public(1)]);
+        let noon: Timestamp = "2010-11-04T12:00:00+09:00".parse().unwrap();
+        let check = |n| slots.check(&Ok(token(1, n)), serial(n), Some(branch()), noon);
+        for _ in 0..MOST_USES {
+            assert_eq!(check(0x41), Ok(()));
+        }
+        assert_eq!(check(0x41), Err(SlotRefused::Used));
+        assert_eq!(check(0x42), Ok(()));
+    }
+}

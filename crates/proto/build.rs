@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use tonic_prost_build as build;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "addressee",
     "admission",
     "application",
@@ -16,6 +16,7 @@ const FILES: [&str; 11] = [
     "issuer",
     "lifecycle",
     "notice",
+    "queue",
     "slot",
 ];
 

@@ -29,6 +29,15 @@ impl Capacity {
         })
     }
 
+    /// The same with so many signatures a second, at least one.
+    #[must_use]
+    pub const fn signing(self, per_second: u32) -> Self {
+        Self {
+            per_business_day: self.per_business_day,
+            signatures_per_second: if per_second == 0 { 1 } else { per_second },
+        }
+    }
+
     /// Applications examined in a business day.
     #[must_use]
     pub const fn per_business_day(self) -> u32 {
@@ -39,6 +48,16 @@ impl Capacity {
     #[must_use]
     pub const fn signatures_per_second(self) -> u32 {
         self.signatures_per_second
+    }
+}
+
+/// 240 a business day, as four examiners with two hours for fifteen each, and 100 signatures a second (X).
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            per_business_day: 240,
+            signatures_per_second: 100,
+        }
     }
 }
 
@@ -81,6 +100,12 @@ impl<'a> Estimator<'a> {
         let examined = self.calendar.after(now, self.work(all));
         let signed = now.plus_millis(self.signing(all));
         self.signed(examined).max(signed)
+    }
+
+    /// When so many that wait for nothing but the issuer have been signed.
+    #[must_use]
+    pub fn all_signed(&self, now: Timestamp, certificates: u64) -> Timestamp {
+        now.plus_millis(self.signing(certificates))
     }
 
     /// When what was examined at this instant has been signed, if no other waits for that.

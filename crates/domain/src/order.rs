@@ -8,19 +8,24 @@
 //! [`FairRules::overdue_every`], so that it is taken within that many turns for itself and for each that was due
 //! before it, whatever arrives meanwhile (only emergency revocations are not counted). Nothing here depends on the
 //! order in which applications were put in: ties are broken by expiry, then by application number. No operation
-//! costs more than the logarithm of what waits, except [`FairOrder::explain`], which walks to the place it explains.
+//! costs more than the logarithm of what waits, except [`FairOrder::explain`], which walks to the place it explains
+//! without changing anything on its way.
 
 mod fair;
 mod plain;
+mod standing;
 mod turns;
+mod walk;
 
 use crate::{
     id::{ApplicationId, BodyCode},
     time::Timestamp,
 };
 
-pub use fair::{FairOrder, FairRules, Standing};
+pub use fair::{FairOrder, FairRules};
 pub use plain::PlainOrder;
+pub use standing::{Class, Standing};
+pub use walk::Walk;
 
 const DAY_MILLIS: i64 = 86_400_000;
 
@@ -119,6 +124,12 @@ impl OrderName {
             Self::EarliestExpiry => "earliest-expiry",
         }
     }
+
+    /// Reads a [`name`](Self::name) back.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|order| order.name() == name)
+    }
 }
 
 /// A queue in one of the orders.
@@ -169,6 +180,82 @@ impl Queue {
         match self {
             Self::Fair(fair) => fair.take(now, at_risk_until).map(|(waiting, _)| waiting),
             Self::Plain(plain) => plain.take(now),
+        }
+    }
+
+    /// Takes this application, next or not, because it was worked on; the fair order counts the turn.
+    pub fn serve(
+        &mut self,
+        id: ApplicationId,
+        now: Timestamp,
+        at_risk_until: Option<Timestamp>,
+    ) -> Option<Waiting> {
+        match self {
+            Self::Fair(fair) => fair
+                .serve(id, now, at_risk_until)
+                .map(|(waiting, _)| waiting),
+            Self::Plain(plain) => plain.remove(id),
+        }
+    }
+
+    /// All that wait, in the order in which they would be taken if nothing else arrived, and why each. Nothing is
+    /// taken; each step costs the logarithm of what waits.
+    pub fn walk(
+        &self,
+        now: Timestamp,
+        at_risk_until: Option<Timestamp>,
+    ) -> impl Iterator<Item = (Waiting, Class)> + '_ {
+        let (fair, plain) = match self {
+            Self::Fair(fair) => (Some(fair.walk(now, at_risk_until)), None),
+            Self::Plain(plain) => (None, Some(plain.walk(now))),
+        };
+        let fair = fair.into_iter().flatten();
+        fair.chain(plain.into_iter().flatten())
+    }
+
+    /// About how many are taken before this application, which waits or is about to: exact in a plain order, rough
+    /// in the fair one. Never walks through the queue.
+    #[must_use]
+    pub fn glance(
+        &self,
+        waiting: &Waiting,
+        now: Timestamp,
+        at_risk_until: Option<Timestamp>,
+    ) -> usize {
+        match self {
+            Self::Fair(fair) => fair.glance(waiting, now, at_risk_until),
+            Self::Plain(plain) => plain.glance(waiting, now),
+        }
+    }
+
+    /// All that wait, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &Waiting> + '_ {
+        match self {
+            Self::Fair(fair) => fair.entries().values(),
+            Self::Plain(plain) => plain.entries().values(),
+        }
+    }
+
+    /// An application that waits.
+    #[must_use]
+    pub fn get(&self, id: ApplicationId) -> Option<&Waiting> {
+        match self {
+            Self::Fair(fair) => fair.get(id),
+            Self::Plain(plain) => plain.get(id),
+        }
+    }
+
+    /// Of the fair order: why an application stands where it stands.
+    #[must_use]
+    pub fn explain(
+        &self,
+        id: ApplicationId,
+        now: Timestamp,
+        at_risk_until: Option<Timestamp>,
+    ) -> Option<Standing> {
+        match self {
+            Self::Fair(fair) => fair.explain(id, now, at_risk_until),
+            Self::Plain(_) => None,
         }
     }
 

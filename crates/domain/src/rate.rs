@@ -46,12 +46,15 @@ impl Quota {
     }
 }
 
-/// What entered by one quota.
+/// What entered by one quota. The quota may be another each time: what entered then counts for as many
+/// entries of the new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Meter {
     /// When the next would enter at the even rate; microseconds since 1970-01-01 UTC. Entries
     /// before it use up the burst.
     even: i64,
+    /// The interval that this was counted by.
+    interval: i64,
 }
 
 impl Meter {
@@ -59,7 +62,8 @@ impl Meter {
     #[must_use]
     pub fn earliest(self, quota: Quota, now: Timestamp) -> Timestamp {
         let micros = now.as_millis().saturating_mul(MICROS_PER_MILLI);
-        let free = self.even.max(micros).saturating_sub(quota.tolerance());
+        let free = self.even_by(quota, micros);
+        let free = free.saturating_sub(quota.tolerance());
         if free <= micros {
             return now;
         }
@@ -71,7 +75,24 @@ impl Meter {
     /// Counts one: that enters now, or that was given [`earliest`](Self::earliest) for its own.
     pub fn count(&mut self, quota: Quota, now: Timestamp) {
         let micros = now.as_millis().saturating_mul(MICROS_PER_MILLI);
-        self.even = self.even.max(micros).saturating_add(quota.interval);
+        let even = self.even_by(quota, micros);
+        self.even = even.saturating_add(quota.interval);
+        self.interval = quota.interval;
+    }
+
+    /// When the next would enter at the even rate of this quota, with as many entries before it as were
+    /// counted by the last.
+    fn even_by(self, quota: Quota, micros: i64) -> i64 {
+        let ahead = self.even.saturating_sub(micros);
+        if ahead <= 0 {
+            return micros;
+        }
+        if self.interval == quota.interval || self.interval == 0 {
+            return self.even;
+        }
+        let scaled = i128::from(ahead) * i128::from(quota.interval);
+        let scaled = (scaled - 1) / i128::from(self.interval) + 1;
+        micros.saturating_add(i64::try_from(scaled).unwrap_or(i64::MAX))
     }
 
     /// Whether it says no more than a new one: it may be forgotten.
@@ -105,6 +126,22 @@ mod tests {
         // After a pause the burst is there again.
         assert!(meter.is_idle(at(10_000)));
         assert_eq!(meter.earliest(quota, at(10_000)), at(10_000));
+    }
+
+    #[test]
+    fn what_entered_counts_the_same_after_the_rate_has_changed() {
+        let (slow, fast) = (Quota::per_second(1, 10), Quota::per_second(100, 10));
+        for (first, then, interval) in [(slow, fast, 10), (fast, slow, 1_000)] {
+            let mut meter = Meter::default();
+            for _ in 0..6 {
+                meter.count(first, at(0));
+            }
+            for _ in 0..4 {
+                assert_eq!(meter.earliest(then, at(0)), at(0));
+                meter.count(then, at(0));
+            }
+            assert_eq!(meter.earliest(then, at(0)), at(interval));
+        }
     }
 
     #[test]

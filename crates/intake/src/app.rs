@@ -9,8 +9,10 @@ pub mod deliver;
 pub mod directory;
 pub mod door;
 pub mod error;
+mod estimate;
 pub mod examine;
 pub mod limits;
+pub mod queue;
 pub mod read;
 mod renewal;
 pub mod submission;
@@ -28,8 +30,10 @@ use crate::{
     admission::Admission,
     config::Settings,
     logins::Logins,
+    pace::Pace,
     peers::Peers,
     ports::{Application, IntakeStore},
+    promises::Promises,
     slots::Slots,
     standings::Standings,
 };
@@ -54,6 +58,10 @@ pub struct Parts<S> {
     pub openings: Arc<OpeningStore>,
     /// The issuer and lifecycle.
     pub peers: Peers,
+    /// How fast what waits is worked off.
+    pub pace: Arc<Pace>,
+    /// The estimates given, until it is known how right they were.
+    pub promises: Arc<Promises>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For application numbers and salts.

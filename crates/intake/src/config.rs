@@ -11,6 +11,10 @@ use lgpki_domain::{
 };
 use serde::Deserialize;
 
+mod queue;
+
+pub use queue::{Queues, RawQueue};
+
 /// The most orders that the issuer and lifecycle take in one call.
 const MOST_ORDERS: usize = 500;
 /// The most addressees that a body may be allowed: a change of its branch shows all of them at once.
@@ -30,6 +34,8 @@ pub struct RawSettings {
     pub addressees: RawAddressees,
     /// Dispatch to the issuer.
     pub dispatch: RawDispatch,
+    /// The order of the queues, and what estimates go by.
+    pub queue: RawQueue,
     /// Days after which a certificate that was never confirmed counts as delivered.
     pub presume_delivery_days: Option<u16>,
     /// The most applications of one stream that are checked and stored together.
@@ -100,6 +106,8 @@ pub struct Settings {
     pub addressees: AddresseeLimits,
     /// Dispatch to the issuer.
     pub dispatch: Dispatch,
+    /// The order of the queues, and what estimates go by.
+    pub queue: Queues,
     /// Days after which a certificate that was never confirmed counts as delivered.
     pub presume_delivery_days: u16,
     /// The most applications of one stream that are checked and stored together.
@@ -188,6 +196,7 @@ impl TryFrom<RawSettings> for Settings {
                     dispatch.longest_backoff_ms.unwrap_or(5_000).max(1),
                 ),
             },
+            queue: Queues::try_from(&raw.queue)?,
             presume_delivery_days: raw.presume_delivery_days.unwrap_or(30).max(1),
             submit_batch: within("submit_batch", raw.submit_batch, 256, 4096)?,
         })

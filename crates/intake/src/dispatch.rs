@@ -28,8 +28,10 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use crate::{
     config::Dispatch,
     error::StoreError,
+    pace::Pace,
     peers::Peers,
-    ports::{Claimed, IntakeStore, Lane},
+    ports::{Claimed, IntakeStore, Lane, Settlement},
+    promises::Promises,
 };
 
 /// The wait after a first failure.
@@ -48,6 +50,10 @@ pub struct Dispatcher<S> {
     pub random: Arc<dyn Randomness>,
     /// Batch size and parallelism.
     pub settings: Dispatch,
+    /// To which the issuer's rate is told.
+    pub pace: Arc<Pace>,
+    /// The estimates given, of which it is told what became.
+    pub promises: Arc<Promises>,
 }
 
 /// What the tasks of one dispatcher share.
@@ -114,6 +120,14 @@ impl<S: IntakeStore> Shared<S> {
                 () = self.given_back.notified(), if lane == Lane::Certificates => {}
             }
         }
+    }
+
+    /// Notes answers and measures the estimates that they prove right or wrong; those that did not fit
+    /// come back.
+    async fn settle(&self, settled: Vec<Settlement>) -> Result<Vec<ApplicationId>, StoreError> {
+        let Dispatcher { promises, pace, .. } = &self.parts;
+        promises.settle(&settled, pace.calendar());
+        self.parts.store.settle(settled).await
     }
 
     async fn give_back(&self, ids: Vec<ApplicationId>) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@ mod encode;
 mod examination;
 mod feed;
 mod notice;
+mod queue;
 mod rebuild;
 mod slot;
 mod submit;
@@ -30,7 +31,8 @@ use lgpki_proto::{
         certificate_service_server::CertificateServiceServer,
         directory_service_server::DirectoryServiceServer,
         examination_service_server::ExaminationServiceServer,
-        notice_service_server::NoticeServiceServer, slot_service_server::SlotServiceServer,
+        notice_service_server::NoticeServiceServer, queue_service_server::QueueServiceServer,
+        slot_service_server::SlotServiceServer,
     },
 };
 use lgpki_runtime::{rpc::Rpc, shutdown::Shutdown};
@@ -70,6 +72,7 @@ impl<S: IntakeStore> Handlers<S> {
         Routes::new(ApplicationServiceServer::new(self.clone()))
             .add_service(AdmissionServiceServer::new(self.clone()))
             .add_service(ExaminationServiceServer::new(self.clone()))
+            .add_service(QueueServiceServer::new(self.clone()))
             .add_service(DirectoryServiceServer::new(self.clone()))
             .add_service(AddresseeServiceServer::new(self.clone()))
             .add_service(NoticeServiceServer::new(self.clone()))

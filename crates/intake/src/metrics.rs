@@ -7,7 +7,8 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use crate::{
     admission::Limit,
     app::{AppError, addressee::Recorded, submit::Outcome},
-    ports::{Settled, Settlement},
+    ports::{Settled, Settlement, Waits},
+    promises::Errors,
     slots::SlotUse,
     standings::Standings,
 };
@@ -23,6 +24,8 @@ const POSITION: &str = "lgpki_intake_issuance_position";
 const ADDRESSEES: &str = "lgpki_intake_addressee_requests_total";
 const READY: &str = "lgpki_intake_standings_ready";
 const AWAY: &str = "lgpki_intake_peer_away";
+const ERROR: &str = "lgpki_intake_estimate_error_seconds";
+const PROMISES: &str = "lgpki_intake_promises_total";
 
 /// Says what each metric means.
 pub fn describe() {
@@ -45,6 +48,14 @@ pub fn describe() {
     describe_gauge!(KNOWN, "Certificates known from lifecycle's standings");
     describe_gauge!(POSITION, "Position of the inventory in the issuer's log");
     describe_gauge!(READY, "1 once the standings have caught up");
+    describe_gauge!(
+        ERROR,
+        "How far the last estimates given on receipt were off, by queue and quantile; of those for examination, in business hours"
+    );
+    describe_counter!(
+        PROMISES,
+        "Applications issued or carried out by the latest time that their receipt named, or after it"
+    );
     describe_gauge!(AWAY, "1 while a service that intake calls does not answer");
 }
 
@@ -106,6 +117,26 @@ pub(crate) fn dispatched(settlements: &[Settlement], later: usize) {
     if later > 0 {
         let later = u64::try_from(later).unwrap_or(u64::MAX);
         counter!(DISPATCHED, "outcome" => "later").increment(later);
+    }
+}
+
+/// Shows how far estimates were wrong.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; errors of estimates stay far below 2^53 milliseconds"
+)]
+pub(crate) fn estimates(errors: &[Errors]) {
+    for one in errors {
+        let queue = match one.queue {
+            Waits::Examination => "examination",
+            Waits::Issue => "issue",
+        };
+        for (quantile, millis) in [("0.5", one.p50), ("0.95", one.p95)] {
+            gauge!(ERROR, "queue" => queue, "quantile" => quantile).set(millis as f64 / 1000.0);
+        }
+        for (outcome, count) in [("held", one.held), ("missed", one.missed)] {
+            counter!(PROMISES, "queue" => queue, "outcome" => outcome).absolute(count);
+        }
     }
 }
 

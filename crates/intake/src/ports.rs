@@ -6,17 +6,20 @@
 
 mod addressee;
 mod admission;
+mod directory;
 mod dispatch;
 mod door;
+mod queue;
 mod renewal;
 
 use std::future::Future;
 
 use lgpki_domain::{
-    ApplicationId, BodyCode, Caller, CertificateKind, Digest, Faults, KeyAlgorithm, KeyMedium,
-    OfficerRole, RequestId, RevocationReason, Serial, Subject, Timestamp,
+    ApplicationId, BodyCode, Caller, CertificateKind, Digest, Faults, JstDate, KeyAlgorithm,
+    KeyMedium, OfficerRole, RequestId, RevocationReason, Serial, Subject, Timestamp,
     application::{Approver, Sort, State},
     directory::{Account, Body, Organization},
+    estimate::Promise,
     examination::BranchExamination,
 };
 
@@ -27,8 +30,10 @@ pub use addressee::{
     AddresseeRequest, AddresseeStore, AddresseeVersion,
 };
 pub use admission::{Changed, LimitsInForce, LimitsStore, Turned};
+pub use directory::DirectoryChange;
 pub use dispatch::{Claimed, Lane, Settled, Settlement};
 pub use door::{DoorQuery, DoorView};
+pub use queue::{After, Examinations, Explained, Place, QueueLook, QueueStore, Waits};
 pub use renewal::{RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep};
 
 /// What an application asks for.
@@ -74,6 +79,8 @@ pub struct IssueContent {
     pub login_role: Option<OfficerRole>,
     /// Renewals only: the certificate that this one replaces.
     pub renews: Option<Serial>,
+    /// Renewals only: that certificate's last day.
+    pub renews_until: Option<JstDate>,
 }
 
 /// An application that passed the checks at the door.
@@ -146,6 +153,8 @@ pub struct Application {
     pub state: State,
     /// Index in intake's log of the entry that last changed it.
     pub log_index: u64,
+    /// When it will be issued or carried out; the store leaves it open.
+    pub estimate: Option<Promise>,
 }
 
 /// An act upon one application.
@@ -246,33 +255,8 @@ pub struct Filter {
     pub sorts: Vec<Sort>,
 }
 
-/// A change to one body's directories.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DirectoryChange {
-    /// Registers a unit.
-    RegisterOrganization(Organization),
-    /// Removes the unit of this English name, and its accounts.
-    RemoveOrganization(String),
-    /// Renames the unit of this English name; its accounts follow.
-    RenameOrganization {
-        /// The present English name.
-        en: String,
-        /// The new names.
-        to: Organization,
-    },
-    /// Registers a role.
-    RegisterAccount(Account),
-    /// Removes a role.
-    RemoveAccount {
-        /// The unit's English name.
-        unit_en: String,
-        /// The role's English name.
-        en: String,
-    },
-}
-
 /// Intake's durable store: applications and the directories.
-pub trait IntakeStore: AddresseeStore + LimitsStore {
+pub trait IntakeStore: AddresseeStore + LimitsStore + QueueStore {
     /// Stores new applications. Each is decided on its own; the answer comes after the sync.
     fn accept(
         &self,
@@ -285,8 +269,9 @@ pub trait IntakeStore: AddresseeStore + LimitsStore {
         batch: Vec<Command>,
     ) -> impl Future<Output = Result<Vec<Result<Application, ActRefused>>, StoreError>> + Send;
 
-    /// Claims up to `most` applications of one queue in its order (revocations for key compromise first,
-    /// then by time of queuing); durable before the answer. What was claimed before and is in nobody's
+    /// Claims up to `most` applications of one queue in its order (certificates in the order that
+    /// [`QueueStore::arrange`] set; of revocations, those for key compromise first, then by time of
+    /// queuing); durable before the answer. What was claimed before and is in nobody's
     /// hands, after a restart or [`release`](Self::release), is handed out again first.
     fn claim(
         &self,

@@ -25,9 +25,11 @@ use crate::{
     logins::Logins,
     metrics,
     names::Sweep,
-    notices,
+    notices, outlook,
+    pace::Pace,
     peers::Peers,
     ports::IntakeStore,
+    promises::Promises,
     standings::{Progress, Standings, follow},
     worker,
 };
@@ -99,6 +101,8 @@ struct Running<S> {
     admission: Arc<Admission>,
     openings: Arc<OpeningStore>,
     peers: Peers,
+    pace: Arc<Pace>,
+    promises: Arc<Promises>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Randomness>,
     settings: Settings,
@@ -112,6 +116,8 @@ impl<S: IntakeStore> Service<S> {
         let logins = Arc::new(Logins::load(deps.store.as_ref(), standings.clone()).await?);
         let limits = deps.store.limits().await?;
         let admission = Arc::new(Admission::new(limits.limits, limits.revision));
+        let pace = Arc::new(settings.queue.pace());
+        deps.store.arrange(pace.clone()).await?;
         let server = GrpcServer::try_new(Door {
             service: ServiceName::Intake,
             identity: deps.identity,
@@ -133,6 +139,8 @@ impl<S: IntakeStore> Service<S> {
                 admission,
                 openings: deps.openings,
                 peers: Peers::new(deps.issuer, deps.lifecycle),
+                pace,
+                promises: Arc::default(),
                 clock: deps.clock,
                 random: deps.random,
                 settings,
@@ -182,6 +190,8 @@ impl<S: IntakeStore> Running<S> {
             clock: self.clock.clone(),
             random: self.random.clone(),
             settings: self.settings.dispatch,
+            pace: self.pace.clone(),
+            promises: self.promises.clone(),
         };
         tasks.spawn("intake.dispatch", until(own, dispatcher.run()));
         let following = follow(
@@ -217,10 +227,18 @@ impl<S: IntakeStore> Running<S> {
             self.clock.clone(),
         );
         tasks.spawn("intake.refusals", until(own, refusals));
+        let outlook = outlook::look_ahead(
+            self.store.clone(),
+            self.standings.clone(),
+            self.pace.clone(),
+            self.clock.clone(),
+        );
+        tasks.spawn("intake.outlook", until(own, outlook));
         let gauges = worker::update_gauges(
             self.store.clone(),
             self.standings.clone(),
             self.admission.clone(),
+            self.promises.clone(),
             self.clock.clone(),
         );
         tasks.spawn("intake.gauges", until(own, gauges));
@@ -259,6 +277,8 @@ impl<S: IntakeStore> Running<S> {
             slots: Arc::default(),
             openings: self.openings,
             peers: self.peers,
+            pace: self.pace,
+            promises: self.promises,
             clock: self.clock,
             random: self.random,
             settings: self.settings,

@@ -7,7 +7,7 @@
 
 mod follow;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use lgpki_domain::{
     ApplicationId, BodyCode, CertificateKind, Digest, Faults, JstDate, Serial, Subject, Timestamp,
@@ -183,6 +183,35 @@ impl Standings {
     pub fn held_by(&self, branch: BodyCode) -> u32 {
         let projection = self.projection.read();
         projection.by_branch.get(&branch).copied().unwrap_or(0)
+    }
+
+    /// What each branch holds, as [`held_by`](Self::held_by) tells it.
+    #[must_use]
+    pub fn holdings(&self) -> Vec<(BodyCode, u32)> {
+        let projection = self.projection.read();
+        let counts = projection.by_branch.iter();
+        counts.map(|(branch, count)| (*branch, *count)).collect()
+    }
+
+    /// The certificates in force for their subjects that end by `until`, by their last day: how many there
+    /// are, and for how many of them no renewal is under way.
+    #[must_use]
+    pub fn to_be_renewed(&self, now: Timestamp, until: JstDate) -> BTreeMap<JstDate, (u64, u64)> {
+        let projection = self.projection.read();
+        let mut found = BTreeMap::<_, (u64, u64)>::new();
+        for serial in projection.by_subject.values() {
+            let Some(held) = projection.certificates.get(serial) else {
+                continue;
+            };
+            let last_day = held.validity.last_day();
+            let applicable = CertificateKind::APPLICABLE.contains(&held.kind);
+            if applicable && last_day <= until && held.stands(now) {
+                let (all, missing) = found.entry(last_day).or_default();
+                *all += 1;
+                *missing += u64::from(held.renewal.is_none());
+            }
+        }
+        found
     }
 
     /// How many certificates are known.

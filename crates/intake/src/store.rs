@@ -21,12 +21,14 @@ mod listing;
 mod machine;
 mod origin;
 mod query;
+mod queue;
 mod reading;
 mod recent;
 mod record;
 mod renewals;
 mod step;
 mod tables;
+mod waitlist;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -72,6 +74,8 @@ pub struct EngineStore {
     leases: Leases,
     /// Claims are made one after the other, so that none is handed out twice.
     claiming: tokio::sync::Mutex<()>,
+    /// Long looks at the queues are taken one after the other.
+    explaining: tokio::sync::Mutex<()>,
 }
 
 impl EngineStore {
@@ -95,6 +99,7 @@ impl EngineStore {
             engine,
             leases: Leases::default(),
             claiming: tokio::sync::Mutex::new(()),
+            explaining: tokio::sync::Mutex::new(()),
         }
     }
 

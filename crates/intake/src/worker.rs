@@ -12,6 +12,7 @@ use crate::{
     metrics,
     peers::Peers,
     ports::{Act, Command, IntakeStore},
+    promises::Promises,
     standings::Standings,
 };
 
@@ -127,9 +128,11 @@ pub async fn update_gauges<S: IntakeStore>(
     store: Arc<S>,
     standings: Arc<Standings>,
     admission: Arc<Admission>,
+    promises: Arc<Promises>,
     clock: Arc<dyn Clock>,
 ) -> Result<(), StoreError> {
     loop {
+        metrics::estimates(&promises.errors());
         let counts = store.counts().await?;
         metrics::stand(&counts, &standings);
         let under_way = counts.iter().filter(|(state, _)| UNDER_WAY.contains(state));

@@ -14,6 +14,7 @@ mod kit;
 mod limits;
 mod notices;
 mod operator;
+mod queue;
 mod rebuild;
 mod renew;
 mod serve;

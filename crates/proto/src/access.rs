@@ -123,6 +123,10 @@ pub const TABLE: &[Access] = rows! {
         "PublishCrlNow" => &[OPERATOR],
         "EraseExaminerName" => &[OPERATOR],
     }
+    Intake "QueueService" {
+        "ExplainQueue" + renewal => READERS,
+        "GetQueues" + renewal => &[OPERATOR, AUDITOR],
+    }
     Intake "DirectoryService" {
         "ListBodies" + renewal => OFFICERS,
         "ListEntries" + renewal => OFFICERS,

@@ -2,12 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::{self, Write as _},
+    ops::Bound,
 };
 
 use super::{
     Claim, Waiting,
+    standing::{Class, Standing},
     turns::{Branch, Key, Turns},
+    walk::Walk,
 };
 use crate::{
     id::{ApplicationId, BodyCode},
@@ -42,114 +44,90 @@ impl Default for FairRules {
     }
 }
 
-/// Why an application is taken when it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// An emergency revocation.
-    Emergency,
-    /// Its patience has ended.
-    Overdue,
-    /// The certificate would expire before its turn.
-    AtRisk,
-    /// Its branch's turn among renewals.
-    Share,
-    /// It was received first of all renewals.
-    Oldest,
-    /// Its branch's turn in the share reserved for applications without a date.
-    Reserve,
+/// Who is first of each sort.
+pub(super) struct Heads {
+    pub(super) emergency: Option<ApplicationId>,
+    pub(super) overdue: Option<ApplicationId>,
+    pub(super) at_risk: Option<ApplicationId>,
+    pub(super) oldest: Option<ApplicationId>,
+    pub(super) share: Option<ApplicationId>,
+    pub(super) reserve: Option<ApplicationId>,
 }
 
-impl Class {
-    /// The stable name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Emergency => "emergency",
-            Self::Overdue => "overdue",
-            Self::AtRisk => "at-risk",
-            Self::Share => "share",
-            Self::Oldest => "oldest",
-            Self::Reserve => "reserve",
-        }
-    }
-}
-
-/// Why an application stands where it stands, if nothing else arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// How many are taken before it.
-    pub ahead: usize,
-    /// The same by the reason for which each is taken.
-    pub ahead_by_class: BTreeMap<Class, usize>,
-    /// For what reason it is taken itself.
-    pub class: Class,
-    /// When its patience ends: from then on, one turn in [`FairRules::overdue_every`] is owed to it and to those
-    /// that were due before it.
-    pub patience_ends: Timestamp,
-    /// How many of its branch wait.
-    pub of_branch: usize,
-    /// Its branch's weight.
-    pub weight: u32,
-    /// The weights of all branches that wait in the same turns.
-    pub weights: u64,
-}
-
-/// Such as `12 are taken before it (2 emergency, 10 at-risk); …`.
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = format!("{} taken before it", self.ahead);
-        for (i, (class, n)) in self.ahead_by_class.iter().enumerate() {
-            text.push_str(if i == 0 { " (" } else { ", " });
-            let _ = write!(text, "{n} {}", class.name());
-        }
-        if !self.ahead_by_class.is_empty() {
-            text.push(')');
-        }
-        let why = match self.class {
-            Class::Emergency => String::from("an emergency revocation comes first"),
-            Class::Overdue => String::from("its patience has ended, so that a turn is owed to it"),
-            Class::AtRisk => String::from("its certificate would expire before its turn"),
-            Class::Share => String::from("it is its branch's turn among the renewals"),
-            Class::Oldest => String::from("it is the renewal that was received first"),
-            Class::Reserve => {
-                String::from("it is its branch's turn in the share reserved for what has no date")
-            }
-        };
-        write!(
-            f,
-            "{text}; then {why}. Its branch has {} waiting, and weight {} of {}. From {} on it is overdue and a turn is \
-             owed to it after those that were due before it",
-            self.of_branch,
-            self.weight,
-            self.weights,
-            self.patience_ends.jst_date()
-        )
-    }
-}
-
-/// Waiting applications in the fair order.
-#[derive(Clone, Debug)]
-pub struct FairOrder {
-    rules: FairRules,
-    weights: BTreeMap<Branch, u32>,
-    entries: BTreeMap<ApplicationId, Waiting>,
-    emergency: BTreeSet<Key>,
-    /// By the end of patience, all but emergencies.
-    overdue: BTreeSet<Key>,
-    /// Renewals of what has not expired, by expiry, with turns of branches among those of one instant.
-    savable: BTreeMap<Timestamp, Turns>,
-    /// All renewals, by expiry within their branches.
-    renewals: Turns,
-    /// All renewals, by receipt.
-    oldest: BTreeSet<Key>,
-    /// What has no date.
-    undated: Turns,
+/// What the turns taken so far owe to whom.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
     /// Hundredths of a turn that the undated have saved up.
     credit: u8,
     /// Turns since one was owed to the overdue.
     turns: u8,
     /// Turns of renewals since one was owed to the oldest.
     shares: u8,
+}
+
+impl Counters {
+    /// Who is next, and why.
+    pub(super) fn choose(self, heads: &Heads, rules: FairRules) -> Option<(ApplicationId, Class)> {
+        let of = |head: Option<ApplicationId>, class| head.map(|id| (id, class));
+        let owed = self.turns.saturating_add(1) >= rules.overdue_every;
+        let urgent = of(heads.emergency, Class::Emergency)
+            .or_else(|| of(heads.overdue.filter(|_| owed), Class::Overdue))
+            .or_else(|| of(heads.at_risk, Class::AtRisk));
+        if urgent.is_some() {
+            return urgent;
+        }
+        let share = if self.shares.saturating_add(1) >= rules.oldest_every {
+            of(heads.oldest, Class::Oldest)
+        } else {
+            of(heads.share, Class::Share)
+        };
+        let reserve = of(heads.reserve, Class::Reserve);
+        if self.credit.saturating_add(rules.reserve_percent) >= 100 {
+            reserve.or(share)
+        } else {
+            share.or(reserve)
+        }
+    }
+
+    /// Counts a turn towards what is owed; it was contested if renewals and others waited.
+    pub(super) fn count(&mut self, class: Class, contested: bool, rules: FairRules) {
+        let credit = self.credit.saturating_add(rules.reserve_percent);
+        match class {
+            Class::Share | Class::Oldest if contested => self.credit = credit,
+            Class::Reserve if contested => self.credit = credit.saturating_sub(100),
+            _ => {}
+        }
+        self.shares = match class {
+            Class::Share => self.shares.saturating_add(1),
+            Class::Oldest => 0,
+            _ => self.shares,
+        };
+        self.turns = match class {
+            Class::Emergency => self.turns,
+            Class::Overdue => 0,
+            _ => self.turns.saturating_add(1),
+        };
+    }
+}
+
+/// Waiting applications in the fair order.
+#[derive(Clone, Debug)]
+pub struct FairOrder {
+    pub(super) rules: FairRules,
+    weights: BTreeMap<Branch, u32>,
+    pub(super) entries: BTreeMap<ApplicationId, Waiting>,
+    pub(super) emergency: BTreeSet<Key>,
+    /// By the end of patience, all but emergencies.
+    pub(super) overdue: BTreeSet<Key>,
+    /// Renewals of what has not expired, by expiry, with turns of branches among those of one instant.
+    pub(super) savable: BTreeMap<Timestamp, Turns>,
+    /// All renewals, by expiry within their branches.
+    pub(super) renewals: Turns,
+    /// All renewals, by receipt.
+    pub(super) oldest: BTreeSet<Key>,
+    /// What has no date.
+    pub(super) undated: Turns,
+    pub(super) counters: Counters,
 }
 
 impl FairOrder {
@@ -166,9 +144,7 @@ impl FairOrder {
             renewals: Turns::default(),
             oldest: BTreeSet::new(),
             undated: Turns::default(),
-            credit: 0,
-            turns: 0,
-            shares: 0,
+            counters: Counters::default(),
         }
     }
 
@@ -176,6 +152,17 @@ impl FairOrder {
     /// of them than a village, but waits longer for its last; a branch that was never weighed has weight 1.
     pub fn weigh(&mut self, branch: Option<BodyCode>, certificates: u32) {
         self.weights.insert(branch, certificates.isqrt().max(1));
+    }
+
+    /// All that wait, by number.
+    pub(super) const fn entries(&self) -> &BTreeMap<ApplicationId, Waiting> {
+        &self.entries
+    }
+
+    /// An application that waits.
+    #[must_use]
+    pub fn get(&self, id: ApplicationId) -> Option<&Waiting> {
+        self.entries.get(&id)
     }
 
     /// How many wait.
@@ -230,10 +217,87 @@ impl FairOrder {
     ) -> Option<(Waiting, Class)> {
         self.lapse(now);
         let (id, class) = self.next(now, at_risk_until)?;
-        self.count(class);
+        self.turn(id, class)
+    }
+
+    /// Takes this application, next or not, and counts the turn: it is what was worked on. Out of turn it
+    /// counts as a turn of its branch.
+    pub fn serve(
+        &mut self,
+        id: ApplicationId,
+        now: Timestamp,
+        at_risk_until: Option<Timestamp>,
+    ) -> Option<(Waiting, Class)> {
+        let claim = self.entries.get(&id)?.claim;
+        self.lapse(now);
+        let next = self.next(now, at_risk_until);
+        let class = match (next, claim) {
+            (Some((next, class)), _) if next == id => class,
+            (_, Claim::EmergencyRevocation) => Class::Emergency,
+            (_, Claim::Renewal { .. }) => Class::Share,
+            (_, Claim::Revocation | Claim::New) => Class::Reserve,
+        };
+        self.turn(id, class)
+    }
+
+    fn turn(&mut self, id: ApplicationId, class: Class) -> Option<(Waiting, Class)> {
+        let contested = self.renewals.len() > 0 && self.undated.len() > 0;
+        self.counters.count(class, contested, self.rules);
         let weight = self.weight(self.entries.get(&id)?.branch);
         let waiting = self.leave(id, |turns, branch, key| turns.serve(branch, key, weight))?;
         Some((waiting, class))
+    }
+
+    /// All that wait, in the order in which they would be taken if nothing else arrived. Each step costs the
+    /// logarithm of what waits.
+    #[must_use]
+    pub fn walk(&self, now: Timestamp, at_risk_until: Option<Timestamp>) -> Walk<'_> {
+        Walk::new(self, now, at_risk_until)
+    }
+
+    /// About how many are taken before this application, which waits or is about to. Never walks; costs the
+    /// logarithm of what waits, and a step for each day on which something at risk expires and for each that
+    /// waits before it in its own branch.
+    #[must_use]
+    pub fn glance(
+        &self,
+        waiting: &Waiting,
+        now: Timestamp,
+        at_risk_until: Option<Timestamp>,
+    ) -> usize {
+        let emergencies = self.emergency.len();
+        let at_risk = |before: Timestamp| -> usize {
+            let span = (Bound::Excluded(now), Bound::Excluded(before));
+            let turns = if before > now {
+                Some(self.savable.range(span))
+            } else {
+                None
+            };
+            turns.into_iter().flatten().map(|(_, t)| t.len()).sum()
+        };
+        let urgent =
+            || emergencies + at_risk_until.map_or(0, |until| at_risk(until.plus_millis(1)));
+        let due = (waiting.patience_ends(&self.rules), waiting.id);
+        let ahead = match waiting.claim {
+            Claim::EmergencyRevocation => self.emergency.range(..due).count(),
+            Claim::Renewal { expires } if expires > now && Some(expires) <= at_risk_until => {
+                let same = self.savable.get(&expires).map_or(0, Turns::len);
+                emergencies + at_risk(expires) + same / 2
+            }
+            Claim::Renewal { expires } => {
+                let own = self.renewals.before(waiting.branch, (expires, waiting.id));
+                let shared = 2 * own.saturating_mul(self.renewals.waiting_branches().max(1));
+                urgent() + shared.min(self.renewals.len())
+            }
+            Claim::Revocation | Claim::New => {
+                let own = self.undated.before(waiting.branch, due);
+                let turns = own.saturating_mul(self.undated.waiting_branches().max(1));
+                let share = usize::from(self.rules.reserve_percent.clamp(1, 100));
+                let others = (turns * (100 - share) / share).min(self.renewals.len());
+                urgent() + turns.min(self.undated.len()) + others
+            }
+        };
+        ahead.min(self.len())
     }
 
     /// Why an application stands where it stands; `None` if it does not wait.
@@ -250,10 +314,8 @@ impl FairOrder {
         } else {
             &self.undated
         };
-        let mut walk = self.clone();
         let mut ahead_by_class = BTreeMap::new();
-        loop {
-            let (taken, class) = walk.take(now, at_risk_until)?;
+        for (taken, class) in self.walk(now, at_risk_until) {
             if taken.id == id {
                 let weights = turns.branches().map(|b| u64::from(self.weight(b)));
                 return Some(Standing {
@@ -268,9 +330,10 @@ impl FairOrder {
             }
             *ahead_by_class.entry(class).or_default() += 1;
         }
+        None
     }
 
-    fn weight(&self, branch: Branch) -> u32 {
+    pub(super) fn weight(&self, branch: Branch) -> u32 {
         self.weights.get(&branch).copied().unwrap_or(1)
     }
 
@@ -286,52 +349,19 @@ impl FairOrder {
         now: Timestamp,
         at_risk_until: Option<Timestamp>,
     ) -> Option<(ApplicationId, Class)> {
-        if let Some((_, id)) = self.emergency.first() {
-            return Some((*id, Class::Emergency));
-        }
+        let first = |keys: &BTreeSet<Key>| keys.first().map(|(_, id)| *id);
         let overdue = self.overdue.first().filter(|(due, _)| *due <= now);
-        if let Some((_, id)) =
-            overdue.filter(|_| self.turns.saturating_add(1) >= self.rules.overdue_every)
-        {
-            return Some((*id, Class::Overdue));
-        }
         let earliest = self.savable.first_key_value();
         let at_risk = earliest.filter(|(expires, _)| Some(**expires) <= at_risk_until);
-        if let Some(id) = at_risk.and_then(|(_, turns)| turns.next()) {
-            return Some((id, Class::AtRisk));
-        }
-        let share = if self.shares.saturating_add(1) >= self.rules.oldest_every {
-            self.oldest.first().map(|(_, id)| (*id, Class::Oldest))
-        } else {
-            self.renewals.next().map(|id| (id, Class::Share))
+        let heads = Heads {
+            emergency: first(&self.emergency),
+            overdue: overdue.map(|(_, id)| *id),
+            at_risk: at_risk.and_then(|(_, turns)| turns.next()),
+            oldest: first(&self.oldest),
+            share: self.renewals.next(),
+            reserve: self.undated.next(),
         };
-        let reserve = self.undated.next().map(|id| (id, Class::Reserve));
-        if self.credit.saturating_add(self.rules.reserve_percent) >= 100 {
-            reserve.or(share)
-        } else {
-            share.or(reserve)
-        }
-    }
-
-    /// Counts a turn towards what is owed.
-    fn count(&mut self, class: Class) {
-        let contested = self.renewals.len() > 0 && self.undated.len() > 0;
-        let credit = self.credit.saturating_add(self.rules.reserve_percent);
-        match class {
-            Class::Share | Class::Oldest if contested => self.credit = credit,
-            Class::Reserve if contested => self.credit = credit.saturating_sub(100),
-            _ => {}
-        }
-        self.shares = match class {
-            Class::Share => self.shares.saturating_add(1),
-            Class::Oldest => 0,
-            _ => self.shares,
-        };
-        self.turns = match class {
-            Class::Emergency => self.turns,
-            Class::Overdue => 0,
-            _ => self.turns.saturating_add(1),
-        };
+        self.counters.choose(&heads, self.rules)
     }
 
     /// Takes an application out of every place that it stands in.

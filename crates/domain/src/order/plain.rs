@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Claim, OrderName, Waiting};
+use super::{Claim, OrderName, Waiting, standing::Class};
 use crate::{id::ApplicationId, time::Timestamp};
 
 /// A queue ordered by one date, with those that have lapsed at its end where the order passes over them.
@@ -83,6 +83,47 @@ impl PlainOrder {
         }
         let (_, id) = *self.ready.first().or_else(|| self.lapsed.first())?;
         self.remove(id)
+    }
+
+    /// All that wait, in the order in which they would be taken at `now`.
+    pub fn walk(&self, now: Timestamp) -> impl Iterator<Item = (Waiting, Class)> + '_ {
+        let of = |(_, id): &(Timestamp, ApplicationId)| self.entries.get(id).copied();
+        let passed = move |waiting: &Waiting| self.passes_over() && waiting.has_lapsed(now);
+        let ready = self.ready.iter().filter_map(of);
+        let ready = ready.filter(move |waiting| !passed(waiting));
+        // What has expired since something was taken last stands among the others still.
+        let mut late = self.lapsed.clone();
+        let end = (now.plus_millis(1), ApplicationId::from_bytes([0; 16]));
+        for (_, id) in self.expiring.range(..end) {
+            late.extend(self.entries.get(id).map(|waiting| self.key(waiting)));
+        }
+        let late = late.into_iter().filter_map(move |key| of(&key));
+        ready
+            .map(|waiting| (waiting, Class::InTurn))
+            .chain(late.map(|waiting| (waiting, Class::Lapsed)))
+    }
+
+    /// How many are taken before this application, which waits or is about to, if those that lapse later are not
+    /// counted. Costs a step for each that stands behind it, of which there are few when it has just arrived.
+    #[must_use]
+    pub fn glance(&self, waiting: &Waiting, now: Timestamp) -> usize {
+        let key = self.key(waiting);
+        if self.passes_over() && waiting.has_lapsed(now) {
+            let behind = self.lapsed.range(key..).count();
+            return self.ready.len() + self.lapsed.len() - behind;
+        }
+        self.ready.len() - self.ready.range(key..).count()
+    }
+
+    /// All that wait, by number.
+    pub(super) const fn entries(&self) -> &BTreeMap<ApplicationId, Waiting> {
+        &self.entries
+    }
+
+    /// An application that waits.
+    #[must_use]
+    pub fn get(&self, id: ApplicationId) -> Option<&Waiting> {
+        self.entries.get(&id)
     }
 
     /// How many wait.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{fair::Class, *};
+use super::*;
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -238,6 +238,44 @@ proptest! {
             ahead += 1;
         }
         prop_assert!(false, "{} never came", id);
+    }
+
+    #[test]
+    fn a_walk_meets_what_would_be_taken(steps in steps(), which in 0..4_usize, days in -5..60_i64) {
+        let mut queue = Queue::new(OrderName::ALL[which], FairRules::default());
+        for n in 1..6 {
+            queue.weigh(branch(n), u32::from(n * n * n));
+        }
+        let (mut now, mut arrived) = (at(14_000), 0);
+        for step in steps {
+            let at_risk = Some(now.plus_millis(days * DAY));
+            match step {
+                Step::Arrive { branch: of, kind, days } => {
+                    let claim = claim(kind, now.plus_millis(days * DAY));
+                    queue.insert(Waiting { id: id(arrived), branch: branch(of), received: now, claim });
+                    arrived += 1;
+                }
+                Step::Withdraw(n) => { queue.remove(id(n)); }
+                Step::Wait { hours } => now = now.plus_millis(hours * HOUR),
+                Step::Take => {
+                    let met = queue.walk(now, at_risk).next().map(|(waiting, _)| waiting);
+                    let served = met.and_then(|met| queue.serve(met.id, now, at_risk));
+                    prop_assert_eq!(met, served);
+                }
+            }
+        }
+        let at_risk = Some(now.plus_millis(days * DAY));
+        let mut taken = queue.clone();
+        let in_turn: Vec<_> = std::iter::from_fn(|| taken.take(now, at_risk)).collect();
+        let met: Vec<_> = queue.walk(now, at_risk).map(|(waiting, _)| waiting).collect();
+        prop_assert_eq!(&met, &in_turn);
+        prop_assert_eq!(met.len(), queue.len());
+        for (place, waiting) in met.iter().enumerate() {
+            let glanced = queue.glance(waiting, now, at_risk);
+            prop_assert!(glanced <= queue.len());
+            // First come, first served, it is no guess.
+            prop_assert!(which != 1 || glanced == place);
+        }
     }
 
     #[test]

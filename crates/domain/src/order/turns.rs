@@ -23,17 +23,22 @@ const TURN: u128 = 1 << 40;
 /// Applications of many branches.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Turns {
-    flows: BTreeMap<Branch, Flow>,
+    pub(super) flows: BTreeMap<Branch, Flow>,
     /// Of each branch that waits: its mark, its earliest application.
-    order: BTreeSet<(u128, Key, Branch)>,
+    pub(super) order: BTreeSet<(u128, Key, Branch)>,
     reached: u128,
     len: usize,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Flow {
-    mark: u128,
-    keys: BTreeSet<Key>,
+pub(super) struct Flow {
+    pub(super) mark: u128,
+    pub(super) keys: BTreeSet<Key>,
+}
+
+/// What a turn of a branch of this weight adds to its mark.
+pub(super) fn step(weight: u32) -> u128 {
+    TURN / u128::from(weight.max(1))
 }
 
 impl Turns {
@@ -45,6 +50,17 @@ impl Turns {
     /// How many of one branch wait.
     pub(super) fn len_of(&self, branch: Branch) -> usize {
         self.flows.get(&branch).map_or(0, |flow| flow.keys.len())
+    }
+
+    /// How many of one branch wait before this place among its own.
+    pub(super) fn before(&self, branch: Branch, key: Key) -> usize {
+        let flow = self.flows.get(&branch);
+        flow.map_or(0, |flow| flow.keys.range(..key).count())
+    }
+
+    /// How many branches wait.
+    pub(super) fn waiting_branches(&self) -> usize {
+        self.order.len()
     }
 
     /// The branches that wait.
@@ -82,7 +98,7 @@ impl Turns {
         }
         self.change(branch, |flow| {
             flow.keys.remove(&key);
-            flow.mark += TURN / u128::from(weight.max(1));
+            flow.mark += step(weight);
         });
     }
 

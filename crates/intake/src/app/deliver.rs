@@ -177,6 +177,10 @@ impl<S: IntakeStore> App<S> {
             .store
             .act(ids.iter().map(command).collect())
             .await?;
+        if matches!(act, Act::Withdraw | Act::Reject { .. }) {
+            let ended = outcomes.iter().flatten();
+            ended.for_each(|application| self.parts.promises.forget(application.id));
+        }
         Ok(ids
             .into_iter()
             .zip(outcomes)

@@ -285,9 +285,12 @@ fn issue(
     if let Some(csr) = &checked.csr {
         standing::check_key(csr.public_key().digest(), against, faults);
     }
+    let mut renews_until = None;
     let (sort, renews) = if let Some(Renewed { serial }) = wish.renewed {
         let serial = serial?;
         renewal::check(serial, branch, against, faults);
+        let old = against.standings.certificate(serial);
+        renews_until = old.map(|old| old.validity.last_day());
         (Sort::Renew, Some(serial))
     } else {
         if let Some((kind, subject)) = wish.kind.zip(wish.subject.as_ref()) {
@@ -314,6 +317,7 @@ fn issue(
             mail_address: wish.mail_address,
             login_role: wish.login_role,
             renews,
+            renews_until,
         }),
     })
 }

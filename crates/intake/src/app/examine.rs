@@ -4,31 +4,28 @@ use lgpki_domain::{
     ApplicationId, Caller, Faults, application::Approver, examination::check_rejection_reason,
 };
 
-use super::{App, AppError, blocking, deliver::ActOutcomes, read::Page, seen, submit};
+use super::{App, AppError, blocking, deliver::ActOutcomes, seen, submit};
 use crate::{
-    ports::{Act, Filter, IntakeStore},
+    ports::{Act, After, Examinations, IntakeStore, Place},
     subject_key::subject_key,
 };
 
 impl<S: IntakeStore> App<S> {
-    /// The applications that wait for an examiner, oldest first, and how many there are in all.
+    /// The applications that wait for an examiner, in the order of the queue.
     pub async fn examinations(
         &self,
-        caller: &Caller,
-        after: Option<ApplicationId>,
+        after: Option<After>,
         most: usize,
-    ) -> Result<(Page, u64), AppError> {
-        let filter = Filter {
-            states: vec!["examining"],
-            ..Filter::default()
-        };
-        let page = self.applications(caller, filter, after, most).await?;
-        let counts = self.parts.store.counts().await?;
-        let waiting = counts
-            .iter()
-            .find(|(state, _)| *state == "examining")
-            .map_or(0, |(_, count)| *count);
-        Ok((page, waiting))
+    ) -> Result<Examinations, AppError> {
+        let now = self.now();
+        let mut page = self.parts.store.examinations(after, most, now).await?;
+        let waiting = u64::try_from(page.waiting).unwrap_or(u64::MAX);
+        for (ahead, application) in (page.before..).zip(&mut page.applications) {
+            let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+            let place = Place { ahead, waiting };
+            application.estimate = Some(self.parts.pace.examined(place, now));
+        }
+        Ok(page)
     }
 
     /// Approves applications; where two persons must, this is one of them. Persons are told apart by
@@ -58,7 +55,10 @@ impl<S: IntakeStore> App<S> {
             subject: subject_key(login.kind, &login.subject),
         };
         let act = Act::Approve { operator };
-        self.act_on(caller, ids, &act).await
+        let mut outcomes = self.act_on(caller, ids, &act).await?;
+        let approved = outcomes.iter_mut().filter_map(|(_, one)| one.as_mut().ok());
+        self.estimate(approved).await?;
+        Ok(outcomes)
     }
 
     /// Rejects applications with a reason that their branches will read.

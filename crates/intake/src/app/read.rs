@@ -47,14 +47,17 @@ impl<S: IntakeStore> App<S> {
     ) -> Result<Application, AppError> {
         let store = &self.parts.store;
         match named {
-            Named::Id(id) => seen(caller, id, store.application(id).await?),
+            Named::Id(id) => {
+                let found = seen(caller, id, store.application(id).await?)?;
+                self.estimated(found).await
+            }
             Named::Request(branch, request) => {
                 let missing = || AppError::no_such_application(&request);
                 let Ok(branch) = visible_branch(caller, branch) else {
                     return Err(missing());
                 };
                 let found = store.by_request(branch, request.clone()).await?;
-                found.ok_or_else(missing)
+                self.estimated(found.ok_or_else(missing)?).await
             }
         }
     }
@@ -68,7 +71,8 @@ impl<S: IntakeStore> App<S> {
         most: usize,
     ) -> Result<Page, AppError> {
         filter.branch = visible_branch(caller, filter.branch)?;
-        let applications = self.parts.store.list(filter, after, most).await?;
+        let mut applications = self.parts.store.list(filter, after, most).await?;
+        self.estimate(applications.iter_mut()).await?;
         let next = applications
             .last()
             .filter(|_| applications.len() == most)

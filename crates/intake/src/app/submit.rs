@@ -109,6 +109,7 @@ impl<S: IntakeStore> App<S> {
         };
         self.accept(stage, admitted, &mut outcomes).await?;
         let mut outcomes = outcomes.finish();
+        self.promise(&mut outcomes).await;
         for (outcome, used) in outcomes.iter_mut().zip(slot_uses) {
             if let Ok(accepted) = outcome {
                 accepted.slot = used;

@@ -18,8 +18,18 @@ pub(super) async fn batch<S: IntakeStore>(
     shared: &Shared<S>,
     claimed: Vec<Claimed>,
 ) -> Result<(), StoreError> {
+    let clock = &shared.parts.clock;
+    let since = clock.now();
     match send(shared, &claimed).await {
-        Ok(results) => settle(shared, claimed, results).await,
+        Ok(results) => {
+            let millis = clock.now().as_millis() - since.as_millis();
+            let parallel = shared.parts.settings.parallel;
+            shared
+                .parts
+                .pace
+                .note_signed(results.len(), millis, parallel);
+            settle(shared, claimed, results).await
+        }
         Err(error) if error.class() == ErrorClass::InvalidInput => {
             one_by_one(shared, claimed, error).await
         }
@@ -72,7 +82,7 @@ async fn settle<S: IntakeStore>(
         .partition(|one| matches!(one.outcome, Settled::Abandoned { .. }));
     let mut unfit = Vec::new();
     if !done.is_empty() {
-        unfit = shared.parts.store.settle(done).await?;
+        unfit = shared.settle(done).await?;
     }
     // An abandoned attempt costs a serial number, which stands on CRLs until it expires: a key that
     // does not sign is tried again ever more slowly.
@@ -87,7 +97,7 @@ async fn settle<S: IntakeStore>(
         tokio::time::sleep(shared.delay(failures, None)).await;
     }
     if !in_vain.is_empty() {
-        later.extend(shared.parts.store.settle(in_vain).await?);
+        later.extend(shared.settle(in_vain).await?);
     }
     shared.give_back(later).await
 }
@@ -107,7 +117,7 @@ async fn one_by_one<S: IntakeStore>(
             .map(|claimed| order::failed(claimed.application.id, &error.to_string(), at))
             .collect::<Vec<_>>();
         metrics::dispatched(&settlements, 0);
-        let unfit = shared.parts.store.settle(settlements).await?;
+        let unfit = shared.settle(settlements).await?;
         return shared.put_back(unfit).await;
     }
     for claimed in claimed {

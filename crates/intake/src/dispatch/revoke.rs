@@ -92,7 +92,7 @@ async fn one_by_one<S: IntakeStore>(
                 };
                 let failed: Vec<_> = one.iter().map(fail).collect();
                 metrics::dispatched(&failed, 0);
-                let unfit = shared.parts.store.settle(failed).await?;
+                let unfit = shared.settle(failed).await?;
                 one.retain(|claimed| unfit.contains(&claimed.application.id));
             }
             Err(error) => tracing::info!(%error, "a revocation waits"),
@@ -141,7 +141,7 @@ async fn settle<S: IntakeStore>(
     if settlements.is_empty() {
         return Ok(());
     }
-    let unfit = shared.parts.store.settle(settlements).await?;
+    let unfit = shared.settle(settlements).await?;
     answered.retain(|claimed| unfit.contains(&claimed.application.id));
     waiting.append(&mut answered);
     Ok(())

@@ -3,6 +3,7 @@
 use lgpki_domain::{
     application::State,
     directory::{Account, Body, Branch, Organization},
+    estimate::Promise,
 };
 use lgpki_proto::{convert, v1};
 
@@ -10,6 +11,14 @@ use crate::{
     app::read::subject_of,
     ports::{Application, Content},
 };
+
+/// When something will be issued.
+pub(super) fn estimate(promise: Promise) -> v1::Estimate {
+    v1::Estimate {
+        earliest: promise.earliest.to_string(),
+        latest: promise.latest.to_string(),
+    }
+}
 
 /// An application; the examiner's name is given only where the caller may see it.
 pub(super) fn application(
@@ -33,6 +42,7 @@ pub(super) fn application(
             approved: true,
             decided_on: application.examination.decided_on.to_string(),
         }),
+        estimate: application.estimate.map(estimate),
         ..v1::Application::default()
     };
     match &application.content {

@@ -45,13 +45,13 @@ impl<S: IntakeStore> ExaminationService for Handlers<S> {
         let after = convert::optional_text(&mut faults, "page_token", &request.page_token);
         checked(&rpc, faults)?;
         let most = page_size(request.page_size);
-        let listed = self.app.examinations(rpc.caller(), after, most).await;
-        let (page, waiting) = listed.map_err(|error| rpc.refuse(error))?;
-        let (applications, next_page_token) = self.shown_page(&rpc, &page);
+        let page = self.app.examinations(after, most).await;
+        let page = page.map_err(|error| rpc.refuse(error))?;
+        let shown = page.applications.iter().map(|a| self.shown(&rpc, a));
         Ok(Response::new(v1::ListExaminationsResponse {
-            applications,
-            next_page_token,
-            waiting,
+            applications: shown.collect(),
+            next_page_token: convert::text_or_empty(page.next),
+            waiting: u64::try_from(page.waiting).unwrap_or(u64::MAX),
         }))
     }
 

@@ -54,6 +54,10 @@ async fn tell<S: IntakeStore>(
                 return Some(ending);
             }
         };
+        let mut applications = applications;
+        if let Err(error) = handlers.app.estimate(applications.iter_mut()).await {
+            return Some(error.into());
+        }
         let told = applications.iter().map(|application| Change {
             application: Some(handlers.shown(rpc, application)),
         });

@@ -14,6 +14,7 @@ use lgpki_domain::{
     ApplicationId, BodyCode, Digest, RequestId, Serial, Timestamp, application::State,
 };
 use lgpki_store::{StoreError, View};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::ports::Lane;
 
@@ -25,13 +26,17 @@ use super::{
     recent::Recent,
     record::{Claim, Record, RenewalOf, STATES, number},
     tables::{APPLICATION, LONG, ORIGIN},
+    waitlist::Waitlist,
 };
 
 /// All applications.
 #[derive(Debug, Default)]
 pub(crate) struct Applications {
     live: BTreeMap<ApplicationId, Live>,
-    queue: Lanes,
+    /// What waits for an examiner or the issuer. Readers look at it too, and tell it what is not durable.
+    waitlist: Mutex<Waitlist>,
+    /// What waits for lifecycle.
+    ending: BTreeSet<Turn>,
     issuing: Lanes,
     /// Issued and not handed over, by time of issue.
     issued: BTreeSet<(Timestamp, ApplicationId)>,
@@ -55,7 +60,7 @@ struct Live {
     held: Held,
 }
 
-/// The place of an application in the queue, or among the claimed: urgent ones first, then by the
+/// The place of an application among the revocations, or among the claimed: urgent ones first, then by the
 /// entry that brought them there; of one entry, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
@@ -74,7 +79,7 @@ impl Turn {
     }
 }
 
-/// The two queues' turns.
+/// The claimed of the two queues.
 #[derive(Debug, Default)]
 struct Lanes {
     certificates: BTreeSet<Turn>,
@@ -101,9 +106,11 @@ impl Lanes {
 pub(crate) type Corrupt = String;
 
 impl Applications {
-    pub(crate) fn load(view: &View<'_>) -> Result<Self, StoreError> {
+    /// All applications of the tables; in the order and at the pace of those `before`.
+    pub(crate) fn load(view: &View<'_>, before: &Self) -> Result<Self, StoreError> {
         let mut all = Self {
             recent: Recent::starting_at(view.next_index()),
+            waitlist: Mutex::new(before.waitlist().emptied()),
             ..Self::default()
         };
         all.load_origins(view)?;
@@ -113,6 +120,7 @@ impl Applications {
             all.count(&record.state, true);
             if record.is_live() {
                 all.enter(id, &record);
+                all.waitlist.get_mut().follow(id, &record, None, None);
                 let held = Held::default();
                 all.live.insert(id, Live { record, held });
             }
@@ -236,7 +244,15 @@ impl Applications {
 
     /// Whether any application of the queue waits to be claimed.
     pub(crate) fn is_queued(&self, lane: Lane) -> bool {
-        !self.queue.of(lane).is_empty()
+        match lane {
+            Lane::Certificates => !self.waitlist().nothing_to_issue(),
+            Lane::Revocations => !self.ending.is_empty(),
+        }
+    }
+
+    /// The queues with an order.
+    pub(crate) fn waitlist(&self) -> MutexGuard<'_, Waitlist> {
+        self.waitlist.lock()
     }
 
     /// Claimed applications of a queue in order.
@@ -281,8 +297,8 @@ impl Applications {
     /// Takes a live application into the orders of its state and lays its claim.
     fn enter(&mut self, id: ApplicationId, record: &Record) {
         match &record.state {
-            State::Queued { .. } => {
-                self.queue.for_record(record).insert(Turn::of(id, record));
+            State::Queued { .. } if Lane::of(record.sort) == Lane::Revocations => {
+                self.ending.insert(Turn::of(id, record));
             }
             State::Issuing { .. } => {
                 self.issuing.for_record(record).insert(Turn::of(id, record));
@@ -322,7 +338,7 @@ impl Applications {
     fn leave(&mut self, id: ApplicationId, record: &Record) {
         match &record.state {
             State::Queued { .. } => {
-                self.queue.for_record(record).remove(&Turn::of(id, record));
+                self.ending.remove(&Turn::of(id, record));
             }
             State::Issuing { .. } => {
                 self.issuing

@@ -83,6 +83,7 @@ impl From<IssueContent> for Issue {
             medium: issue.medium,
             public_key: issue.public_key,
             renews: issue.renews,
+            renews_until: issue.renews_until,
             subject: issue.subject,
         }
     }
@@ -111,6 +112,7 @@ pub(super) fn application(
         received_at: received.at,
         state: snapshot.record.state,
         log_index: snapshot.record.changed,
+        estimate: None,
     }
 }
 
@@ -134,6 +136,7 @@ fn content(content: &Recorded, extent: Extent) -> Content {
             mail_address: issue.mail_address.clone(),
             login_role: issue.login_role,
             renews: issue.renews,
+            renews_until: issue.renews_until,
         }),
         Recorded::Revoke(revoke) => Content::Revoke {
             serial: revoke.serial,

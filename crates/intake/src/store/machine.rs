@@ -29,7 +29,7 @@ impl Machine for IntakeMachine {
     type Event = IntakeEvent;
 
     const TABLES: &'static [&'static str] = tables::ALL;
-    const STATE_VERSION: u32 = 7;
+    const STATE_VERSION: u32 = 8;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
         match command {
@@ -190,7 +190,7 @@ impl Machine for IntakeMachine {
 
     fn load(&mut self, view: &View<'_>) -> Result<(), StoreError> {
         *self = Self {
-            applications: Applications::load(view)?,
+            applications: Applications::load(view, &self.applications)?,
             directories: Directories::load(view)?,
             limits: LimitsTable::load(view)?,
             addressees: Addressees::default(),

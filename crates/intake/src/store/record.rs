@@ -4,9 +4,12 @@
 //! CSR or a certificate: those stand in the log only.
 
 use lgpki_domain::{
-    BodyCode, CertificateKind, Digest, Serial, Timestamp,
+    BodyCode, CertificateKind, Digest, JstDate, Serial, Timestamp,
     application::{Approver, Sort, State},
 };
+
+/// The number of no day.
+const NO_DAY: i32 = i32::MIN;
 
 /// An application's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub(crate) struct Record {
     pub(crate) by_operator: bool,
     /// Index of `application.received`.
     pub(crate) received: u64,
+    /// Its time.
+    pub(crate) received_at: Timestamp,
     /// Index of the entry that last changed it.
     pub(crate) changed: u64,
     /// What it keeps others from applying for while it is open.
@@ -46,6 +51,8 @@ pub(crate) enum Claim {
 pub(crate) struct RenewalOf {
     /// The certificate.
     pub(crate) serial: Serial,
+    /// Its last day.
+    pub(crate) last_day: Option<JstDate>,
     /// How many operators must approve once lifecycle has opened it.
     pub(crate) needed: u32,
     /// Whether lifecycle knows how it ended.
@@ -108,6 +115,7 @@ impl Record {
         out.push(u8::from(self.urgent) | u8::from(self.by_operator) << 1);
         out.extend_from_slice(&branch_bytes(self.branch));
         out.extend_from_slice(&self.received.to_be_bytes());
+        out.extend_from_slice(&self.received_at.as_millis().to_be_bytes());
         out.extend_from_slice(&self.changed.to_be_bytes());
         match &self.claim {
             Claim::Subject(digest) => {
@@ -132,6 +140,8 @@ impl Record {
             Some(renewal) => {
                 out.push(1 + u8::from(renewal.closed));
                 out.extend_from_slice(renewal.serial.as_bytes());
+                let last_day = renewal.last_day.map_or(NO_DAY, JstDate::number);
+                out.extend_from_slice(&last_day.to_be_bytes());
                 out.extend_from_slice(&renewal.needed.to_be_bytes());
             }
         }
@@ -179,6 +189,7 @@ impl Record {
             number => Some(body_code(number)?),
         };
         let received = rest.long()?;
+        let received_at = Timestamp::from_millis(i64::from_be_bytes(rest.take()?));
         let changed = rest.long()?;
         let claim = match rest.byte()? {
             0 => Claim::Subject(Digest(rest.take()?)),
@@ -197,6 +208,10 @@ impl Record {
             0 => None,
             mark @ (1 | 2) => Some(RenewalOf {
                 serial: rest.serial()?,
+                last_day: match i32::from_be_bytes(rest.take()?) {
+                    NO_DAY => None,
+                    number => Some(JstDate::from_number(number)),
+                },
                 needed: rest.number()?,
                 closed: mark == 2,
             }),
@@ -211,6 +226,7 @@ impl Record {
             urgent,
             by_operator,
             received,
+            received_at,
             changed,
             claim,
             certificate,
@@ -366,6 +382,7 @@ mod tests {
                 urgent: n % 2 == 0,
                 by_operator: n % 3 == 0,
                 received: 7,
+                received_at: at,
                 changed: u64::MAX,
                 claim: if n % 2 == 0 {
                     Claim::Subject(Digest([3; 32]))
@@ -378,6 +395,7 @@ mod tests {
                 }),
                 renewal: (n % 4 > 0).then_some(RenewalOf {
                     serial,
+                    last_day: (n % 4 > 1).then(|| "2011-02-03".parse().unwrap()),
                     needed: 2,
                     closed: n % 4 == 2,
                 }),

@@ -67,6 +67,7 @@ pub(super) fn renewal_of(body: &ReceivedBody) -> Option<RenewalOf> {
     match &body.content {
         Content::Issue(issue) if body.sort == Sort::Renew => issue.renews.map(|serial| RenewalOf {
             serial,
+            last_day: issue.renews_until,
             needed: body.approvals_needed,
             closed: false,
         }),

@@ -3,6 +3,7 @@
 mod addressees;
 pub(crate) mod conformance;
 pub(crate) mod fixtures;
+mod queues;
 mod reopening;
 mod scenario;
 
@@ -55,6 +56,8 @@ on_every_engine! {
     a_certificate_issued_behind_the_standings_is_in_the_way,
     answers_that_do_not_fit_change_nothing,
     limits_change_once_for_each_revision_seen,
+    what_waits_for_an_examiner_is_listed_in_its_order,
+    the_queues_can_be_put_into_another_order,
     listings_filter_and_page,
     directory_changes_happen_all_or_none,
     a_renamed_unit_takes_its_accounts_along,

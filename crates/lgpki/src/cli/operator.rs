@@ -11,7 +11,7 @@ use super::{AddresseeDesk, Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Re
 /// What the operator does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum OperatorCommand {
-    /// List the applications that wait for examination, oldest first.
+    /// List the applications that wait for examination, in the order in which to take them.
     List {
         /// How many at most.
         #[arg(long, default_value_t = 100)]
@@ -149,6 +149,19 @@ pub(crate) enum OperatorCommand {
         #[arg(long)]
         apply: bool,
     },
+    /// Show how long the queues are and when they will be clear, or why an application stands where it
+    /// stands.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  lgpki operator --as offices/operator-1 queue\n  \
+                            lgpki operator queue explain 01ARZ3NDEKTSV4RRFFQ69G5FAV\n\nClasses: emergency (a lost key), \
+                            overdue (waited past its patience), at-risk (would expire before its turn), share (its branch's \
+                            turn), oldest (received first), reserve (no date, reserved share)."
+    )]
+    Queue {
+        #[command(subcommand)]
+        command: Option<QueueCommand>,
+    },
     /// Show how many applications may enter, or change it at once and for good.
     #[command(
         after_help = "Examples:\n  lgpki operator --as offices/operator-1 limits\n  \
@@ -172,6 +185,16 @@ pub(crate) enum OperatorCommand {
     /// Bodies, branches, organizations and accounts.
     #[command(subcommand)]
     Directory(DirectoryCommand),
+}
+
+/// What is asked of the queues.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Say why an application stands where it stands.
+    Explain {
+        /// Its number.
+        id: ApplicationId,
+    },
 }
 
 /// Reads `NAME=NUMBER`.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use lgpki_domain::CertificateKind;
 use lgpki_proto::v1;
 
+use super::queue::estimate_line;
 use crate::output::{sheet, table};
 
 /// The contract's enum names without their prefix, in the spelling of the command line.
@@ -114,6 +115,24 @@ pub(crate) struct ApplicationView {
     login_role: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate: Option<EstimateView>,
+    /// Why it stands where it stands, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct EstimateView {
+    earliest: String,
+    latest: String,
+}
+
+impl ApplicationView {
+    /// The same with why it stands where it stands.
+    pub(crate) fn standing_there(self, queue: Option<serde_json::Value>) -> Self {
+        Self { queue, ..self }
+    }
 }
 
 #[derive(Serialize)]
@@ -160,6 +179,11 @@ impl From<&v1::Application> for ApplicationView {
                 a.revocation_reason().as_str_name(),
                 "REVOCATION_REASON_",
             ),
+            estimate: a.estimate.as_ref().map(|estimate| EstimateView {
+                earliest: estimate.earliest.clone(),
+                latest: estimate.latest.clone(),
+            }),
+            queue: None,
         }
     }
 }
@@ -235,6 +259,7 @@ pub(crate) fn application_sheet(a: &v1::Application) -> String {
         ("approvals", approvals),
         ("branch's examination", examined.unwrap_or_default()),
         ("received", short_time(&view.received_at)),
+        ("will be issued", estimate_line(a.estimate.as_ref())),
         ("certificate", view.serial),
     ])
 }

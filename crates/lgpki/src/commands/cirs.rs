@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 use super::{
     addressee,
     application::{ApplicationView, application_sheet, applications_table, standing, state},
-    inventory, notices, renew, submit,
+    inventory, notices, queue, renew, submit,
 };
 use crate::{
     cli::{CirsCommand, OfficeArgs},
@@ -47,7 +47,7 @@ async fn carry_out(
         CirsCommand::Submit(args) => submit::run(office, *args, output).await,
         CirsCommand::Status { id, request_id } => {
             let named = named(office, id, request_id)?;
-            show(&mut client, named, output).await
+            show(office, named, output).await
         }
         CirsCommand::List { states, most } => list(&mut client, &states, most, output).await,
         CirsCommand::Watch { ids, timeout } => {
@@ -122,23 +122,37 @@ fn named(
 
 /// Shows one application.
 pub(crate) async fn show(
-    client: &mut ApplicationServiceClient<Channel>,
+    office: &Office,
     request: v1::GetApplicationRequest,
     output: Output,
 ) -> Result<(), CommandError> {
-    one(
-        client
-            .get_application(request)
-            .await?
-            .into_inner()
-            .application,
-        output,
-    )
+    let answer = ApplicationServiceClient::new(office.channel())
+        .get_application(request)
+        .await?;
+    let application = there(answer.into_inner().application)?;
+    // What can still change says why it stands where it stands.
+    let why = match &application.estimate {
+        Some(_) => Some(queue::explain(office.channel(), application.id.clone()).await?),
+        None => None,
+    };
+    let view = ApplicationView::from(&application);
+    let view = view.standing_there(why.as_ref().map(queue::explained));
+    output.result(&view, || {
+        let sheet = application_sheet(&application);
+        match why {
+            Some(why) => format!("{sheet}\n\n{}", why.words),
+            None => sheet,
+        }
+    });
+    Ok(())
+}
+
+fn there(application: Option<v1::Application>) -> Result<v1::Application, CommandError> {
+    application.ok_or_else(|| CommandError::new("the server answered without an application"))
 }
 
 fn one(application: Option<v1::Application>, output: Output) -> Result<(), CommandError> {
-    let application = application
-        .ok_or_else(|| CommandError::new("the server answered without an application"))?;
+    let application = there(application)?;
     output.result(&ApplicationView::from(&application), || {
         application_sheet(&application)
     });

@@ -1,11 +1,12 @@
 //! `lgpki operator`: examination, certificates, CRLs.
 
+use std::collections::HashSet;
+
 use lgpki_domain::{ApplicationId, BodyCode, Serial};
 use lgpki_proto::{
     convert::wire,
     v1::{
-        self, application_service_client::ApplicationServiceClient,
-        certificate_service_client::CertificateServiceClient, examination_outcome::Outcome,
+        self, certificate_service_client::CertificateServiceClient, examination_outcome::Outcome,
         examination_service_client::ExaminationServiceClient, submit_application_request::Content,
     },
 };
@@ -17,7 +18,7 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    bulk, cirs, directory, forecast, inventory, limits, notices, rebuild, status, submit,
+    bulk, cirs, directory, forecast, inventory, limits, notices, queue, rebuild, status, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -51,8 +52,7 @@ async fn carry_out(
                 id: id.to_string(),
                 ..Default::default()
             };
-            let mut client = ApplicationServiceClient::new(office.channel());
-            cirs::show(&mut client, request, output).await
+            cirs::show(office, request, output).await
         }
         OperatorCommand::Approve { ids, all } => {
             let ids = if all {
@@ -117,6 +117,7 @@ async fn carry_out(
         }
         OperatorCommand::RebuildInventory { apply } => rebuild::run(office, apply, output).await,
         OperatorCommand::Status => status::show(office, output).await,
+        OperatorCommand::Queue { command } => queue::run(office, command, output).await,
         OperatorCommand::Limits { set } => limits::run(office, &set, output).await,
         OperatorCommand::Authorities => authorities(office, output).await,
         OperatorCommand::EraseExaminerName { id } => {
@@ -204,6 +205,8 @@ async fn waiting(
     desk: &mut ExaminationServiceClient<Channel>,
 ) -> Result<Vec<String>, CommandError> {
     let mut ids = Vec::new();
+    // The order moves on between two pages, so that one may come twice.
+    let mut known = HashSet::new();
     let mut page_token = String::new();
     loop {
         let request = v1::ListExaminationsRequest {
@@ -211,7 +214,8 @@ async fn waiting(
             page_token,
         };
         let page = desk.list_examinations(request).await?.into_inner();
-        ids.extend(page.applications.into_iter().map(|a| a.id));
+        let found = page.applications.into_iter().map(|a| a.id);
+        ids.extend(found.filter(|id| known.insert(id.clone())));
         page_token = page.next_page_token;
         if page_token.is_empty() {
             return Ok(ids);

@@ -10,14 +10,14 @@ use lgpki_proto::v1::{
 use lgpki_runtime::clock::SystemClock;
 use serde_json::json;
 
-use super::{application::short_time, operator::CrlView};
+use super::{application::short_time, operator::CrlView, queue};
 use crate::{
     error::CommandError,
     office::Office,
     output::{Output, table},
 };
 
-/// Shows CRLs, alarms and what waits for examination.
+/// Shows CRLs, alarms, what waits and how far estimates were wrong.
 pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandError> {
     let authorities = CertificateServiceClient::new(office.channel())
         .list_authorities(v1::ListAuthoritiesRequest {})
@@ -33,6 +33,7 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
         .await?
         .into_inner()
         .waiting;
+    let queues = queue::queues(office).await?;
     let now = SystemClock.now();
     let crls: Vec<_> = authorities.iter().flat_map(|of| &of.crls).collect();
     let alarms: Vec<_> = authorities
@@ -50,6 +51,7 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
             "message": alarm.message,
         })).collect::<Vec<_>>(),
         "waiting_for_examination": waiting,
+        "queue": queue::overview(&queues),
     });
     output.result(&value, || {
         let lists = table(
@@ -81,7 +83,8 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
                 }),
             )
         };
-        format!("{lists}\n\n{troubles}\n\nwaiting for examination: {waiting}")
+        let queues = queue::overview_tables(&queues);
+        format!("{lists}\n\n{troubles}\n\nwaiting for examination: {waiting}\n{queues}")
     });
     if !alarms.is_empty() {
         output.say(format!("{} alarms: somebody must look", alarms.len()));

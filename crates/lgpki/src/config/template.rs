@@ -105,6 +105,16 @@ presume_delivery_days = 30      # after which a certificate never confirmed coun
 [intake.examination]
 {examination}
 
+# In which order what waits is examined and issued, and what the estimated times go by.
+[intake.queue]
+order = "fair"                  # or to compare with: "fifo", "fifo-passing", "earliest-expiry"
+opens = "09:00"                 # the examiners' hours on business days; the office holidays are known
+closes = "17:00"
+closed_days = []                # further days without examiners, such as "2011-02-14"
+examiners = 4
+per_examiner = 60               # applications that one of them examines in a business day
+signatures_per_second = 100     # until it is measured
+
 [intake.dispatch]
 batch = 256                     # orders in one batch to the issuer, 1 to 500
 parallel = 2                    # batches under way at the same time

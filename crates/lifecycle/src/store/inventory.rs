@@ -56,6 +56,8 @@ struct Book {
     listed: BTreeMap<Serial, (Listed, u64)>,
     /// When the latest of them was revoked.
     latest: Option<Timestamp>,
+    /// When the first of their certificates expires: until then none may leave.
+    first_expiry: Option<Timestamp>,
     /// The serial numbers revoked since the oldest base, by the index of the entry.
     recent: BTreeMap<u64, Serial>,
     /// The entry of the last key compromise.
@@ -69,6 +71,15 @@ impl Book {
     /// only ever rise.
     fn may_leave(newest: Option<&CrlPublished>, entry: &Listed, index: u64) -> bool {
         newest.is_some_and(|crl| index < crl.reflects && entry.not_after < crl.this_update)
+    }
+
+    /// Lets go of what need not be listed after this CRL; looks at every entry.
+    fn drop_expired(&mut self, newest: &CrlPublished) {
+        self.listed
+            .retain(|_, (entry, index)| !Self::may_leave(Some(newest), entry, *index));
+        let entries = || self.listed.values().map(|(entry, _)| entry);
+        self.latest = entries().map(|entry| entry.at).max();
+        self.first_expiry = entries().map(|entry| entry.not_after).min();
     }
 }
 
@@ -131,6 +142,8 @@ impl Inventory {
             if !Book::may_leave(book.chain.newest(), &entry, revoked.index) {
                 book.listed.insert(serial, (entry, revoked.index));
                 book.latest = book.latest.max(Some(entry.at));
+                let first = book.first_expiry.unwrap_or(entry.not_after);
+                book.first_expiry = Some(first.min(entry.not_after));
             }
             if revoked.index >= book.chain.oldest_base() {
                 book.recent.insert(revoked.index, serial);
@@ -158,10 +171,9 @@ impl Inventory {
         recorded_at: Timestamp,
     ) -> &Chain {
         let book = self.books.entry(series).or_default();
-        if crl.base.is_none() {
-            book.listed
-                .retain(|_, (entry, index)| !Book::may_leave(Some(&crl), entry, *index));
-            book.latest = book.listed.values().map(|(entry, _)| entry.at).max();
+        let some_may_leave = book.first_expiry.is_some_and(|at| at < crl.this_update);
+        if crl.base.is_none() && some_may_leave {
+            book.drop_expired(&crl);
         }
         book.chain.take(crl, recorded_at);
         let oldest = book.chain.oldest_base();

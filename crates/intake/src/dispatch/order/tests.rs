@@ -41,6 +41,7 @@ fn claimed(content: Content, sort: Sort) -> Claimed {
             received_at: T,
             state: State::Issuing { at: T, attempt: 2 },
             log_index: 9,
+            estimate: None,
         },
         attempt: 2,
     }
@@ -49,6 +50,7 @@ fn claimed(content: Content, sort: Sort) -> Claimed {
 fn issue() -> IssueContent {
     IssueContent {
         renews: None,
+        renews_until: None,
         kind: CertificateKind::OfficialDuty,
         subject: subject(),
         csr: Vec::new(),

@@ -15,6 +15,7 @@ use crate::{
         renewals::renewal_of,
         step::{Step, advance},
         tables::{APPLICATION, LONG, ORIGIN},
+        waitlist::Waitlist,
     },
     subject_key::subject_key,
 };
@@ -44,6 +45,7 @@ pub(super) fn new_record(body: &ReceivedBody, actor: &str, claim: Claim, at: At)
         changed: at.index,
         claim,
         certificate: None,
+        received_at: at.time,
         renewal,
         state: match body.approvals_needed {
             // A renewal waits until lifecycle has opened it.
@@ -87,6 +89,7 @@ impl Applications {
         write(tables, id, &record);
         self.count(&record.state, true);
         self.enter(id, &record);
+        self.waitlist.get_mut().follow(id, &record, None, None);
         let held = Held {
             received: Some(HeldContent {
                 body: Arc::clone(body),
@@ -149,6 +152,8 @@ impl Applications {
         };
         self.leave(id, &live.record);
         self.count(&live.record.state, false);
+        let awaited = Waitlist::awaited(&live.record);
+        let worked = matches!(step, Step::Claim | Step::Approve(_) | Step::Reject(_));
         match advance(live.record.state.clone(), at.time, step) {
             Ok(state) => live.record.state = state,
             Err(e) => debug_assert!(false, "{id}: {e}"),
@@ -156,6 +161,8 @@ impl Applications {
         live.record.changed = at.index;
         self.recent.note(at.index, live.record.branch, id);
         self.count(&live.record.state, true);
+        let waitlist = self.waitlist.get_mut();
+        waitlist.follow(id, &live.record, awaited, worked.then_some(at.time));
         write(tables, id, &live.record);
         if live.record.state.is_final() {
             self.release(id, &live.record.claim);

@@ -134,17 +134,22 @@ impl Applications {
     ) -> Decided {
         let mut claimed = Vec::new();
         let mut attempts = Vec::new();
-        let waiting = self.queue.of(lane).iter();
-        let waiting = waiting.filter_map(|turn| Some((turn, self.live.get(&turn.id)?)));
-        for (turn, live) in waiting.take(most) {
-            let mut found = live.snapshot(turn.id);
+        let first: Vec<ApplicationId> = match lane {
+            Lane::Certificates => self.waitlist().to_issue(most, at),
+            Lane::Revocations => self.ending.iter().take(most).map(|t| t.id).collect(),
+        };
+        for (id, live) in first
+            .into_iter()
+            .filter_map(|id| Some((id, self.live.get(&id)?)))
+        {
+            let mut found = live.snapshot(id);
             // What is queued can be claimed.
             let Ok(state) = advance(found.record.state.clone(), at, Step::Claim) else {
                 continue;
             };
             if let State::Issuing { attempt, .. } = &state {
                 attempts.push(Attempt {
-                    application: turn.id,
+                    application: id,
                     attempt: *attempt,
                 });
             }

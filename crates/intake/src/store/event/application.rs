@@ -94,6 +94,13 @@ pub(crate) struct Issue {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) renews: Option<Serial>,
+    /// That certificate's last day.
+    #[serde(
+        with = "optional_text",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) renews_until: Option<JstDate>,
     #[serde(with = "json::subject")]
     pub(crate) subject: Subject,
 }
@@ -370,6 +377,7 @@ impl ReceivedBody {
                     medium: issue.medium,
                     public_key: Vec::new(),
                     renews: issue.renews,
+                    renews_until: issue.renews_until,
                     subject: issue.subject.clone(),
                 }),
                 Content::Revoke(revoke) => Content::Revoke(revoke.clone()),

@@ -5,6 +5,7 @@ mod directories;
 mod examining;
 mod issuing;
 mod limits;
+pub(crate) mod queueing;
 mod reading;
 mod renewing;
 
@@ -39,6 +40,9 @@ pub(super) use self::{
         what_was_claimed_is_handed_out_again_only_after_its_release,
     },
     limits::limits_change_once_for_each_revision_seen,
+    queueing::{
+        the_queues_can_be_put_into_another_order, what_waits_for_an_examiner_is_listed_in_its_order,
+    },
     reading::{
         listings_filter_and_page, the_door_sees_what_the_store_knows,
         watchers_see_every_change_of_their_branch,

@@ -107,6 +107,7 @@ pub(crate) fn issue(n: u16) -> NewApplication {
         content_digest: Digest(digest),
         content: Content::Issue(IssueContent {
             renews: None,
+            renews_until: None,
             kind: CertificateKind::OfficialDuty,
             subject: Subject {
                 body: body("01001").names,

@@ -1,0 +1,150 @@
+//! The two queues with an order: looking at them, and what they need to know.
+
+use std::{collections::BTreeMap, fmt, future::Future, str::FromStr, sync::Arc};
+
+use lgpki_domain::{
+    ApplicationId, BodyCode, Timestamp,
+    order::{Class, Standing},
+};
+
+use super::Application;
+use crate::{error::StoreError, pace::Pace};
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// An examiner.
+    Examination,
+    /// The issuer.
+    Issue,
+}
+
+/// How far an application is from an examiner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// How many are taken before it: exact where that follows from few steps, else about as many.
+    pub ahead: u64,
+    /// How many wait.
+    pub waiting: u64,
+}
+
+/// Where a page of the examiners' queue ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    /// How many stood before and on it.
+    pub passed: usize,
+    /// The last one on it.
+    pub id: ApplicationId,
+}
+
+/// Such as `100.01ARZ3NDEKTSV4RRFFQ69G5FAV`.
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.passed, self.id)
+    }
+}
+
+impl FromStr for After {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = text.split_once('.').and_then(|(passed, id)| {
+            let (passed, id) = (passed.parse().ok()?, id.parse().ok()?);
+            Some(Self { passed, id })
+        });
+        read.ok_or_else(|| "it is no page token of this list".to_owned())
+    }
+}
+
+/// A page of the examiners' queue.
+#[derive(Clone, Debug)]
+pub struct Examinations {
+    /// In the order of the queue.
+    pub applications: Vec<Application>,
+    /// How many stand before the first of them.
+    pub before: usize,
+    /// Where it ended, if there is more.
+    pub next: Option<After>,
+    /// How many wait in all.
+    pub waiting: usize,
+}
+
+/// Why an application stands where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// What it waits for.
+    pub queue: Waits,
+    /// How many wait.
+    pub waiting: usize,
+    /// How many are taken before it, by the class for which each is.
+    pub ahead_by_class: BTreeMap<Class, usize>,
+    /// For which class it is taken itself.
+    pub class: Class,
+    /// When the certificate that it renews has expired.
+    pub expires: Option<Timestamp>,
+    /// What only the fair order knows.
+    pub standing: Option<Standing>,
+}
+
+impl Explained {
+    /// How many are taken before it.
+    #[must_use]
+    pub fn ahead(&self) -> usize {
+        self.ahead_by_class.values().sum()
+    }
+}
+
+/// A queue at one look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueLook {
+    /// How many wait.
+    pub waiting: usize,
+    /// Of the first, how many are taken for which class.
+    pub by_class: BTreeMap<Class, usize>,
+    /// When the one that has waited longest was received.
+    pub oldest: Option<Timestamp>,
+    /// Renewals of what expires until then are at risk.
+    pub at_risk_until: Option<Timestamp>,
+}
+
+/// What a store does with the two queues.
+pub trait QueueStore: Send + Sync + 'static {
+    /// Sets their order and the pace at which they are worked off; what waits is put into that order. Not
+    /// durable: the configuration says it at each start.
+    fn arrange(&self, pace: Arc<Pace>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Says how many certificates each branch holds; forgotten at a restart.
+    fn weigh(
+        &self,
+        branches: Vec<(BodyCode, u32)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The places of applications among what waits for an examiner, in the order asked for; those of
+    /// renewals that lifecycle is opening are where they will be. `None` for what waits for none.
+    fn places(
+        &self,
+        ids: Vec<ApplicationId>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Option<Place>>, StoreError>> + Send;
+
+    /// A page of what waits for an examiner, in its order, after `after`.
+    fn examinations(
+        &self,
+        after: Option<After>,
+        most: usize,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Examinations, StoreError>> + Send;
+
+    /// Why an application stands where it stands; `None` if it waits in neither queue.
+    fn explain(
+        &self,
+        id: ApplicationId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Option<Explained>, StoreError>> + Send;
+
+    /// The examiners' queue, and the issuer's.
+    fn queues(
+        &self,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<[QueueLook; 2], StoreError>> + Send;
+}

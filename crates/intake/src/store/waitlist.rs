@@ -1,0 +1,314 @@
+//! The two queues with an order: what waits for an examiner, and what waits for the issuer.
+//!
+//! They follow from the records of the open applications, so that a restart finds them again; which turns
+//! were taken before, and what branches hold, is memory and begins anew. Whatever leaves a queue because it
+//! was worked on counts as a turn; what is withdrawn or fails does not.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use lgpki_domain::{
+    ApplicationId, BodyCode, Timestamp,
+    application::{Sort, State},
+    order::{Claim, FairRules, Queue, Waiting},
+};
+
+use super::record::Record;
+use crate::{
+    pace::Pace,
+    ports::{After, Explained, Lane, Place, QueueLook, Waits},
+};
+
+/// In a queue no longer than this, a place is looked for by walking.
+const SHORT: usize = 192;
+/// How many of a queue a look at it counts by class.
+const LOOK: usize = 1_000;
+
+/// The queues.
+#[derive(Debug)]
+pub(crate) struct Waitlist {
+    pace: Arc<Pace>,
+    examination: Queue,
+    issue: Queue,
+}
+
+impl Default for Waitlist {
+    fn default() -> Self {
+        Self::new(Arc::new(Pace::default()))
+    }
+}
+
+impl Waitlist {
+    fn new(pace: Arc<Pace>) -> Self {
+        let empty = || Queue::new(pace.order(), FairRules::default());
+        Self {
+            examination: empty(),
+            issue: empty(),
+            pace,
+        }
+    }
+
+    /// Puts what waits into this order, to be worked off at this pace.
+    pub(crate) fn arrange(&mut self, pace: Arc<Pace>) {
+        let mut arranged = Self::new(pace);
+        for (from, to) in [
+            (&self.examination, &mut arranged.examination),
+            (&self.issue, &mut arranged.issue),
+        ] {
+            for waiting in from.iter() {
+                to.insert(*waiting);
+            }
+        }
+        *self = arranged;
+        self.note_lengths();
+    }
+
+    /// Empty queues of the same order and pace.
+    pub(crate) fn emptied(&self) -> Self {
+        Self::new(self.pace.clone())
+    }
+
+    /// Says what branches hold.
+    pub(crate) fn weigh(&mut self, branches: &[(BodyCode, u32)]) {
+        for (branch, certificates) in branches {
+            self.examination.weigh(Some(*branch), *certificates);
+            self.issue.weigh(Some(*branch), *certificates);
+        }
+    }
+
+    /// What an application waits for, if for one of these.
+    pub(crate) fn awaited(record: &Record) -> Option<Waits> {
+        match record.state {
+            State::Examining { .. } => Some(Waits::Examination),
+            State::Queued { .. } if Lane::of(record.sort) == Lane::Certificates => {
+                Some(Waits::Issue)
+            }
+            _ => None,
+        }
+    }
+
+    /// An application was received, or changed from waiting for `before`; `worked` is when it was worked on,
+    /// if that is why.
+    pub(crate) fn follow(
+        &mut self,
+        id: ApplicationId,
+        record: &Record,
+        before: Option<Waits>,
+        worked: Option<Timestamp>,
+    ) {
+        let after = Self::awaited(record);
+        if before == after {
+            return;
+        }
+        if let Some(queue) = before {
+            let at_risk = worked.and_then(|at| self.at_risk(queue, at));
+            let queue = self.queue_mut(queue);
+            match worked {
+                Some(at) => queue.serve(id, at, at_risk),
+                None => queue.remove(id),
+            };
+        }
+        if let Some(queue) = after {
+            self.queue_mut(queue).insert(waiting(id, record));
+        }
+        self.note_lengths();
+    }
+
+    /// Whether nothing waits for the issuer.
+    pub(crate) fn nothing_to_issue(&self) -> bool {
+        self.issue.is_empty()
+    }
+
+    /// The first of what waits for the issuer.
+    pub(crate) fn to_issue(&self, most: usize, at: Timestamp) -> Vec<ApplicationId> {
+        let in_order = self.issue.walk(at, self.at_risk(Waits::Issue, at));
+        in_order.take(most).map(|(waiting, _)| waiting.id).collect()
+    }
+
+    /// The next of what waits for an examiner, after `after`, and how many stand before them.
+    pub(crate) fn to_examine(
+        &self,
+        after: Option<After>,
+        most: usize,
+        at: Timestamp,
+    ) -> (usize, Vec<ApplicationId>) {
+        let at_risk = self.at_risk(Waits::Examination, at);
+        let mut in_order = self.examination.walk(at, at_risk);
+        let before = match after {
+            None => 0,
+            Some(last) if self.examination.get(last.id).is_some() => {
+                let place = in_order
+                    .by_ref()
+                    .position(|(waiting, _)| waiting.id == last.id);
+                place.map_or(0, |place| place + 1)
+            }
+            Some(last) => in_order.by_ref().take(last.passed).count(),
+        };
+        let ids = in_order.take(most).map(|(waiting, _)| waiting.id);
+        (before, ids.collect())
+    }
+
+    /// How many wait for an examiner.
+    pub(crate) fn examinations(&self) -> usize {
+        self.examination.len()
+    }
+
+    /// The places of these among what waits for an examiner, in the order asked for.
+    pub(crate) fn places(
+        &self,
+        asked: &[Option<(ApplicationId, &Record)>],
+        at: Timestamp,
+    ) -> Vec<Option<Place>> {
+        let asked: Vec<_> = asked
+            .iter()
+            .map(|one| one.filter(|(_, record)| is_before_examination(record)))
+            .map(|one| one.map(|(id, record)| waiting(id, record)))
+            .collect();
+        let mut coming: Vec<Waiting> = asked
+            .iter()
+            .flatten()
+            .filter(|one| self.examination.get(one.id).is_none())
+            .copied()
+            .collect();
+        coming.sort_unstable_by_key(|one| (one.received, one.id));
+        let length = self.examination.len() + coming.len();
+        let at_risk = self.at_risk(Waits::Examination, at);
+        let ranks: HashMap<ApplicationId, usize> = if length <= SHORT {
+            let mut queue = Cow::Borrowed(&self.examination);
+            for one in &coming {
+                queue.to_mut().insert(*one);
+            }
+            let in_order = queue.walk(at, at_risk).enumerate();
+            in_order.map(|(rank, (one, _))| (one.id, rank)).collect()
+        } else {
+            let rank = |one: &Waiting| {
+                // Of those that come together, each stands behind the one before it.
+                let together = coming
+                    .partition_point(|other| (other.received, other.id) < (one.received, one.id));
+                (one.id, self.examination.glance(one, at, at_risk) + together)
+            };
+            asked.iter().flatten().map(rank).collect()
+        };
+        let place = |one: Option<Waiting>| {
+            Some(Place {
+                ahead: u64::try_from(*ranks.get(&one?.id)?).unwrap_or(u64::MAX),
+                waiting: u64::try_from(length).unwrap_or(u64::MAX),
+            })
+        };
+        asked.into_iter().map(place).collect()
+    }
+
+    /// Why an application stands where it stands.
+    pub(crate) fn explain(&self, id: ApplicationId, at: Timestamp) -> Option<Explained> {
+        let waits = if self.examination.get(id).is_some() {
+            Waits::Examination
+        } else {
+            Waits::Issue
+        };
+        let queue = self.queue(waits);
+        let expires = queue.get(id)?.expires();
+        let at_risk = self.at_risk(waits, at);
+        if let Some(standing) = queue.explain(id, at, at_risk) {
+            return Some(Explained {
+                queue: waits,
+                waiting: queue.len(),
+                ahead_by_class: standing.ahead_by_class.clone(),
+                class: standing.class,
+                expires,
+                standing: Some(standing),
+            });
+        }
+        let mut ahead_by_class = BTreeMap::new();
+        for (waiting, class) in queue.walk(at, at_risk) {
+            if waiting.id == id {
+                return Some(Explained {
+                    queue: waits,
+                    waiting: queue.len(),
+                    ahead_by_class,
+                    class,
+                    expires,
+                    standing: None,
+                });
+            }
+            *ahead_by_class.entry(class).or_default() += 1;
+        }
+        None
+    }
+
+    /// A queue at one look.
+    pub(crate) fn look(&self, waits: Waits, at: Timestamp) -> QueueLook {
+        let queue = self.queue(waits);
+        let at_risk_until = self.at_risk(waits, at);
+        let mut by_class = BTreeMap::new();
+        for (_, class) in queue.walk(at, at_risk_until).take(LOOK) {
+            *by_class.entry(class).or_default() += 1;
+        }
+        QueueLook {
+            waiting: queue.len(),
+            by_class,
+            oldest: queue.iter().map(|waiting| waiting.received).min(),
+            at_risk_until,
+        }
+    }
+
+    fn at_risk(&self, waits: Waits, at: Timestamp) -> Option<Timestamp> {
+        let length = self.queue(waits).len();
+        self.pace.at_risk_until(waits, length, at)
+    }
+
+    const fn queue(&self, waits: Waits) -> &Queue {
+        match waits {
+            Waits::Examination => &self.examination,
+            Waits::Issue => &self.issue,
+        }
+    }
+
+    const fn queue_mut(&mut self, waits: Waits) -> &mut Queue {
+        match waits {
+            Waits::Examination => &mut self.examination,
+            Waits::Issue => &mut self.issue,
+        }
+    }
+
+    fn note_lengths(&self) {
+        for waits in [Waits::Examination, Waits::Issue] {
+            self.pace.note_length(waits, self.queue(waits).len());
+        }
+    }
+}
+
+/// Whether it waits for an examiner, or will once lifecycle has opened it.
+fn is_before_examination(record: &Record) -> bool {
+    match record.state {
+        State::Examining { .. } => true,
+        State::Received { .. } => record.renewal.is_some_and(|renewal| renewal.needed > 0),
+        _ => false,
+    }
+}
+
+/// An application as the orders see it.
+fn waiting(id: ApplicationId, record: &Record) -> Waiting {
+    let expires = record.renewal.and_then(|renewal| renewal.last_day);
+    let claim = match (record.sort, expires) {
+        (Sort::Abolish | Sort::Revoke, _) if record.urgent => Claim::EmergencyRevocation,
+        (Sort::Abolish | Sort::Revoke, _) => Claim::Revocation,
+        (Sort::Renew, Some(last_day)) => Claim::Renewal {
+            expires: last_day.plus_days(1).start(),
+        },
+        (Sort::Issue | Sort::Renew, _) => Claim::New,
+    };
+    let received = match record.state {
+        // An attempt that came to nothing does not go before everybody again.
+        State::Queued { at, attempt } if attempt > 1 => at,
+        _ => record.received_at,
+    };
+    Waiting {
+        id,
+        branch: record.branch,
+        received,
+        claim,
+    }
+}

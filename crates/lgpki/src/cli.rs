@@ -18,7 +18,9 @@ pub(crate) use addressee::{
 };
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
-pub(crate) use inventory::{Apart, CertificateArgs, ForecastArgs, ListArgs, NoticesArgs, Span};
+pub(crate) use inventory::{
+    Apart, CertificateArgs, ForecastArgs, ListArgs, NoticesArgs, SlotsArgs, Span,
+};
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand, QueueCommand, RevokeManyArgs};
 pub(crate) use renew::RenewArgs;

@@ -18,6 +18,7 @@ mod queue;
 mod rebuild;
 mod renew;
 mod serve;
+mod slots;
 mod status;
 mod submit;
 mod surge;

@@ -6,3 +6,4 @@
 mod listing;
 mod paths;
 mod renewal;
+mod slots;

@@ -96,9 +96,11 @@ pub(crate) enum CirsCommand {
     #[command(
         after_help = "Examples:\n  lgpki cirs renew 4d62828befea89b3ab79b7ec4bdbc316 --form mayor.json --examined-by 総務課長\n  \
                             lgpki cirs renew --all-due --media cards/* --examined-by 総務課長\n  \
-                            lgpki cirs renew --all-due --media cards/* --examined-by 総務課長 --destroy-keys --media-pin-file pin\n\n\
+                            lgpki cirs renew --all-due --media cards/* --examined-by 総務課長 --destroy-keys --media-pin-file pin\n  \
+                            lgpki cirs renew --all-due --in-slot --media cards/* --examined-by 総務課長 --destroy-keys\n\n\
                             --all-due shows what it would do; with --destroy-keys it formats each medium, makes a new key pair \
-                            and submits. Run again, it goes on where it stopped."
+                            and submits. Run again, it goes on where it stopped. --in-slot takes only what has its slot today \
+                            (see `lgpki cirs renewals`)."
     )]
     Renew(Box<RenewArgs>),
     /// Withdraw an application that has not been claimed for issue.

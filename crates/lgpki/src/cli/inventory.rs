@@ -123,6 +123,23 @@ pub(crate) struct ForecastArgs {
     pub(crate) csv: Option<PathBuf>,
 }
 
+/// Which days, and how they are shown.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SlotsArgs {
+    /// What a bar stands for.
+    #[arg(long, value_enum, default_value_t = Span::Day)]
+    pub(crate) by: Span,
+    /// The first day; today if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<JstDate>,
+    /// The last day; the last with a slot if not given.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<JstDate>,
+    /// Write the chart to this file, SVG.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
 pub(super) fn kind(text: &str) -> Result<CertificateKind, String> {
     CertificateKind::parse(text).ok_or_else(|| {
         let names = CertificateKind::ALL.map(CertificateKind::name);

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use lgpki_domain::{ApplicationId, BodyCode, CertificateKind, Digest, JstDate, Serial};
 
-use super::{AddresseeDesk, Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason};
+use super::{AddresseeDesk, Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason, SlotsArgs};
 
 /// What the operator does.
 #[derive(Debug, Subcommand)]
@@ -83,6 +83,13 @@ pub(crate) enum OperatorCommand {
                             lgpki operator forecast --branch 01001 --group kind\n\nRevoked certificates are counted apart."
     )]
     Forecast(Box<ForecastArgs>),
+    /// Show how the business days are loaded with renewal slots: in the terminal, as SVG.
+    #[command(
+        after_help = "Examples:\n  lgpki operator --as offices/operator-1 slots --by week\n  \
+                            lgpki operator slots --from 2010-08-01 --to 2011-02-28 --by day --svg slots.svg\n\nLight bars: applications \
+                            expected without a slot. [lifecycle.slots] in lgpki.toml says what can be examined in a day."
+    )]
+    Slots(SlotsArgs),
     /// Show one certificate.
     Certificate {
         /// Its serial number.

@@ -25,6 +25,9 @@ pub(crate) struct RenewArgs {
     /// Renew every due certificate whose key medium is at hand.
     #[arg(long, requires = "media")]
     pub(crate) all_due: bool,
+    /// Only if its slot is today, with the slot's token: the quotas of admission do not hold it up.
+    #[arg(long)]
+    pub(crate) in_slot: bool,
     /// The media at hand, each a directory that stands for a card; for --all-due.
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "all_due")]
     pub(crate) media: Vec<PathBuf>,

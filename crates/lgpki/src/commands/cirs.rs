@@ -172,6 +172,7 @@ pub(crate) async fn apply(
     let answer = answer.into_inner();
     let id = answer.application.as_ref().map(|a| a.id.clone());
     one(answer.application, output)?;
+    renew::slot::tell(answer.slot.as_ref(), output);
     if answer.repeated {
         output.say("submitted before, nothing new was stored; to apply anew give --request-id");
     }

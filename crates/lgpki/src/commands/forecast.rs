@@ -151,6 +151,7 @@ impl Forecast {
         let labels: Vec<String> = self.buckets.iter().map(label).collect();
         let chart = |row: &Row| Chart {
             name: row.name(),
+            beside: "revoked",
             bars: labels
                 .iter()
                 .zip(row.unrevoked.iter().zip(&row.revoked))
@@ -175,7 +176,7 @@ impl Forecast {
     }
 }
 
-fn write(path: &Path, bytes: &[u8], output: Output) -> Result<(), CommandError> {
+pub(super) fn write(path: &Path, bytes: &[u8], output: Output) -> Result<(), CommandError> {
     fs::write(path, bytes).map_err(|e| CommandError::file("write", path, &e))?;
     output.say(format!("wrote {}", path.display()));
     Ok(())

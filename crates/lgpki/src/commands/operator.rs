@@ -18,7 +18,8 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    bulk, cirs, directory, forecast, inventory, limits, notices, queue, rebuild, status, submit,
+    bulk, cirs, directory, forecast, inventory, limits, notices, queue, rebuild, slots, status,
+    submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -81,6 +82,7 @@ async fn carry_out(
             notices::run(office, branch.map(|b| b.to_string()), which, output).await
         }
         OperatorCommand::Forecast(args) => forecast::run(office, *args, output).await,
+        OperatorCommand::Slots(args) => slots::run(office, args, output).await,
         OperatorCommand::Certificate { serial } => {
             let certificate = certificate(office, serial).await?;
             output.result(&CertificateView::from(&certificate), || {

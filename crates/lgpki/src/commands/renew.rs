@@ -1,6 +1,7 @@
 //! `lgpki cirs renewals` and `cirs renew`: what is due, and applying for it (R2, R3).
 
 mod media;
+pub(super) mod slot;
 
 use std::fs;
 
@@ -54,6 +55,8 @@ struct Renewal {
     opens: JstDate,
     last_day: JstDate,
     standing: Standing,
+    /// When it is advised.
+    slot: Option<v1::RenewalInfo>,
 }
 
 /// What it is for machines.
@@ -65,6 +68,17 @@ struct RenewalView {
     opens: String,
     expires: String,
     standing: Standing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slot: Option<SlotView>,
+}
+
+/// A slot for machines.
+#[derive(Serialize)]
+struct SlotView {
+    day: String,
+    opens: String,
+    closes: String,
+    missed: u32,
 }
 
 impl Renewal {
@@ -82,7 +96,15 @@ impl Renewal {
             opens: window.opens(),
             last_day: window.last_day(),
             standing,
+            slot: None,
         })
+    }
+
+    /// The token of its slot; empty without one.
+    fn token(&self) -> String {
+        self.slot
+            .as_ref()
+            .map_or_else(String::new, |slot| slot.token.clone())
     }
 
     fn kind(&self) -> String {
@@ -97,6 +119,16 @@ impl Renewal {
             opens: self.opens.to_string(),
             expires: self.last_day.to_string(),
             standing: self.standing,
+            slot: self
+                .slot
+                .as_ref()
+                .filter(|slot| !slot.slot_day.is_empty())
+                .map(|slot| SlotView {
+                    day: slot.slot_day.clone(),
+                    opens: slot.slot_opens.clone(),
+                    closes: slot.slot_closes.clone(),
+                    missed: slot.missed,
+                }),
         }
     }
 
@@ -120,7 +152,12 @@ fn window(certificate: &v1::Certificate) -> Option<RenewalWindow> {
 
 /// Lists what is due, under renewal, or due within `days`.
 pub(crate) async fn list(office: &Office, days: u16, output: Output) -> Result<(), CommandError> {
-    let found = renewals(office, days).await?;
+    let today = office::today();
+    let mut found = renewals(office, days).await?;
+    let mut slots = slot::infos(office, None).await?;
+    for one in &mut found {
+        one.slot = slots.remove(&one.certificate.serial);
+    }
     let views: Vec<_> = found.iter().map(Renewal::view).collect();
     output.result(&views, || {
         let header = [
@@ -130,9 +167,26 @@ pub(crate) async fn list(office: &Office, days: u16, output: Output) -> Result<(
             "renew from",
             "expires",
             "standing",
+            "slot",
         ];
-        table(&header, found.iter().map(Renewal::row))
+        let rows = found.iter().map(|one| {
+            let mut row = one.row();
+            row.push(slot::shown(one.slot.as_ref(), today));
+            row
+        });
+        table(&header, rows)
     });
+    let today = today.to_string();
+    let in_slot = found.iter().filter(|one| {
+        let slot = one.slot.as_ref();
+        one.standing == Standing::Due && slot.is_some_and(|slot| slot.slot_day == today)
+    });
+    match in_slot.count() {
+        0 => {}
+        count => output.say(format!(
+            "{count} have their slot today: --in-slot lets them in at once"
+        )),
+    }
     let due = found.iter().filter(|one| one.standing == Standing::Due);
     match due.count() {
         0 => output.say("nothing is due"),
@@ -201,11 +255,16 @@ pub(crate) async fn run(
         }
         (None, None) => return Err(CommandError::new("--form or --csr is needed")),
     };
+    let slot_token = if args.in_slot {
+        slot::token(office, &serial, office::today()).await?
+    } else {
+        String::new()
+    };
     let content = v1::RenewContent {
         serial,
         csr,
         medium,
-        slot_token: String::new(),
+        slot_token,
     };
     let request = submit::build(office.branch()?, &args.examiner, Content::Renew(content))?;
     cirs::apply(office, request, "cirs watch", output).await

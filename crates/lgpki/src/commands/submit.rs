@@ -232,6 +232,10 @@ fn request_id(request: &v1::SubmitApplicationRequest) -> Result<RequestId, Comma
     if let Some(examination) = &mut request.examination {
         examination.examiner_name.clear();
     }
+    // Asked for anew, a token may differ.
+    if let Some(v1::submit_application_request::Content::Renew(renew)) = &mut request.content {
+        renew.slot_token.clear();
+    }
     // The derived form of a message lists every field in a fixed order.
     let digest = sha256(format!("{request:?}").as_bytes()).to_string();
     format!("cli-{}", &digest[..32])

@@ -9,11 +9,13 @@ const BLOCKS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█
 
 /// Bars under one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chart {
+pub(in crate::commands) struct Chart {
     /// Of whom; empty for all together.
-    pub(super) name: String,
-    /// Label, certificates not revoked, revoked ones.
-    pub(super) bars: Vec<(String, u32, u32)>,
+    pub(in crate::commands) name: String,
+    /// Label, what is counted, and what is counted beside it: revoked certificates, for one.
+    pub(in crate::commands) bars: Vec<(String, u32, u32)>,
+    /// What stands beside, in a word.
+    pub(in crate::commands) beside: &'static str,
 }
 
 fn longest(charts: &[Chart]) -> u64 {
@@ -35,8 +37,8 @@ pub(in crate::commands) fn grouped(number: u64) -> String {
     text
 }
 
-/// The charts for a terminal, all to one scale; revoked certificates stand behind as light blocks.
-pub(super) fn text(charts: &[Chart]) -> String {
+/// The charts for a terminal, all to one scale; what is counted beside stands behind as light blocks.
+pub(in crate::commands) fn text(charts: &[Chart]) -> String {
     let longest = longest(charts);
     let mut text = String::new();
     for chart in charts {
@@ -50,7 +52,8 @@ pub(super) fn text(charts: &[Chart]) -> String {
             text.extend((0..light).map(|_| '░'));
             let _ = write!(text, " {}", grouped(u64::from(*unrevoked)));
             if *revoked > 0 {
-                let _ = write!(text, " (+{} revoked)", grouped(u64::from(*revoked)));
+                let number = grouped(u64::from(*revoked));
+                let _ = write!(text, " (+{number} {})", chart.beside);
             }
             text.push('\n');
         }
@@ -76,7 +79,7 @@ const LEFT: usize = 120;
 const LENGTH: u64 = 560;
 
 /// The charts as one SVG document.
-pub(super) fn svg(title: &str, charts: &[Chart]) -> String {
+pub(in crate::commands) fn svg(title: &str, charts: &[Chart]) -> String {
     let longest = longest(charts);
     let lines: usize = charts
         .iter()
@@ -102,7 +105,8 @@ pub(super) fn svg(title: &str, charts: &[Chart]) -> String {
             y += STEP / 2;
         }
         for (label, unrevoked, revoked) in &chart.bars {
-            draw(&mut svg, y, label, (*unrevoked, *revoked, longest));
+            let beside = (*revoked, chart.beside);
+            draw(&mut svg, y, label, (*unrevoked, beside, longest));
             y += STEP;
         }
     }
@@ -110,7 +114,12 @@ pub(super) fn svg(title: &str, charts: &[Chart]) -> String {
     svg
 }
 
-fn draw(svg: &mut String, y: usize, label: &str, (unrevoked, revoked, longest): (u32, u32, u64)) {
+fn draw(
+    svg: &mut String,
+    y: usize,
+    label: &str,
+    (unrevoked, (revoked, beside), longest): (u32, (u32, &str), u64),
+) {
     let solid = u64::from(unrevoked) * LENGTH / longest;
     let light = u64::from(revoked) * LENGTH / longest;
     let (text, middle) = (y + 11, LEFT - 8);
@@ -131,7 +140,7 @@ fn draw(svg: &mut String, y: usize, label: &str, (unrevoked, revoked, longest): 
     }
     let mut number = grouped(u64::from(unrevoked));
     if revoked > 0 {
-        let _ = write!(number, " (+{} revoked)", grouped(u64::from(revoked)));
+        let _ = write!(number, " (+{} {beside})", grouped(u64::from(revoked)));
     }
     let x = x + 6;
     let _ = writeln!(
@@ -155,6 +164,7 @@ mod tests {
         let bar = |label: &str, unrevoked, revoked| (label.to_owned(), unrevoked, revoked);
         vec![Chart {
             name: String::from("a<b"),
+            beside: "revoked",
             bars: vec![
                 bar("2011-01", 480, 0),
                 bar("2011-02", 1, 240),

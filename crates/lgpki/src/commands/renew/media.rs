@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::{
     super::application::{ended, state},
-    Renewal, Standing, renewals,
+    Renewal, Standing, slot,
 };
 use crate::{
     cli::{Examiner, RenewArgs},
@@ -59,7 +59,12 @@ pub(super) async fn all_due(
     check_examiner(&args.examiner, office::today())?;
     let kit = kit::kit(&args.pc)?;
     let settings = kit.settings().map_err(kit::refused)?;
-    let plan = plan(&kit, office, &args.media, renewals(office, 0).await?)?;
+    let plan = plan(
+        &kit,
+        office,
+        &args.media,
+        slot::due(office, args.in_slot).await?,
+    )?;
     for remark in &plan.remarks {
         output.say(remark);
     }
@@ -211,7 +216,7 @@ async fn renew(
         serial: step.renewal.certificate.serial.clone(),
         csr: csr.into_bytes(),
         medium: wire(step.view.medium),
-        slot_token: String::new(),
+        slot_token: step.renewal.token(),
     };
     let request = submit::build(office.branch()?, &args.examiner, Content::Renew(content))?;
     let mut client = ApplicationServiceClient::new(office.channel());

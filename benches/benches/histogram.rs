@@ -136,6 +136,17 @@ fn of(c: &mut Criterion) -> Result<(), Failure> {
             });
         }
     }
+    let some = HistogramQuery {
+        from,
+        to: None,
+        bucket: Bucket::Week,
+        branch: None,
+        kinds: vec![CertificateKind::OfficialDuty, CertificateKind::Login],
+        grouping: Grouping::Branch,
+    };
+    group.bench_function("by week, each branch, two kinds", |b| {
+        b.iter(|| runtime.block_on(store.histogram(some.clone())));
+    });
     group.finish();
     Ok(())
 }

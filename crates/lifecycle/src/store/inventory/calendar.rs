@@ -3,6 +3,8 @@
 //! Every event changes the counters by one, so that a histogram is a walk over them and never over
 //! the certificates. Revoked certificates are counted apart. Nothing here knows the time.
 
+mod coarse;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -10,6 +12,7 @@ use std::{
 
 use lgpki_domain::{BodyCode, CertificateKind, JstDate};
 
+use self::coarse::Coarse;
 use super::super::{rebuild::Found, record::Held};
 use crate::ports::{Bucket, Grouping, Histogram, HistogramQuery, HistogramRow, Place};
 
@@ -31,13 +34,13 @@ pub(crate) struct Calendar {
 }
 
 /// The counters of one branch. Most of its days hold one certificate, so that all branches' cells of
-/// days are as many as the certificates; those of weeks and months, of all kinds together and under
-/// the first day of each, are a fraction of that, and answer where every branch is asked for.
+/// days are as many as the certificates; those of weeks and months answer where every branch is asked
+/// for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rows {
     days: Row,
-    weeks: Row,
-    months: Row,
+    weeks: Coarse,
+    months: Coarse,
 }
 
 /// Cells in ascending order of their keys. New certificates expire last, so that nearly every cell
@@ -152,7 +155,7 @@ impl Calendar {
         let day = held.not_after.jst_date();
         let of_day = key(day.number(), place(kind));
         let revoked = held.revoked.is_some();
-        let change = |cell: &mut Cell| {
+        let change_cell = |cell: &mut Cell| {
             let number = if revoked {
                 &mut cell.revoked
             } else {
@@ -160,12 +163,19 @@ impl Calendar {
             };
             *number = change(*number);
         };
-        self.all.change(of_day, change);
+        self.all.change(of_day, change_cell);
         let rows = self.branches.entry(held.branch).or_default();
-        rows.days.change(of_day, change);
-        rows.weeks.change(key(day.week_start().number(), 0), change);
-        rows.months
-            .change(key(day.month_start().number(), 0), change);
+        rows.days.change(of_day, change_cell);
+        for (bucket, begin, coarse) in [
+            (Bucket::Week, day.week_start(), &mut rows.weeks),
+            (Bucket::Month, day.month_start(), &mut rows.months),
+        ] {
+            coarse.change(
+                (coarse::number(bucket, begin), place(kind)),
+                revoked,
+                change,
+            );
+        }
     }
 
     /// What is counted for the days from `from` to `to`, of one branch or of all together.
@@ -204,10 +214,18 @@ impl Calendar {
             let rebuilt = rebuilt.branches.get(branch).unwrap_or(&nothing);
             let name = branch.map_or_else(|| "no branch".to_owned(), |code| code.to_string());
             live.days.compare(&rebuilt.days, (&name, true), found);
-            let (weeks, months) = (format!("{name} by week"), format!("{name} by month"));
-            live.weeks.compare(&rebuilt.weeks, (&weeks, false), found);
-            live.months
-                .compare(&rebuilt.months, (&months, false), found);
+            for (bucket, by, live, rebuilt) in [
+                (Bucket::Week, "by week", &live.weeks, &rebuilt.weeks),
+                (Bucket::Month, "by month", &live.months, &rebuilt.months),
+            ] {
+                if live == rebuilt {
+                    continue;
+                }
+                let name = format!("{name} {by}");
+                let (live, rebuilt) = (live.cells(bucket), rebuilt.cells(bucket));
+                live.0.compare(&rebuilt.0, (&name, true), found);
+                live.1.compare(&rebuilt.1, (&name, false), found);
+            }
         }
     }
 
@@ -334,33 +352,6 @@ impl Scale {
 
     /// The row of one branch, or of all together; none if nothing expires.
     fn sum(&self, row: &Row, branch: Option<BodyCode>) -> Option<HistogramRow> {
-        self.sum_parts([(row, 0..self.buckets.len())], branch)
-    }
-
-    /// The row of one branch, from its weeks or months where they tell it.
-    fn sum_all(&self, rows: &Rows, branch: Option<BodyCode>) -> Option<HistogramRow> {
-        let coarse = match self.bucket {
-            Bucket::Week => &rows.weeks,
-            Bucket::Month => &rows.months,
-            Bucket::Day => return self.sum(&rows.days, branch),
-        };
-        let Range { start, end } = self.whole;
-        if self.kinds != u32::MAX || start >= end {
-            return self.sum(&rows.days, branch);
-        }
-        let parts = [
-            (&rows.days, 0..start),
-            (coarse, start..end),
-            (&rows.days, end..self.buckets.len()),
-        ];
-        self.sum_parts(parts, branch)
-    }
-
-    fn sum_parts<const N: usize>(
-        &self,
-        parts: [(&Row, Range<usize>); N],
-        branch: Option<BodyCode>,
-    ) -> Option<HistogramRow> {
         let mut sum = HistogramRow {
             branch,
             kind: None,
@@ -368,20 +359,43 @@ impl Scale {
             revoked: Vec::with_capacity(self.buckets.len()),
         };
         let mut counted = 0;
-        for (row, buckets) in parts {
-            for stretch in self.stretches(row, buckets) {
-                let (mut unrevoked, mut revoked) = (0_u32, 0_u32);
-                for cell in stretch {
-                    let factor = self.factor(cell);
-                    counted |= factor;
-                    unrevoked = unrevoked.saturating_add(cell.unrevoked * factor);
-                    revoked = revoked.saturating_add(cell.revoked * factor);
-                }
-                sum.unrevoked.push(unrevoked);
-                sum.revoked.push(revoked);
+        for stretch in self.stretches(row, 0..self.buckets.len()) {
+            let (mut unrevoked, mut revoked) = (0_u32, 0_u32);
+            for cell in stretch {
+                let factor = self.factor(cell);
+                counted |= factor;
+                unrevoked = unrevoked.saturating_add(cell.unrevoked * factor);
+                revoked = revoked.saturating_add(cell.revoked * factor);
             }
+            sum.unrevoked.push(unrevoked);
+            sum.revoked.push(revoked);
         }
         (counted != 0).then_some(sum)
+    }
+
+    /// The row of one branch, from its weeks or months where they tell it; from its days where the
+    /// first or the last bucket is cut.
+    fn sum_all(&self, rows: &Rows, branch: Option<BodyCode>) -> Option<HistogramRow> {
+        let coarse = match self.bucket {
+            Bucket::Week => &rows.weeks,
+            Bucket::Month => &rows.months,
+            Bucket::Day => return self.sum(&rows.days, branch),
+        };
+        let Range { start, end } = self.whole;
+        let Some(begin) = self.buckets.get(start).filter(|_| start < end) else {
+            return self.sum(&rows.days, branch);
+        };
+        let mut sum = self.row(branch, None);
+        for edge in [0..start, end..self.buckets.len()] {
+            for (at, stretch) in edge.clone().zip(self.stretches(&rows.days, edge)) {
+                let asked = stretch.iter().filter(|cell| self.factor(cell) == 1);
+                asked.for_each(|cell| add(&mut sum, at, cell));
+            }
+        }
+        let number = coarse::number(self.bucket, *begin);
+        coarse.add(&mut sum, start..end, (number, self.kinds));
+        let counts = |numbers: &[u32]| numbers.iter().any(|number| *number > 0);
+        (counts(&sum.unrevoked) || counts(&sum.revoked)).then_some(sum)
     }
 
     /// A row for each kind that occurs.

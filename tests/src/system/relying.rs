@@ -24,8 +24,12 @@ pub struct RelyingParty {
     port: u16,
     authorities: BTreeMap<Authority, Vec<u8>>,
     crl: CrlOptions,
-    seen: Arc<Mutex<BTreeMap<Authority, Vec<Arc<RevocationList>>>>>,
+    seen: Seen,
+    deltas: Seen,
 }
+
+/// The lists of each CA, the oldest first.
+type Seen = Arc<Mutex<BTreeMap<Authority, Vec<Arc<RevocationList>>>>>;
 
 impl RelyingParty {
     pub(super) fn new(
@@ -38,6 +42,7 @@ impl RelyingParty {
             authorities,
             crl,
             seen: Arc::default(),
+            deltas: Arc::default(),
         }
     }
 
@@ -63,18 +68,31 @@ impl RelyingParty {
     /// the one seen before: another number is a higher one, and a later thisUpdate.
     #[must_use]
     pub fn crl(&self, authority: Authority) -> Option<Arc<RevocationList>> {
+        self.newest(authority, false)
+    }
+
+    /// The delta CRL that is published now beside that list, judged in the same way; none where there
+    /// is none.
+    #[must_use]
+    pub fn delta(&self, authority: Authority) -> Option<Arc<RevocationList>> {
+        self.newest(authority, true)
+    }
+
+    fn newest(&self, authority: Authority, delta: bool) -> Option<Arc<RevocationList>> {
         let series = CrlSeries {
             key: AuthorityKey::new(authority, 1),
             scope: self.crl.scopes().next().unwrap_or_default(),
         };
-        let body = self.fetch(&format!("/crl/{}", crl_file_of(series, false)))?;
-        if let Some(newest) = self.seen().get(&authority).and_then(|lists| lists.last())
+        let body = self.fetch(&format!("/crl/{}", crl_file_of(series, delta)))?;
+        let seen = if delta { &self.deltas } else { &self.seen };
+        if let Some(newest) = lock(seen).get(&authority).and_then(|lists| lists.last())
             && newest.der() == body
         {
             return Some(newest.clone());
         }
         let list = Arc::new(RevocationList::parse(&body).expect("a CRL"));
-        self.judge(authority, &list);
+        assert_eq!(list.summary().base.is_some(), delta, "{authority}");
+        self.judge(authority, &list, seen);
         Some(list)
     }
 
@@ -111,18 +129,21 @@ impl RelyingParty {
         Some(entry.status)
     }
 
-    /// Every CRL of a CA that was seen, the oldest first.
+    /// Every complete CRL of a CA that was seen, the oldest first.
     #[must_use]
     pub fn history(&self, authority: Authority) -> Vec<Arc<RevocationList>> {
-        self.seen().get(&authority).cloned().unwrap_or_default()
+        lock(&self.seen)
+            .get(&authority)
+            .cloned()
+            .unwrap_or_default()
     }
 
-    fn judge(&self, authority: Authority, list: &Arc<RevocationList>) {
+    fn judge(&self, authority: Authority, list: &Arc<RevocationList>, seen: &Seen) {
         let ca = Certificate::parse(self.authority(authority)).expect("a certificate");
         let key = ca.public_key().expect("a key");
         assert!(list.is_signed_by(key), "the {authority} CA did not sign it");
         let next = list.summary();
-        let mut seen = self.seen();
+        let mut seen = lock(seen);
         let lists = seen.entry(authority).or_default();
         if let Some(before) = lists.last().map(|list| list.summary()) {
             assert!(
@@ -132,8 +153,8 @@ impl RelyingParty {
         }
         lists.push(list.clone());
     }
+}
 
-    fn seen(&self) -> MutexGuard<'_, BTreeMap<Authority, Vec<Arc<RevocationList>>>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(seen: &Seen) -> MutexGuard<'_, BTreeMap<Authority, Vec<Arc<RevocationList>>>> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

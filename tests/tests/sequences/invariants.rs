@@ -60,6 +60,17 @@ pub(crate) async fn check(world: &mut World) {
         if let Some(newest) = lists.last() {
             list_and_inventory_agree(newest, &held);
         }
+        if let Some(delta) = world.system.relying().delta(authority) {
+            list_and_inventory_agree(&delta, &held);
+            let own = held.iter().filter(|(_, held)| held.authority == authority);
+            each_list_in_force_and_the_delta_tell_all(world, &delta, &lists, own);
+            let beside = a_delta_and_its_complete_list_say_the_same(&delta, &lists);
+            world.tally.count(if beside {
+                "a delta with its complete list"
+            } else {
+                "a delta alone"
+            });
+        }
     }
     responder_and_inventory_agree(world, &inventory, &held).await;
     // What was revoked stays so.
@@ -209,6 +220,63 @@ fn every_revoked_certificate_is_on_every_later_list<'a>(
             );
         }
     }
+}
+
+/// Whoever holds a complete list between a delta's base and its number learns of every revocation that
+/// was seen before the delta was made, until the certificate has expired (RFC 5280 §5.2.4).
+fn each_list_in_force_and_the_delta_tell_all<'a>(
+    world: &World,
+    delta: &RevocationList,
+    lists: &[Arc<RevocationList>],
+    held: impl Iterator<Item = (&'a Serial, &'a Held)>,
+) {
+    let told = delta.summary();
+    let base = told.base.expect("a delta has a base");
+    let usable =
+        |list: &&Arc<RevocationList>| (base..=told.number).contains(&list.summary().number);
+    let usable: Vec<_> = lists.iter().filter(usable).collect();
+    for (serial, held) in held {
+        let seen = world.revoked.get(serial);
+        let before = seen.is_some_and(|seen| *seen < told.this_update);
+        if !before || held.not_after < told.this_update || delta.find(*serial).is_some() {
+            continue;
+        }
+        for list in &usable {
+            assert!(
+                list.find(*serial).is_some(),
+                "{serial} is neither on {told:?} nor on {:?}",
+                list.summary()
+            );
+        }
+    }
+}
+
+/// A delta and the complete list issued with it have one number and one time and are made from one look:
+/// what stands on the delta stands on the list, and what the list has beyond the base, on the delta.
+/// Tells whether there is such a list; the number of a delta alone is no list's.
+fn a_delta_and_its_complete_list_say_the_same(
+    delta: &RevocationList,
+    lists: &[Arc<RevocationList>],
+) -> bool {
+    let told = delta.summary();
+    let numbered = |number| lists.iter().find(|list| list.summary().number == number);
+    let Some(beside) = numbered(told.number) else {
+        return false;
+    };
+    assert_eq!(beside.summary().this_update, told.this_update, "{told:?}");
+    for entry in delta.entries().map(Result::unwrap) {
+        assert_eq!(beside.find(entry.serial), Some(entry), "{told:?}");
+    }
+    if let Some(base) = told.base.and_then(numbered) {
+        for entry in beside.entries().map(Result::unwrap) {
+            let known = base.find(entry.serial).is_some();
+            assert!(
+                known || delta.find(entry.serial).is_some(),
+                "{entry:?} {told:?}"
+            );
+        }
+    }
+    true
 }
 
 /// RFC 5280 §3.3.

@@ -31,8 +31,12 @@ pub(crate) enum Act {
     Renew(u8),
     /// The branch applies for an abolition.
     Abolish(u8),
+    /// The operator has all CRLs published.
+    Publish,
     /// Seconds pass.
     Seconds(u8),
+    /// Hours pass, in which deltas come alone.
+    Hours(u8),
     /// Days pass.
     Days(u8),
     /// Months pass while the machines stand still.
@@ -65,7 +69,9 @@ fn any_act() -> impl Strategy<Value = Act> {
         3 => (any::<u8>(), reason).prop_map(|(which, reason)| Act::Revoke(which, reason)),
         2 => any::<u8>().prop_map(Act::Abolish),
         6 => any::<u8>().prop_map(Act::Renew),
+        1 => Just(Act::Publish),
         1 => (1..120_u8).prop_map(Act::Seconds),
+        2 => (4..20_u8).prop_map(Act::Hours),
         2 => (1..3_u8).prop_map(Act::Days),
         4 => (1..16_u8).prop_map(Act::Months),
     ]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use lgpki_domain::{JstDate, RenewalWindow, Serial, Timestamp, validity::CA_ISSUING_YEARS};
+use lgpki_domain::{
+    CrlOptions, JstDate, RenewalWindow, Serial, Timestamp, validity::CA_ISSUING_YEARS,
+};
 use lgpki_proto::{
     RemoteError,
     v1::{self, ApplicationState as State, submit_application_request::Content},
@@ -58,7 +60,7 @@ pub(crate) struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
     /// What is too frequent to be missed by chance.
-    const EXPECTED: [&str; 11] = [
+    const EXPECTED: [&str; 14] = [
         "renew",
         "apply",
         "approve",
@@ -70,6 +72,9 @@ impl Tally {
         "crash of issuer",
         "crash of lifecycle",
         "crash of intake",
+        "publish",
+        "a delta with its complete list",
+        "a delta alone",
     ];
 
     /// Counts one more.
@@ -95,6 +100,10 @@ impl World {
     pub(crate) async fn new() -> Self {
         let plan = Plan {
             branches: &[BRANCH],
+            crl: CrlOptions {
+                delta: true,
+                ..CrlOptions::default()
+            },
             ..Plan::default()
         };
         Self {
@@ -110,6 +119,10 @@ impl World {
     pub(crate) async fn make(&mut self, next: &Move) {
         if let Some(seconds) = self.seconds(next.act) {
             self.pass(seconds, next).await;
+            return;
+        }
+        if let Act::Publish = next.act {
+            self.publish(next.crash).await;
             return;
         }
         if let Act::Renew(which) = next.act {
@@ -129,6 +142,17 @@ impl World {
         let done = acting.await.expect("a step ends");
         self.system.recover().await;
         self.note(next.act, done);
+    }
+
+    /// The operator has all CRLs published; a crash falls upon what that leaves.
+    async fn publish(&mut self, crash: Option<lgpki_proto::ServiceName>) {
+        self.system.publish_crls().await;
+        if let Some(service) = crash {
+            self.tally.count(&format!("crash of {service}"));
+            self.system.restart(service).await;
+        }
+        self.system.recover().await;
+        self.tally.count("publish");
     }
 
     /// Three times of four, lets the time come to the first window of those certificates that stand:
@@ -160,6 +184,7 @@ impl World {
         let today = self.system.today();
         let until = match act {
             Act::Seconds(count) => return Some(count.into()),
+            Act::Hours(count) => return Some(i64::from(count) * 3600),
             Act::Days(count) => today.plus_days(count.into()),
             Act::Months(count) => today.plus_months(count.into()),
             _ => return None,
@@ -313,7 +338,9 @@ async fn act(branch: Office, operator: Office, act: Act, stands: Stand) -> Done 
             };
             submit(&branch, &Content::Abolish(content)).await
         }
-        Act::Seconds(_) | Act::Days(_) | Act::Months(_) => Done::Nothing,
+        Act::Publish | Act::Seconds(_) | Act::Hours(_) | Act::Days(_) | Act::Months(_) => {
+            Done::Nothing
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::{
     app::{Answer, App},
     error::{CrlRefused, IssuerError, StoreError},
-    ports::IssuerStore,
+    ports::{AuthorityRecord, IssuerStore},
 };
 use decode::Decoded;
 
@@ -146,7 +146,11 @@ impl<S: IssuerStore> v1::issuer_service_server::IssuerService for IssuerApi<S> {
     ) -> Result<Response<v1::ListIssuersResponse>, Status> {
         let rpc = Rpc::of(&request)?;
         let records = self.app.authorities().await.map_err(|e| rpc.refuse(e))?;
-        let issuers = records.into_iter().map(encode::issuer).collect();
+        let issuer = |record: AuthorityRecord| {
+            let unlinked = self.app.is_unlinked(record.key());
+            encode::issuer(record, unlinked)
+        };
+        let issuers = records.into_iter().map(issuer).collect();
         Ok(Response::new(v1::ListIssuersResponse { issuers }))
     }
 

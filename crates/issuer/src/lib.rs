@@ -62,7 +62,10 @@ pub async fn run(
         store.close().await;
         return Err(IssuerError::NoAuthorities);
     }
-    app.tell_issuing_ends();
+    let telling = {
+        let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+        tokio::spawn(async move { app.keep_telling_issuing_ends(shutdown).await })
+    };
     let readiness = deps.server.readiness();
     let api = IssuerApi::new(Arc::clone(&app), shutdown.clone());
     let routes = Routes::new(IssuerServiceServer::new(api));
@@ -80,6 +83,7 @@ pub async fn run(
         error = store.failed() => Err(error.into()),
     };
     readiness.set_ready(false);
+    telling.abort();
     let _all = app.drained().await;
     let marked = app.mark_all_shown().await;
     store.close().await;

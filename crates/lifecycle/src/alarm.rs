@@ -1,8 +1,10 @@
-//! What a human must look at about the CRLs.
+//! What a human must look at about the CRLs and, in [`keys`], about the CAs' keys and their responders.
 //!
 //! The publisher keeps what went wrong; how much time is left is judged anew whenever somebody asks.
 //! A CRL is overdue well before its nextUpdate, so that somebody can act before relying parties
 //! notice.
+
+pub(crate) mod keys;
 
 use std::{
     collections::BTreeMap,
@@ -32,16 +34,32 @@ pub(crate) enum AlarmKind {
     RunOut,
     /// The newest CRL was made under a clock that was ahead: relying parties may refuse it.
     Ahead,
+    /// The CA soon issues no more, or no more already.
+    IssuingEnds,
+    /// The OCSP responder has no certificate in force.
+    NotAnswering,
+    /// The OCSP responder answers, but could not be certified anew.
+    NotRenewed,
+    /// OCSP requests were turned away for their number.
+    Overloaded,
 }
 
 impl AlarmKind {
-    /// Every kind.
-    pub(crate) const ALL: [Self; 5] = [
+    /// The kinds about CRLs.
+    pub(crate) const OF_CRLS: [Self; 5] = [
         Self::Refused,
         Self::Failing,
         Self::Overdue,
         Self::RunOut,
         Self::Ahead,
+    ];
+
+    /// The kinds about keys and responders.
+    pub(crate) const OF_KEYS: [Self; 4] = [
+        Self::IssuingEnds,
+        Self::NotAnswering,
+        Self::NotRenewed,
+        Self::Overloaded,
     ];
 
     /// The stable name.
@@ -52,6 +70,10 @@ impl AlarmKind {
             Self::Overdue => "crl-overdue",
             Self::RunOut => "crl-run-out",
             Self::Ahead => "crl-ahead",
+            Self::IssuingEnds => "ca-issuing-ends",
+            Self::NotAnswering => "ocsp-not-answering",
+            Self::NotRenewed => "ocsp-not-renewed",
+            Self::Overloaded => "ocsp-overloaded",
         }
     }
 }
@@ -60,7 +82,8 @@ impl AlarmKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alarm {
     pub(crate) kind: AlarmKind,
-    pub(crate) list: CrlList,
+    /// Which CRL, if it is about one.
+    pub(crate) list: Option<CrlList>,
     /// Since when.
     pub(crate) since: Timestamp,
     /// What happened and what to do.
@@ -145,7 +168,7 @@ impl Trouble {
         };
         Some(Alarm {
             kind,
-            list,
+            list: Some(list),
             since,
             message,
         })
@@ -181,7 +204,7 @@ fn late(
     };
     Some(Alarm {
         kind,
-        list,
+        list: Some(list),
         since,
         message,
     })
@@ -192,7 +215,7 @@ fn late(
 fn ahead(list: CrlList, now: Timestamp, this_update: Timestamp) -> Option<Alarm> {
     is_ahead(this_update, now).then(|| Alarm {
         kind: AlarmKind::Ahead,
-        list,
+        list: Some(list),
         since: now,
         message: format!(
             "the CRL of {list} is of {this_update}, which has not come: it was made while a clock \

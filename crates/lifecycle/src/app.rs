@@ -13,11 +13,12 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 pub(crate) use self::rebuild::Rebuilding;
 use crate::{
-    alarm::{Alarm, Board},
+    alarm::{Alarm, Board, keys},
     config::Schedule,
     crl,
     error::LifecycleError,
     metrics,
+    ocsp::Answerer,
     ports::{
         Certificate, CrlList, Cursor, Filter, Histogram, HistogramQuery, IssuerInfo,
         LifecycleStore, Publication, RevocationOrder, RevocationOutcome,
@@ -55,6 +56,7 @@ pub(crate) struct App<S> {
     pub(crate) board: Board,
     pub(crate) schedule: Schedule,
     pub(crate) files: PublicationFiles,
+    pub(crate) answerer: Arc<Answerer<S>>,
 }
 
 impl<S: LifecycleStore> App<S> {
@@ -167,10 +169,13 @@ impl<S: LifecycleStore> App<S> {
                     crls.extend(newest);
                 }
             }
+            let mut alarms = self.board.alarms(now, self.schedule, &stands);
+            let responder = self.answerer.responder(info.key(), now);
+            alarms.extend(keys::alarms(info, &infos, &responder, now));
             authorities.push(AuthorityStanding {
                 info: info.clone(),
                 crls,
-                alarms: self.board.alarms(now, self.schedule, &stands),
+                alarms,
             });
         }
         Ok(authorities)

@@ -164,6 +164,7 @@ fn info(info: v1::IssuerInfo) -> Result<IssuerInfo, RemoteError> {
             crl_urls: info.crl_urls,
             crl_options,
             crl_numbers,
+            unlinked: info.unlinked,
         }),
         None => Err(unreadable("the issuer's list of CAs", faults)),
     }

@@ -57,9 +57,9 @@ pub(crate) fn refused(list: CrlList, rule: Rule) {
         .increment(1);
 }
 
-/// The alarms that stand, by kind.
-pub(crate) fn alarms(alarms: &[Alarm]) {
-    for kind in AlarmKind::ALL {
+/// The alarms that stand, by kind, of the kinds that were judged.
+pub(crate) fn alarms(kinds: &[AlarmKind], alarms: &[Alarm]) {
+    for &kind in kinds {
         let count = alarms.iter().filter(|alarm| alarm.kind == kind).count();
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         gauge!("lgpki_lifecycle_alarms", "kind" => kind.name()).set(count);

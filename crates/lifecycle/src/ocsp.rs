@@ -6,6 +6,7 @@
 //! start: there is nothing to protect on disk, and a lost one is worth 30 days of answers, no more.
 
 mod desk;
+mod health;
 mod journal;
 mod kept;
 
@@ -20,10 +21,12 @@ use lgpki_runtime::shutdown::Shutdown;
 use lgpki_x509::ocsp::{CertId, Failure, OcspRequest, Status};
 
 pub(crate) use desk::Desk;
+use health::Health;
 use journal::Journal;
 use kept::{Due, Signed};
 
 use crate::{
+    alarm::keys::Responder,
     config::OcspSettings,
     error::{LifecycleError, StoreError},
     metrics,
@@ -72,6 +75,7 @@ pub(crate) struct Answerer<S> {
     journal: Journal,
     desks: RwLock<BTreeMap<AuthorityKey, Arc<Desk>>>,
     budget: Mutex<Budget>,
+    health: Health,
 }
 
 /// How many signatures were made on demand in the running second.
@@ -83,6 +87,7 @@ struct Budget {
 
 impl<S: LifecycleStore> Answerer<S> {
     pub(crate) fn new(store: S, clock: Arc<dyn Clock>, settings: OcspSettings) -> Self {
+        let since = clock.now();
         Self {
             store,
             clock,
@@ -90,6 +95,7 @@ impl<S: LifecycleStore> Answerer<S> {
             journal: Journal::default(),
             desks: RwLock::default(),
             budget: Mutex::default(),
+            health: Health::new(since),
         }
     }
 
@@ -103,6 +109,17 @@ impl<S: LifecycleStore> Answerer<S> {
     pub(crate) fn open(&self, name: AuthorityKey, desk: Desk) {
         let mut desks = self.desks.write().unwrap_or_else(PoisonError::into_inner);
         desks.insert(name, Arc::new(desk));
+        self.health.certified(name);
+    }
+
+    /// An attempt to have a responder certified failed.
+    pub(crate) fn not_certified(&self, name: AuthorityKey, at: Timestamp, why: String) {
+        self.health.failed(name, at, why);
+    }
+
+    /// How the responder of a CA's key fares.
+    pub(crate) fn responder(&self, name: AuthorityKey, now: Timestamp) -> Responder {
+        self.health.of(name, self.desk(name).as_deref(), now)
     }
 
     /// Whether the certificate of a CA key's responder was itself revoked.
@@ -151,6 +168,7 @@ impl<S: LifecycleStore> Answerer<S> {
             return self.reply(&signed, now);
         }
         if !self.spend(now) {
+            self.health.turned_away(name, now);
             return Failure::TryLater.into();
         }
         let ids: Vec<_> = request.cert_ids().iter().map(CertId::der).collect();

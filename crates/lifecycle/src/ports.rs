@@ -311,6 +311,8 @@ pub struct IssuerInfo {
     pub crl_options: CrlOptions,
     /// The highest CRL number signed in each scope that it publishes; 0 before the first.
     pub crl_numbers: BTreeMap<CrlScope, CrlNumber>,
+    /// Whether a link with the generation before is missing: the key issues nothing yet.
+    pub unlinked: bool,
 }
 
 impl IssuerInfo {

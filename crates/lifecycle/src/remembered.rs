@@ -41,6 +41,7 @@ pub(crate) async fn issuers(
             crl_urls: Vec::new(),
             crl_options,
             crl_numbers: BTreeMap::new(),
+            unlinked: false,
         })
     };
     Ok(keys.into_iter().filter_map(issuer).collect())

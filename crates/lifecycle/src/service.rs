@@ -178,6 +178,8 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
         let bell = Arc::new(Notify::new());
         let news = Arc::new(Notify::new());
         let certifier = Certifier {
+            store: self.store.clone(),
+            files: self.files.clone(),
             answerer: Arc::clone(&self.answerer),
             issuer: self.issuer.clone(),
             clock: Arc::clone(&self.clock),
@@ -247,6 +249,7 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
                 board,
                 schedule,
                 files,
+                answerer: Arc::clone(&self.answerer),
             },
             shutdown: shutdown.clone(),
         };

@@ -181,6 +181,15 @@ impl FakeIssuer {
 
     /// Two CAs that publish their revocations in this way.
     pub(crate) fn publishing(options: CrlOptions) -> Self {
+        Self::made(options, "2008-02-04")
+    }
+
+    /// Two CAs that opened on this day.
+    pub(crate) fn from_day(day: &str) -> Self {
+        Self::made(CrlOptions::default(), day)
+    }
+
+    fn made(options: CrlOptions, day: &str) -> Self {
         let random = SeededRandom::new(7);
         let ca = |authority| {
             let key = SoftwareKey::generate(KeyAlgorithm::P256).unwrap();
@@ -189,7 +198,7 @@ impl FakeIssuer {
                 authority,
                 public_key: &public,
                 serial: Serial::draw(&random).unwrap(),
-                validity: Validity::for_ca("2008-02-04".parse().unwrap()),
+                validity: Validity::for_ca(day.parse().unwrap()),
             };
             let tbs = authority::build(&blueprint).unwrap();
             let linted = lint_authority(&blueprint, tbs).unwrap();
@@ -322,6 +331,7 @@ impl Issuer for FakeIssuer {
                     (scope, CrlNumber(self.highest_of(CrlSeries { key, scope })))
                 })
                 .collect(),
+            unlinked: false,
         };
         Ok(self.0.cas.iter().map(info).collect())
     }

@@ -260,6 +260,7 @@ impl IssuerService for World {
             crl_numbers: Vec::new(),
             crl_partitions: 0,
             delta_crls: false,
+            unlinked: false,
         };
         Ok(Response::new(v1::ListIssuersResponse {
             issuers: vec![

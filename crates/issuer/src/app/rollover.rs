@@ -8,6 +8,7 @@
 use std::sync::{Arc, PoisonError};
 
 use lgpki_domain::{Authority, AuthorityKey, JstDate, KeyAlgorithm};
+use lgpki_runtime::shutdown::Shutdown;
 use lgpki_x509::Addresses;
 
 use super::{App, authority::NewKey, ca_certificate::Named};
@@ -213,7 +214,20 @@ impl<S: IssuerStore> App<S> {
         }
     }
 
-    fn is_unlinked(&self, key: AuthorityKey) -> bool {
+    /// Tells it once a day, until the shutdown.
+    pub(crate) async fn keep_telling_issuing_ends(&self, shutdown: Shutdown) {
+        loop {
+            self.tell_issuing_ends();
+            let tomorrow = self.ports.clock.now().jst_date().plus_days(1).start();
+            tokio::select! {
+                () = self.ports.clock.sleep_until(tomorrow) => {}
+                () = shutdown.requested() => return,
+            }
+        }
+    }
+
+    /// Whether a key waits for its link with the one before, and so issues nothing.
+    pub(crate) fn is_unlinked(&self, key: AuthorityKey) -> bool {
         let unlinked = self.unlinked.read().unwrap_or_else(PoisonError::into_inner);
         unlinked.contains(&key)
     }

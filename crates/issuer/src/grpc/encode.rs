@@ -68,8 +68,8 @@ pub(super) fn issuance(id: ApplicationId, issuance: Issuance) -> v1::IssuanceRes
     result(id.to_string(), outcome)
 }
 
-/// A CA.
-pub(super) fn issuer(record: AuthorityRecord) -> v1::IssuerInfo {
+/// A CA's key, and whether it waits for its link.
+pub(super) fn issuer(record: AuthorityRecord, unlinked: bool) -> v1::IssuerInfo {
     let numbers = &record.crl_numbers;
     let scopes = record.crl_options.scopes();
     let crl_numbers = scopes.map(|scope| v1::ScopeNumber {
@@ -84,6 +84,7 @@ pub(super) fn issuer(record: AuthorityRecord) -> v1::IssuerInfo {
         certificate: record.certificate,
         key_generation: record.generation,
         crl_urls: record.addresses.crl,
+        unlinked,
     }
 }
 

@@ -123,9 +123,9 @@ pub(super) fn authority(standing: &AuthorityStanding) -> v1::AuthorityInfo {
 fn alarm(alarm: &Alarm) -> v1::Alarm {
     v1::Alarm {
         kind: alarm.kind.name().to_owned(),
-        scope: alarm.list.series.scope.to_string(),
+        scope: text_or_empty(alarm.list.map(|list| list.series.scope)),
         since: alarm.since.to_string(),
         message: alarm.message.clone(),
-        delta: alarm.list.delta,
+        delta: alarm.list.is_some_and(|list| list.delta),
     }
 }

@@ -133,6 +133,7 @@ impl IssuerService for Served {
                 .collect(),
             crl_partitions: info.crl_options.partitions.into(),
             delta_crls: info.crl_options.delta,
+            unlinked: info.unlinked,
         });
         Ok(Response::new(v1::ListIssuersResponse {
             issuers: issuers.collect(),

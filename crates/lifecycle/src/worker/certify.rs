@@ -1,7 +1,7 @@
 //! Keeps the OCSP responders in certificates: one for each CA key, made anew at every start and at
 //! half of its validity, and keeps hot answers fresh.
 //!
-//! A thin loop around a plan. A request whose answer was lost is repeated as it was; one that was
+//! It also measures, every minute, what is wrong with the keys. A thin loop around a plan. A request whose answer was lost is repeated as it was; one that was
 //! refused is not: the next try brings another key.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -18,11 +18,14 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{LONGEST_WAIT, publish::Issuers, put_off};
 use crate::{
+    alarm::{AlarmKind, keys},
     crl::ca_key,
     error::{LifecycleError, StoreError, chain},
     metrics,
     ocsp::{Answerer, Desk},
     ports::{Issuer, IssuerInfo, LifecycleStore, ResponderToCertify},
+    publication::PublicationFiles,
+    remembered,
 };
 
 /// How often kept answers are looked through, in seconds.
@@ -31,6 +34,8 @@ const REFRESH: i64 = 60;
 /// The worker.
 #[derive(Debug)]
 pub(crate) struct Certifier<S, I> {
+    pub(crate) store: S,
+    pub(crate) files: PublicationFiles,
     pub(crate) answerer: Arc<Answerer<S>>,
     pub(crate) issuer: I,
     pub(crate) clock: Arc<dyn Clock>,
@@ -73,6 +78,7 @@ impl<S: LifecycleStore, I: Issuer> Certifier<S, I> {
                 wake_at = wake_at.min(self.attend(info, pending).await?);
                 self.answerer.refresh(name).await?;
             }
+            self.measure(&infos).await?;
             tokio::select! {
                 changed = self.issuers.changed() => {
                     if changed.is_err() {
@@ -83,6 +89,22 @@ impl<S: LifecycleStore, I: Issuer> Certifier<S, I> {
                 () = self.clock.sleep_until(wake_at) => {}
             }
         }
+    }
+
+    /// Keeps the measure of the alarms about keys current, those that lifecycle remembers while the
+    /// issuer has not been reached.
+    async fn measure(&self, infos: &Issuers) -> Result<(), LifecycleError> {
+        let now = self.clock.now();
+        let mut infos = Arc::clone(infos);
+        if infos.is_empty() {
+            infos = Arc::new(remembered::issuers(&self.store, &self.files, now).await?);
+        }
+        let alarms = infos.iter().flat_map(|info| {
+            let responder = self.answerer.responder(info.key(), now);
+            keys::alarms(info, &infos, &responder, now)
+        });
+        metrics::alarms(&AlarmKind::OF_KEYS, &alarms.collect::<Vec<_>>());
+        Ok(())
     }
 
     /// Certifies a CA key's responder if it is time; tells when to look again.
@@ -133,6 +155,7 @@ impl<S: LifecycleStore, I: Issuer> Certifier<S, I> {
             }
             Err(error) => {
                 metrics::ocsp_certifying_failed(info.authority);
+                self.answerer.not_certified(name, now, chain(&error));
                 tracing::info!(
                     authority = %info.authority,
                     error = chain(&error),

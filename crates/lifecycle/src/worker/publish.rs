@@ -24,7 +24,7 @@ use super::{
     put_off,
 };
 use crate::{
-    alarm::Board,
+    alarm::{AlarmKind, Board},
     crl,
     error::{LifecycleError, chain},
     metrics,
@@ -232,7 +232,7 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
             }
         }
         let alarms = self.board.alarms(now, self.press.schedule, &stands);
-        metrics::alarms(&alarms);
+        metrics::alarms(&AlarmKind::OF_CRLS, &alarms);
         Ok(())
     }
 
@@ -307,7 +307,8 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         }
         let schedule = self.press.schedule;
         self.drop_ended(now).await?;
-        metrics::alarms(&self.board.alarms(now, schedule, &stands));
+        let alarms = self.board.alarms(now, schedule, &stands);
+        metrics::alarms(&AlarmKind::OF_CRLS, &alarms);
         Ok(plan(now, schedule, &states))
     }
 

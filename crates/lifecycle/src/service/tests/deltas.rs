@@ -298,7 +298,7 @@ async fn a_delta_that_lacks_what_the_published_one_lists_is_held_back_and_told_o
     let alarms = standing.into_iter().flat_map(|one| one.alarms);
     let alarms: Vec<_> = alarms.collect();
     assert_eq!(alarms.len(), 1, "{alarms:?}");
-    assert!(alarms[0].list.delta);
+    assert!(alarms[0].list.is_some_and(|list| list.delta));
     let message = &alarms[0].message;
     assert!(
         message.contains("missing") && message.contains(&serial(1).to_string()),

@@ -26,6 +26,7 @@ const READY: &str = "lgpki_intake_standings_ready";
 const AWAY: &str = "lgpki_intake_peer_away";
 const ERROR: &str = "lgpki_intake_estimate_error_seconds";
 const PROMISES: &str = "lgpki_intake_promises_total";
+const REFUSED_ENDS: &str = "lgpki_intake_renewals_refused";
 
 /// Says what each metric means.
 pub fn describe() {
@@ -57,6 +58,10 @@ pub fn describe() {
         "Applications issued or carried out by the latest time that their receipt named, or after it"
     );
     describe_gauge!(AWAY, "1 while a service that intake calls does not answer");
+    describe_gauge!(
+        REFUSED_ENDS,
+        "Renewals whose end lifecycle keeps refusing; the log names them"
+    );
 }
 
 /// Counts an application turned away.
@@ -143,6 +148,11 @@ pub(crate) fn estimates(errors: &[Errors]) {
 /// Shows whether a service that intake calls is away.
 pub(crate) fn peer_away(peer: ServiceName, away: bool) {
     gauge!(AWAY, "peer" => peer.name()).set(if away { 1.0 } else { 0.0 });
+}
+
+/// Shows how many ends of renewals lifecycle keeps refusing.
+pub(crate) fn renewals_refused(count: usize) {
+    gauge!(REFUSED_ENDS).set(u32::try_from(count).unwrap_or(u32::MAX));
 }
 
 /// Shows where applications and standings stand.

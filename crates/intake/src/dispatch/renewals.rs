@@ -2,17 +2,22 @@
 //! closed.
 //!
 //! One call at a time, ends before beginnings. What was not answered is told again, for ever: each
-//! is named by its application, and lifecycle answers again what it answered before.
+//! is named by its application, and lifecycle answers again what it answered before. An end that
+//! lifecycle refuses is told again too, ever more seldom, and keeps no other waiting.
+
+mod refused;
 
 use std::sync::Arc;
 
 use lgpki_domain::{ApplicationId, RenewalOutcome, Serial};
 use lgpki_proto::{RemoteError, convert, v1};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
+use self::refused::RefusedEnds;
 use super::Shared;
 use crate::{
     error::StoreError,
+    metrics,
     peers::{Peers, within_deadline},
     ports::{IntakeStore, RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep},
 };
@@ -31,19 +36,34 @@ async fn work<S: IntakeStore>(shared: &Shared<S>) -> Result<(), StoreError> {
     let parts = &shared.parts;
     let mut changes = parts.store.changes();
     let mut failures = 0;
+    let mut refused = RefusedEnds::default();
     loop {
         changes.mark_unchanged();
-        let due = parts.store.renewals_due(MOST).await?;
+        // Those that were refused must not fill the list.
+        let due = parts.store.renewals_due(MOST + refused.len()).await?;
+        let due = refused.ready(due, Instant::now());
+        metrics::renewals_refused(refused.told());
         if due.is_empty() {
             failures = 0;
-            if changes.changed().await.is_err() {
-                // The store has gone; asking it again says why.
-                parts.store.renewals_due(1).await?;
+            tokio::select! {
+                woken = changes.changed() => if woken.is_err() {
+                    // The store has gone; asking it again says why.
+                    parts.store.renewals_due(1).await?;
+                },
+                () = refused.wait() => {}
             }
             continue;
         }
         let told = due.len();
-        let (answers, error) = tell(&parts.peers, due).await;
+        let Heard {
+            answers,
+            turned_down,
+            error,
+        } = tell(&parts.peers, due).await;
+        let heard = answers.len() + turned_down.len();
+        for end in turned_down {
+            refused.note(&end, Instant::now(), parts.random.as_ref());
+        }
         if let Some(error) = &error {
             if error.may_be_tried_again() {
                 tracing::info!(%error, "lifecycle is away; renewals wait");
@@ -51,14 +71,13 @@ async fn work<S: IntakeStore>(shared: &Shared<S>) -> Result<(), StoreError> {
                 tracing::error!(%error, "lifecycle refuses to hear of renewals");
             }
         }
-        let settled = answers.len();
-        if settled > 0 {
+        if !answers.is_empty() {
             parts
                 .store
                 .settle_renewals(answers, parts.clock.now())
                 .await?;
         }
-        if settled == told {
+        if heard == told {
             failures = 0;
         } else {
             tokio::time::sleep(shared.delay(failures, error.as_ref())).await;
@@ -67,8 +86,26 @@ async fn work<S: IntakeStore>(shared: &Shared<S>) -> Result<(), StoreError> {
     }
 }
 
-/// Tells of ends, then of beginnings; with the answers, why there are not more.
-async fn tell(peers: &Peers, due: Vec<RenewalDue>) -> (Vec<RenewalAnswered>, Option<RemoteError>) {
+/// What lifecycle said.
+#[derive(Debug, Default)]
+struct Heard {
+    answers: Vec<RenewalAnswered>,
+    turned_down: Vec<TurnedDown>,
+    /// Why there is no more.
+    error: Option<RemoteError>,
+}
+
+/// The end of a renewal that lifecycle refused.
+#[derive(Clone, Debug)]
+struct TurnedDown {
+    id: ApplicationId,
+    serial: Serial,
+    /// Why, with the stable reason.
+    why: String,
+}
+
+/// Tells of ends, then of beginnings.
+async fn tell(peers: &Peers, due: Vec<RenewalDue>) -> Heard {
     let (mut orders, mut ends) = (Vec::new(), Vec::new());
     for due in due {
         match due.step {
@@ -76,21 +113,21 @@ async fn tell(peers: &Peers, due: Vec<RenewalDue>) -> (Vec<RenewalAnswered>, Opt
             RenewalStep::Close {
                 outcome,
                 new_serial,
-            } => ends.push((due.id, end(&due, outcome, new_serial))),
+            } => ends.push((due.id, due.serial, end(&due, outcome, new_serial))),
         }
     }
-    let mut answers = Vec::with_capacity(orders.len() + ends.len());
+    let mut heard = Heard::default();
     let told = async {
         if !ends.is_empty() {
-            answers.extend(close(peers, ends).await?);
+            close(peers, ends, &mut heard).await?;
         }
         if !orders.is_empty() {
-            answers.extend(open(peers, orders).await?);
+            heard.answers.extend(open(peers, orders).await?);
         }
         Ok(())
     };
     let error = told.await.err();
-    (answers, error)
+    Heard { error, ..heard }
 }
 
 async fn open(
@@ -108,15 +145,22 @@ async fn open(
 
 async fn close(
     peers: &Peers,
-    ends: Vec<(ApplicationId, v1::RenewalEnd)>,
-) -> Result<Vec<RenewalAnswered>, RemoteError> {
-    let (ids, ends): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
+    ends: Vec<(ApplicationId, Serial, v1::RenewalEnd)>,
+    heard: &mut Heard,
+) -> Result<(), RemoteError> {
+    let (named, ends): (Vec<_>, Vec<_>) = ends
+        .into_iter()
+        .map(|(id, serial, end)| ((id, serial), end))
+        .unzip();
     let request = within_deadline(v1::CloseRenewalsRequest { ends });
     let answer = peers.lifecycle().close_renewals(request).await?;
-    let results = ids.into_iter().zip(answer.into_inner().results);
-    Ok(results
-        .filter_map(|(id, result)| closed(id, &result))
-        .collect())
+    for ((id, serial), result) in named.into_iter().zip(answer.into_inner().results) {
+        match closed(id, result) {
+            Ok(answered) => heard.answers.extend(answered),
+            Err(why) => heard.turned_down.push(TurnedDown { id, serial, why }),
+        }
+    }
+    Ok(())
 }
 
 fn order(due: &RenewalDue, received_at: lgpki_domain::Timestamp) -> v1::RenewalOrder {
@@ -142,8 +186,9 @@ fn end(due: &RenewalDue, outcome: RenewalOutcome, new_serial: Option<Serial>) ->
 }
 
 fn actor(due: &RenewalDue) -> String {
+    // What was issued to no branch is renewed by the one who logs in with it.
     due.branch.map_or_else(
-        || "operator/-".to_owned(),
+        || format!("login/-/{}", due.serial),
         |branch| format!("branch-officer/{branch}"),
     )
 }
@@ -166,18 +211,21 @@ fn opened(id: ApplicationId, result: &v1::RenewalResult) -> Option<RenewalAnswer
     Some(RenewalAnswered { id, answer })
 }
 
-fn closed(id: ApplicationId, result: &v1::RenewalEndResult) -> Option<RenewalAnswered> {
+/// What the answer to an end says, if it can be read; an error where the end is refused.
+fn closed(
+    id: ApplicationId,
+    result: v1::RenewalEndResult,
+) -> Result<Option<RenewalAnswered>, String> {
     if result.command_id != id.to_string() {
         tracing::error!(application = %id, answered = %result.command_id, "lifecycle's answers are out of order");
-        return None;
+        return Ok(None);
     }
-    if let Some(fault) = &result.refused {
-        // The new certificate may still be on its way into the inventory.
-        tracing::warn!(application = %id, reason = %fault.reason, message = %fault.message, "a renewal cannot be closed yet");
-        return None;
+    match result.refused {
+        Some(fault) => Err(format!("{} [{}]", fault.message, fault.reason)),
+        None if result.closed_at.is_empty() => Err("its answer says nothing".to_owned()),
+        None => Ok(Some(RenewalAnswered {
+            id,
+            answer: RenewalAnswer::Closed,
+        })),
     }
-    (!result.closed_at.is_empty()).then_some(RenewalAnswered {
-        id,
-        answer: RenewalAnswer::Closed,
-    })
 }

@@ -60,6 +60,8 @@ pub(crate) struct Known {
     pub(crate) renewals_away: u32,
     /// Opens no renewal.
     pub(crate) refuse_renewals: bool,
+    /// Closes none of this application.
+    pub(crate) refuse_end_of: Option<String>,
     /// The first day of what is issued; the day of the tests, if not given.
     pub(crate) issued_on: Option<&'static str>,
     /// Certificates to be read back, by serial number.
@@ -359,6 +361,19 @@ impl LifecycleService for World {
         known.told_away()?;
         let mut results = Vec::new();
         for end in request.into_inner().ends {
+            if known.refuse_end_of.as_ref() == Some(&end.command_id) {
+                known.renewals.push(format!("refused {}", end.command_id));
+                results.push(v1::RenewalEndResult {
+                    command_id: end.command_id,
+                    refused: Some(v1::FieldFault {
+                        field: "command_id".to_owned(),
+                        reason: "RENEWAL_UNKNOWN".to_owned(),
+                        message: "no such renewal was ever opened".to_owned(),
+                    }),
+                    ..v1::RenewalEndResult::default()
+                });
+                continue;
+            }
             let outcome = end.outcome().as_str_name().rsplit('_').next().unwrap();
             known
                 .renewals

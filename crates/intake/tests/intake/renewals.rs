@@ -173,6 +173,37 @@ async fn a_renewal_that_lost_a_race_fails_with_the_reason() {
 }
 
 #[tokio::test]
+async fn an_end_that_lifecycle_refuses_keeps_no_other_renewal_waiting() {
+    let scene = Scene::new().await;
+    let old = old(&scene, CertificateKind::OfficialDuty).await;
+    let first = scene.branch().submitted(old.renewal("renewal-1")).await;
+    scene.reaches(&first, v1::ApplicationState::Issued).await;
+    let stuck = {
+        let mut wanted = application(CertificateKind::Mail, 7);
+        let issue = issue_of(&mut wanted).clone();
+        scene.world.known().issued_on = Some("2008-02-04");
+        let id = scene.branch().submitted(wanted).await;
+        approved(&scene, &id).await;
+        let issued = scene.reaches(&id, v1::ApplicationState::Issued).await;
+        scene.world.known().issued_on = Some("2010-12-01");
+        scene.learns_of(std::slice::from_ref(&issued.serial)).await;
+        confirm(&scene, &id).await;
+        let serial = issued.serial;
+        let other = Old { issue, serial };
+        scene.branch().submitted(other.renewal("renewal-7")).await
+    };
+    told(&scene, "open", &stuck).await;
+    scene.world.known().refuse_end_of = Some(stuck.clone());
+    withdraw(&scene, &stuck).await;
+    told(&scene, "refused", &stuck).await;
+    confirm(&scene, &first).await;
+    told(&scene, "delivered", &first).await;
+    // It is told again for ever, and over once lifecycle takes it.
+    scene.world.known().refuse_end_of = None;
+    told(&scene, "up", &stuck).await;
+}
+
+#[tokio::test]
 async fn a_rejected_renewal_is_given_up_and_the_old_certificate_can_be_renewed_again() {
     let scene = Scene::new().await;
     let old = old(&scene, CertificateKind::Mail).await;

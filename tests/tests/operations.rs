@@ -385,3 +385,25 @@ fn the_planner_plans_for_the_certificates_of_a_running_system() {
     assert!(new["totals"]["new"].as_u64().unwrap() > 700, "{new}");
     assert!(services.terminate().success());
 }
+
+#[test]
+fn a_login_that_is_renewed_too_early_is_told_the_day_and_keeps_its_new_key() {
+    let installation = installation();
+    let _services = installation.serve();
+    for office in ["operator-1", "auditor-1", "lgwan-officer-01001"] {
+        let renew = ["renew-login", "--examined-by", "運営主体"];
+        let said = installation.office(office, "operator", &renew).unwrap_err();
+        assert!(said.contains("RENEWAL_TOO_EARLY"), "{office}: {said}");
+        let made = installation
+            .ca()
+            .join("offices")
+            .join(office)
+            .join("renewal");
+        let csr = || fs::read(made.join("request.csr")).unwrap();
+        let before = csr();
+        let key = fs::metadata(made.join("key.pem")).unwrap().permissions();
+        assert_eq!(key.mode() & 0o777, 0o600);
+        installation.office(office, "operator", &renew).unwrap_err();
+        assert_eq!(csr(), before, "given again, it goes on where it stood");
+    }
+}

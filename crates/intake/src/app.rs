@@ -21,7 +21,9 @@ pub mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use lgpki_domain::{ApplicationId, BodyCode, Caller, Clock, Faults, OfficerRole, Randomness, Role};
+use lgpki_domain::{
+    BodyCode, Caller, Clock, Faults, OfficerRole, Randomness, Role, Serial, application::State,
+};
 use lgpki_store::OpeningStore;
 
 pub use error::AppError;
@@ -156,6 +158,22 @@ pub fn is_officer(caller: &Caller, role: OfficerRole) -> bool {
     caller.role() == Role::Officer(role)
 }
 
+/// The login certificate that an officer calls with.
+#[must_use]
+pub const fn own_login(caller: &Caller) -> Option<Serial> {
+    match caller {
+        Caller::Officer { serial, .. } => Some(*serial),
+        Caller::Service(_) => None,
+    }
+}
+
+/// The login certificate of an officer who sees no applications but those to renew it: an LGWAN
+/// officer's; the branch's others are its branch officers' affair.
+#[must_use]
+pub fn own_renewals_only(caller: &Caller) -> Option<Serial> {
+    own_login(caller).filter(|_| is_officer(caller, OfficerRole::LgwanOfficer))
+}
+
 /// Refuses more items than one call may have, and none at all.
 pub fn check_count(field: &str, count: usize) -> Result<(), AppError> {
     let mut faults = Faults::new();
@@ -183,10 +201,29 @@ async fn blocking<T: Send + 'static>(
 /// An application that the caller may not see is not there.
 fn seen(
     caller: &Caller,
-    id: ApplicationId,
+    id: impl std::fmt::Display,
     found: Option<Application>,
 ) -> Result<Application, AppError> {
     found
-        .filter(|application| confined_to(caller).is_none_or(|own| Some(own) == application.branch))
+        .filter(|application| {
+            let branchs = confined_to(caller).is_none_or(|own| Some(own) == application.branch);
+            branchs && (own_renewals_only(caller).is_none() || is_of_own_login(caller, application))
+        })
         .ok_or_else(|| AppError::no_such_application(id))
+}
+
+/// Whether an application renews the caller's login certificate, or that certificate came of it.
+fn is_of_own_login(caller: &Caller, application: &Application) -> bool {
+    let (State::Issued { serial, .. } | State::Delivered { serial, .. }) = application.state else {
+        return application.renews().is_some() && application.renews() == own_login(caller);
+    };
+    renews_own_login(caller, application.renews(), serial)
+}
+
+/// Whether a certificate was issued in the place of the caller's login certificate, or is that one.
+fn renews_own_login(caller: &Caller, renews: Option<Serial>, issued: Serial) -> bool {
+    let Some(own) = own_login(caller) else {
+        return false;
+    };
+    renews.is_some_and(|renews| renews == own || issued == own)
 }

@@ -11,6 +11,7 @@ mod dispatch;
 mod door;
 mod queue;
 mod renewal;
+mod stored;
 
 use std::future::Future;
 
@@ -35,6 +36,7 @@ pub use dispatch::{Claimed, Lane, Settled, Settlement};
 pub use door::{DoorQuery, DoorView};
 pub use queue::{After, Examinations, Explained, Place, QueueLook, QueueStore, Waits};
 pub use renewal::{RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep};
+pub use stored::StoredCertificate;
 
 /// What an application asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +207,11 @@ pub enum ActRefused {
          not go on, ask the operator to reject it"
     )]
     OfAnOperator(ApplicationId),
+    /// It asks for a login of the one who would approve it.
+    #[error(
+        "application {0} is for a login certificate in your own name; another operator must examine it"
+    )]
+    OwnLogin(ApplicationId),
     /// What asks for a certificate is not approved once its branch is deactivated.
     #[error(
         "branch {0} is deactivated and gets no more certificates; reject the application, and let the \
@@ -214,23 +221,6 @@ pub enum ActRefused {
     /// Its state does not allow it.
     #[error(transparent)]
     WrongState(#[from] lgpki_domain::application::WrongState),
-}
-
-/// An issued certificate as intake keeps it.
-#[derive(Clone, Debug)]
-pub struct StoredCertificate {
-    /// The application.
-    pub id: ApplicationId,
-    /// Its branch, if it is a branch's.
-    pub branch: Option<BodyCode>,
-    /// The kind.
-    pub kind: CertificateKind,
-    /// Serial number.
-    pub serial: Serial,
-    /// DER.
-    pub certificate: Vec<u8>,
-    /// Index in the issuer's log; it may be handed out once lifecycle has passed it.
-    pub issuer_index: u64,
 }
 
 /// What an entry of the log says of a commitment to a name.
@@ -253,6 +243,8 @@ pub struct Filter {
     pub kinds: Vec<CertificateKind>,
     /// Only these sorts; empty means all.
     pub sorts: Vec<Sort>,
+    /// Only renewals of this certificate.
+    pub renews: Option<Serial>,
 }
 
 /// Intake's durable store: applications and the directories.

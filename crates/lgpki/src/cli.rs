@@ -23,7 +23,7 @@ pub(crate) use inventory::{
 };
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand, QueueCommand, RevokeManyArgs};
-pub(crate) use renew::RenewArgs;
+pub(crate) use renew::{RenewArgs, RenewLoginArgs};
 pub(crate) use surge::{PlanArgs, SurgeCommand};
 
 use lgpki_domain::{

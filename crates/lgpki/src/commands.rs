@@ -12,6 +12,7 @@ mod init;
 mod inventory;
 mod kit;
 mod limits;
+mod login;
 mod notices;
 mod operator;
 mod queue;

@@ -29,7 +29,7 @@ use crate::{cli::OfficeArgs, error::CommandError};
 pub(crate) const FILE: &str = "office.toml";
 
 /// `office.toml`. Paths are relative to its directory.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OfficeFile {
     /// Where intake listens, `host:port`.
@@ -59,8 +59,11 @@ pub(crate) struct Office {
     subject: Option<Subject>,
     serial: Option<String>,
     body: Option<BodyCode>,
-    server: String,
     dir: PathBuf,
+    file: OfficeFile,
+    pin: Pin,
+    /// The login certificate, DER.
+    login: Vec<u8>,
 }
 
 impl Office {
@@ -94,14 +97,41 @@ impl Office {
             subject,
             serial,
             body,
-            server: file.server,
             dir,
+            login: login.chain.into_iter().next().unwrap_or_default(),
+            file,
+            pin,
         })
+    }
+
+    /// The office's directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What `office.toml` says.
+    pub(crate) const fn file(&self) -> &OfficeFile {
+        &self.file
+    }
+
+    /// The PIN that unlocked the login.
+    pub(crate) const fn pin(&self) -> &Pin {
+        &self.pin
+    }
+
+    /// The login certificate, DER.
+    pub(crate) fn login(&self) -> &[u8] {
+        &self.login
+    }
+
+    /// The code of the office's branch; empty where it belongs to none.
+    pub(crate) fn branch_or_none(&self) -> String {
+        self.body.map(|b| b.to_string()).unwrap_or_default()
     }
 
     /// Where intake listens, for telling a person.
     pub(crate) fn server(&self) -> &str {
-        &self.server
+        &self.file.server
     }
 
     /// A command line in this office's name, to be copied from a next step.

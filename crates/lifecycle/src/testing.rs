@@ -181,15 +181,11 @@ impl FakeIssuer {
 
     /// Two CAs that publish their revocations in this way.
     pub(crate) fn publishing(options: CrlOptions) -> Self {
-        Self::made(options, "2008-02-04")
+        Self::opened_on("2008-02-04", options)
     }
 
     /// Two CAs that opened on this day.
-    pub(crate) fn from_day(day: &str) -> Self {
-        Self::made(CrlOptions::default(), day)
-    }
-
-    fn made(options: CrlOptions, day: &str) -> Self {
+    pub(crate) fn opened_on(day: &str, options: CrlOptions) -> Self {
         let random = SeededRandom::new(7);
         let ca = |authority| {
             let key = SoftwareKey::generate(KeyAlgorithm::P256).unwrap();

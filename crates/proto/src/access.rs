@@ -78,7 +78,6 @@ const LGWAN: Role = Role::Officer(OfficerRole::LgwanOfficer);
 const OPERATOR: Role = Role::Officer(OfficerRole::Operator);
 const AUDITOR: Role = Role::Officer(OfficerRole::Auditor);
 
-const READERS: &[Role] = &[BRANCH, OPERATOR, AUDITOR];
 const OFFICERS: &[Role] = &[BRANCH, LGWAN, OPERATOR, AUDITOR];
 
 macro_rules! rows {
@@ -102,15 +101,15 @@ macro_rules! rows {
 /// The table.
 pub const TABLE: &[Access] = rows! {
     Intake "ApplicationService" {
-        "SubmitApplication" => &[BRANCH, OPERATOR],
+        "SubmitApplication" => OFFICERS,
         "SubmitApplications" stream => &[BRANCH, OPERATOR],
-        "GetApplication" + renewal => READERS,
-        "ListApplications" + renewal => READERS,
-        "WatchApplications" stream + renewal => READERS,
-        "WithdrawApplication" + renewal => &[BRANCH],
-        "DownloadCertificate" + renewal => &[BRANCH, OPERATOR],
-        "DownloadCertificates" stream + renewal => &[BRANCH, OPERATOR],
-        "ConfirmDelivery" + renewal => &[BRANCH, OPERATOR],
+        "GetApplication" + renewal => OFFICERS,
+        "ListApplications" + renewal => OFFICERS,
+        "WatchApplications" stream + renewal => OFFICERS,
+        "WithdrawApplication" + renewal => OFFICERS,
+        "DownloadCertificate" + renewal => OFFICERS,
+        "DownloadCertificates" stream + renewal => OFFICERS,
+        "ConfirmDelivery" + renewal => OFFICERS,
     }
     Intake "AdmissionService" {
         "GetLimits" + renewal => &[OPERATOR, AUDITOR],
@@ -124,7 +123,7 @@ pub const TABLE: &[Access] = rows! {
         "EraseExaminerName" => &[OPERATOR],
     }
     Intake "QueueService" {
-        "ExplainQueue" + renewal => READERS,
+        "ExplainQueue" + renewal => &[BRANCH, OPERATOR, AUDITOR],
         "GetQueues" + renewal => &[OPERATOR, AUDITOR],
     }
     Intake "DirectoryService" {

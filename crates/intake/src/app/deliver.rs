@@ -6,9 +6,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lgpki_domain::{ApplicationId, Caller, CertificateKind};
+use lgpki_domain::{ApplicationId, Caller, CertificateKind, OfficerRole, Role};
 
-use super::{App, AppError, confined_to, seen};
+use super::{App, AppError, confined_to, is_of_own_login, is_officer, renews_own_login, seen};
 use crate::ports::{Act, Application, Command, IntakeStore, StoredCertificate};
 
 /// How soon to try again in the moment between issue and inventory.
@@ -26,13 +26,18 @@ pub struct Download {
 /// What became of each of several applications.
 pub type ActOutcomes = Vec<(ApplicationId, Result<Application, AppError>)>;
 
-/// Whether a certificate is handed to this caller: to its own branch, and a login certificate to an
-/// operator, who hands it over in person where nobody of the branch can log in.
+/// Whether a certificate is handed to this caller: to its own branch; a login certificate to an operator,
+/// who hands it over in person where nobody of the branch can log in; and the one that takes the place
+/// of the own login certificate to whoever logs in with either.
 fn may_receive(caller: &Caller, stored: &StoredCertificate) -> bool {
-    match confined_to(caller) {
-        Some(own) => stored.branch == Some(own),
-        None => stored.kind == CertificateKind::Login,
-    }
+    let of_the_role = match caller.role() {
+        Role::Officer(OfficerRole::BranchOfficer) => {
+            stored.branch.is_some() && stored.branch == confined_to(caller)
+        }
+        Role::Officer(OfficerRole::Operator) => stored.kind == CertificateKind::Login,
+        _ => false,
+    };
+    of_the_role || renews_own_login(caller, stored.renews, stored.serial)
 }
 
 impl<S: IntakeStore> App<S> {
@@ -144,12 +149,24 @@ impl<S: IntakeStore> App<S> {
             .collect())
     }
 
-    /// Withdraws an application.
+    /// Withdraws an application; who is no branch's officer, only the renewal of the own login.
     pub async fn withdraw(
         &self,
         caller: &Caller,
         id: ApplicationId,
     ) -> Result<Application, AppError> {
+        if !is_officer(caller, OfficerRole::BranchOfficer) {
+            let application = seen(caller, id, self.parts.store.application(id).await?)?;
+            if !is_of_own_login(caller, &application) {
+                return Err(AppError::Forbidden {
+                    reason: "OWN_LOGIN_ONLY",
+                    message: format!(
+                        "application {id} does not renew your own login certificate; its branch \
+                         withdraws it, or an operator rejects it"
+                    ),
+                });
+            }
+        }
         let mut outcomes = self.act_on(caller, vec![id], &Act::Withdraw).await?;
         match outcomes.pop() {
             Some((_, outcome)) => outcome,

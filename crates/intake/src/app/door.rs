@@ -190,7 +190,12 @@ fn check_kind(
         );
     }
     let login = match wish.login_role {
-        Some(role) if kind == CertificateKind::Login && !role.belongs_to_a_body() => {
+        // Those of the operator's own house are renewed, since they exist, and never applied for anew.
+        Some(role)
+            if kind == CertificateKind::Login
+                && !role.belongs_to_a_body()
+                && wish.renewed.is_none() =>
+        {
             faults.push(
                 "issue.login_role",
                 "LOGIN_ROLE_NOT_APPLICABLE",
@@ -209,7 +214,8 @@ fn check_kind(
         login,
     };
     // Without a readable branch the login's body is unknown, and its absence no fault of its own.
-    if kind == CertificateKind::Login && login.is_some() && branch.is_none() {
+    let of_a_body = login.is_some_and(|(role, _)| role.belongs_to_a_body());
+    if kind == CertificateKind::Login && of_a_body && branch.is_none() {
         return None;
     }
     let particulars = match Particulars::try_new("issue", kind, &requested) {

@@ -123,6 +123,10 @@ impl From<ActRefused> for AppError {
                 reason: "APPLICATION_OF_AN_OPERATOR",
                 message: refused.to_string(),
             },
+            ActRefused::OwnLogin(_) => Self::Forbidden {
+                reason: "OWN_LOGIN",
+                message: refused.to_string(),
+            },
             ActRefused::BranchDeactivated(_) => Self::WrongState {
                 reason: "BRANCH_DEACTIVATED",
                 message: refused.to_string(),

@@ -2,7 +2,7 @@
 
 use lgpki_domain::{ApplicationId, BodyCode, Caller, CertificateKind, RequestId, Subject};
 
-use super::{App, AppError, seen, visible_branch};
+use super::{App, AppError, own_renewals_only, seen, visible_branch};
 use crate::ports::{Application, Content, Filter, IntakeStore};
 
 /// The page size where none is asked for.
@@ -57,7 +57,7 @@ impl<S: IntakeStore> App<S> {
                     return Err(missing());
                 };
                 let found = store.by_request(branch, request.clone()).await?;
-                self.estimated(found.ok_or_else(missing)?).await
+                self.estimated(seen(caller, &request, found)?).await
             }
         }
     }
@@ -71,6 +71,7 @@ impl<S: IntakeStore> App<S> {
         most: usize,
     ) -> Result<Page, AppError> {
         filter.branch = visible_branch(caller, filter.branch)?;
+        filter.renews = own_renewals_only(caller);
         let mut applications = self.parts.store.list(filter, after, most).await?;
         self.estimate(applications.iter_mut()).await?;
         let next = applications
@@ -89,6 +90,9 @@ pub fn matches(filter: &Filter, application: &Application) -> bool {
         && (filter.states.is_empty() || filter.states.contains(&application.state.name()))
         && (filter.kinds.is_empty() || filter.kinds.contains(&kind))
         && (filter.sorts.is_empty() || filter.sorts.contains(&application.sort))
+        && filter
+            .renews
+            .is_none_or(|serial| application.renews() == Some(serial))
 }
 
 /// The kind of certificate an application is about, and whom it names.

@@ -8,7 +8,7 @@ use lgpki_domain::{
     RevocationReason, Serial, Subject, application::Sort, examination::BranchExamination,
 };
 
-use super::{AppError, confined_to, is_officer, visible_branch};
+use super::{AppError, confined_to, is_officer, own_login, visible_branch};
 use crate::slots::Brought;
 
 /// What is said where the branch is missing.
@@ -79,12 +79,30 @@ impl Submission {
     /// An operator may end a certificate of any branch, since a closed one (R8) has nobody left who
     /// could, and one that was issued to no branch; and asks for login certificates of a branch, whose
     /// officers may have none left to log in with. For anything else a branch applies, since what an
-    /// operator examines, a branch has applied for.
+    /// operator examines, a branch has applied for. Every officer renews the login certificate that was
+    /// used to log in; LGWAN officers and auditors apply for nothing else.
     pub fn check_applicant(&mut self, caller: &Caller) -> Result<(), AppError> {
         visible_branch(caller, self.branch.code())?;
         if self.branch == NamedBranch::None && confined_to(caller).is_some() {
             self.faults.push("branch", "FIELD_MISSING", NAME_THE_BRANCH);
             self.branch = NamedBranch::Unreadable;
+        }
+        if self.renews_login_of(caller) {
+            return Ok(());
+        }
+        let readable = match &self.wish {
+            Some(Wish::Renew(wish)) => wish.serial.is_some(),
+            Some(_) => true,
+            None => false,
+        };
+        let own_only = [OfficerRole::LgwanOfficer, OfficerRole::Auditor];
+        if readable && own_only.into_iter().any(|role| is_officer(caller, role)) {
+            return Err(AppError::Forbidden {
+                reason: "OWN_LOGIN_ONLY",
+                message: "an LGWAN officer or auditor applies only for the renewal of the login certificate \
+                          in use; anything else is applied for by an officer of the branch"
+                    .to_owned(),
+            });
         }
         let branchs_own = match &self.wish {
             Some(Wish::Issue(wish)) => wish.kind.is_some_and(|kind| kind != CertificateKind::Login),
@@ -95,13 +113,22 @@ impl Submission {
             return Err(AppError::Forbidden {
                 reason: "OPERATOR_ENDS_CERTIFICATES_ONLY",
                 message:
-                    "an operator applies only to abolish or revoke, and for login certificates of \
-                          a branch that has none left; any other certificate is applied for or \
-                          renewed by an officer of its branch"
+                    "an operator applies only to abolish or revoke, for login certificates of a \
+                          branch that has none left, and for the renewal of the login certificate in \
+                          use; any other certificate is applied for or renewed by an officer of its \
+                          branch"
                         .to_owned(),
             });
         }
         Ok(())
+    }
+
+    /// Whether it asks for the renewal of the login certificate that the caller uses.
+    fn renews_login_of(&self, caller: &Caller) -> bool {
+        let Some(Wish::Renew(wish)) = &self.wish else {
+            return false;
+        };
+        wish.serial.is_some() && wish.serial == own_login(caller)
     }
 }
 

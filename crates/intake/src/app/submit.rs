@@ -284,13 +284,14 @@ impl<S: IntakeStore> App<S> {
 }
 
 /// How many persons must approve. A login that an operator asks for in a branch's name takes two, whatever
-/// the policy: one of them at least is another than the applicant.
+/// the policy: one of them at least is another than the applicant. One that renews the applicant's own,
+/// outside the branches' examination, takes one, who cannot be the applicant.
 fn approvals_needed(caller: &Caller, admitted: &Admitted) -> u32 {
     let needed = admitted.approvals_needed;
-    if admitted.sort == Sort::Issue && is_officer(caller, OfficerRole::Operator) {
-        needed.max(2)
-    } else {
-        needed
+    match admitted.sort {
+        Sort::Issue if is_officer(caller, OfficerRole::Operator) => needed.max(2),
+        Sort::Renew if !is_officer(caller, OfficerRole::BranchOfficer) => needed.max(1),
+        _ => needed,
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use lgpki_domain::{ApplicationId, Caller};
 use tokio::sync::watch;
 
-use super::{App, AppError, read::matches, seen, visible_branch};
+use super::{App, AppError, own_renewals_only, read::matches, seen, visible_branch};
 use crate::ports::{Application, Filter, IntakeStore};
 
 /// Changes read from the store at a time.
@@ -55,6 +55,7 @@ impl<S: IntakeStore> App<S> {
         ids: Vec<ApplicationId>,
     ) -> Result<Watcher<S>, AppError> {
         filter.branch = visible_branch(caller, filter.branch)?;
+        filter.renews = own_renewals_only(caller);
         let store = self.parts.store.clone();
         let mut changes = store.changes();
         let from = *changes.borrow_and_update();

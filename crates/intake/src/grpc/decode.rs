@@ -159,6 +159,7 @@ pub(super) fn filter(faults: &mut Faults, filter: Option<v1::ApplicationFilter>)
         states: states.into_iter().map(state_name).collect(),
         kinds: convert::all_of(faults, "filter.kinds", &given.kinds),
         sorts: convert::all_of(faults, "filter.sorts", &given.sorts),
+        renews: None,
     }
 }
 

@@ -80,6 +80,7 @@ impl Archive {
                 branch: snapshot.record.branch,
                 kind: snapshot.record.kind,
                 serial: issued.serial,
+                renews: snapshot.record.renewal.map(|renewal| renewal.serial),
                 certificate: issued.certificate.clone(),
                 issuer_index: place.issuer,
             }))

@@ -130,4 +130,7 @@ fn matches(filter: &Filter, record: &Record) -> bool {
         && (filter.states.is_empty() || filter.states.contains(&record.state.name()))
         && (filter.kinds.is_empty() || filter.kinds.contains(&record.kind))
         && (filter.sorts.is_empty() || filter.sorts.contains(&record.sort))
+        && filter
+            .renews
+            .is_none_or(|serial| record.renewal.is_some_and(|of| of.serial == serial))
 }

@@ -15,6 +15,7 @@ mod fakes;
 mod flow;
 mod notices;
 mod outage;
+mod own_logins;
 mod pki;
 mod rebuild;
 mod renewals;

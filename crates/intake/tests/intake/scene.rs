@@ -317,7 +317,7 @@ pub(crate) fn csr(issue: &v1::IssueContent) -> Vec<u8> {
     let requested = Requested {
         dns_names: &issue.dns_names,
         mail: Some(issue.mail_address.as_str()).filter(|address| !address.is_empty()),
-        login: role.map(|role| (role, Some(sapporo()))),
+        login: role.map(|role| (role, role.belongs_to_a_body().then(sapporo))),
     };
     let particulars = Particulars::try_new("x", kind, &requested).unwrap();
     let key = key();

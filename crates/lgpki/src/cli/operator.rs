@@ -6,7 +6,10 @@ use clap::{Args, Subcommand};
 
 use lgpki_domain::{ApplicationId, BodyCode, CertificateKind, Digest, JstDate, Serial};
 
-use super::{AddresseeDesk, Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason, SlotsArgs};
+use super::{
+    AddresseeDesk, Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason, RenewLoginArgs,
+    SlotsArgs,
+};
 
 /// What the operator does.
 #[derive(Debug, Subcommand)]
@@ -137,6 +140,16 @@ pub(crate) enum OperatorCommand {
         #[command(flatten)]
         examiner: Examiner,
     },
+    /// Renew the login certificate in use: an operator's, an auditor's, an LGWAN officer's.
+    #[command(
+        after_help = "Example:\n  lgpki operator --as offices/operator-1 renew-login --examined-by 運営主体\n  \
+                            lgpki operator --as offices/operator-2 approve --all\n  \
+                            lgpki operator --as offices/operator-1 renew-login --examined-by 運営主体\n\nIt makes a new key \
+                            and applies; another operator approves; given again it fetches the new login and puts it into \
+                            office.toml, and the old one is revoked. Possible from six months before expiry. From the \
+                            application until then the old login only reads, watches, withdraws, downloads and confirms."
+    )]
+    RenewLogin(Box<RenewLoginArgs>),
     /// Show at one look whether anything needs a human: CRLs with their age, alarms, what waits.
     #[command(
         after_help = "Example:\n  lgpki operator --as offices/operator-1 status\n\nAn alarm says what happened and what \

@@ -42,3 +42,16 @@ pub(crate) struct RenewArgs {
     #[command(flatten)]
     pub(crate) examiner: Examiner,
 }
+
+/// How the login certificate in use is renewed.
+#[derive(Debug, Args)]
+pub(crate) struct RenewLoginArgs {
+    /// Wait for the examination and the issue, and go on then.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Begin again with a new key, after an application that was rejected, withdrawn or failed.
+    #[arg(long)]
+    pub(crate) anew: bool,
+    #[command(flatten)]
+    pub(crate) examiner: Examiner,
+}

@@ -7,6 +7,8 @@
 mod cross;
 mod rollover;
 
+pub(crate) use rollover::replace;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,

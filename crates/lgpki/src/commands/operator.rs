@@ -18,8 +18,8 @@ use super::{
     application::{
         ApplicationView, CertificateView, applications_table, certificate_sheet, short_time,
     },
-    bulk, cirs, directory, forecast, inventory, limits, notices, queue, rebuild, slots, status,
-    submit,
+    bulk, cirs, directory, forecast, inventory, limits, login, notices, queue, rebuild, slots,
+    status, submit,
 };
 use crate::{
     cli::{OfficeArgs, OperatorCommand},
@@ -118,6 +118,7 @@ async fn carry_out(
             cirs::apply(office, request, "operator show", output).await
         }
         OperatorCommand::RebuildInventory { apply } => rebuild::run(office, apply, output).await,
+        OperatorCommand::RenewLogin(args) => login::run(office, &args, output).await,
         OperatorCommand::Status => status::show(office, output).await,
         OperatorCommand::Queue { command } => queue::run(office, command, output).await,
         OperatorCommand::Limits { set } => limits::run(office, &set, output).await,

@@ -141,7 +141,7 @@ fn overload(key: &str, responder: &Responder, now: Timestamp) -> Option<Alarm> {
 
 #[cfg(test)]
 mod tests {
-    use lgpki_domain::Authority;
+    use lgpki_domain::{Authority, CrlOptions};
 
     use super::*;
     use crate::{
@@ -228,7 +228,7 @@ mod tests {
 
     /// A certificate of the Organization CA that stands longer.
     async fn lengthened() -> std::sync::Arc<[u8]> {
-        let issuer = FakeIssuer::from_day("2013-02-04");
+        let issuer = FakeIssuer::opened_on("2013-02-04", CrlOptions::default());
         issuer.issuers().await.unwrap()[0].certificate.clone()
     }
 

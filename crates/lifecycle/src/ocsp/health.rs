@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use lgpki_domain::{AuthorityKey, Timestamp};
+use lgpki_domain::{AuthorityKey, Timestamp, Validity};
 
 use super::Desk;
 use crate::alarm::keys::{Failing, Responder};
@@ -69,7 +69,7 @@ impl Health {
             since: self.since,
             until: validity
                 .filter(|validity| validity.contains(now))
-                .map(|validity| validity.not_after()),
+                .map(Validity::not_after),
             failing: noted.and_then(|noted| noted.failing.clone()),
             turned_away: noted.and_then(|noted| noted.turned_away),
         }

@@ -12,11 +12,13 @@ use crate::{
 };
 
 /// The body exists, and its branch is open if it applies for a certificate: those of a closed branch
-/// can still be abolished or revoked. Only those that were issued to no branch are ended without one.
+/// can still be abolished or revoked. Only those that were issued to no branch are ended or renewed
+/// without one.
 pub(super) fn check_branch(view: &DoorView, submission: &Submission, faults: &mut Faults) {
     let branch = match submission.branch {
         NamedBranch::One(branch) => branch,
-        NamedBranch::None if matches!(submission.wish, Some(Wish::Issue(_))) => {
+        NamedBranch::None if matches!(&submission.wish, Some(Wish::Issue(wish)) if wish.renewed.is_none()) =>
+        {
             return faults.push("branch", "FIELD_MISSING", NAME_THE_BRANCH);
         }
         NamedBranch::None | NamedBranch::Unreadable => return,

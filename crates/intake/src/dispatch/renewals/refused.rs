@@ -4,7 +4,10 @@
 //! it stays so, the two logs disagree, and only a person can tell which is right; until then the end is
 //! told again every ten minutes, and the log says what to do. Nothing is given up.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use lgpki_domain::{ApplicationId, Randomness};
 use lgpki_runtime::backoff::Backoff;
@@ -19,7 +22,7 @@ const TOLERATED: u32 = 6;
 /// When a refused end is told again.
 const AGAIN: Backoff = Backoff {
     first: Duration::from_millis(100),
-    most: Duration::from_secs(600),
+    most: Duration::from_mins(10),
 };
 
 /// The ends that were refused last time.
@@ -47,7 +50,7 @@ impl RefusedEnds {
     pub(super) fn ready(&mut self, due: Vec<RenewalDue>, now: Instant) -> Vec<RenewalDue> {
         let is_end = |due: &RenewalDue| matches!(due.step, RenewalStep::Close { .. });
         if !self.0.is_empty() {
-            let ends: std::collections::HashSet<_> = due
+            let ends: HashSet<_> = due
                 .iter()
                 .filter(|due| is_end(due))
                 .map(|due| due.id)
@@ -161,7 +164,7 @@ mod tests {
             assert_eq!(numbers(&refused.ready(vec![end(1)], now)), [1]);
         }
         assert!(waits[0] <= Duration::from_millis(100));
-        let longest = Duration::from_secs(300)..=Duration::from_secs(600);
+        let longest = Duration::from_mins(5)..=Duration::from_mins(10);
         assert!(
             waits[14..].iter().all(|wait| longest.contains(wait)),
             "{waits:?}"

@@ -17,6 +17,7 @@ use crate::{
             Approved, Attempt, Claimed, Counted, Delivered, INTAKE, IntakeEvent, Rejected,
             Withdrawn,
         },
+        record::Claim,
         step::{Step, advance, bounded},
     },
 };
@@ -178,13 +179,17 @@ impl Applications {
 }
 
 /// Why this application does not suffer this act, whatever its state: a branch takes back only what it
-/// has submitted, and a deactivated one gets no more certificates; it may still lose its old ones.
+/// has submitted; nobody approves a login for themselves; and a deactivated branch gets no more
+/// certificates, though it may still lose its old ones.
 fn forbidden(directories: &Directories, found: &Snapshot, act: &Act) -> Option<ActRefused> {
     let record = &found.record;
     match act.step {
-        ActStep::Withdraw => record
-            .by_operator
+        // An operator renews nothing but the own login.
+        ActStep::Withdraw => (record.by_operator && record.renewal.is_none())
             .then_some(ActRefused::OfAnOperator(found.id)),
+        ActStep::Approve(operator) if record.claim == Claim::Subject(operator.subject) => {
+            Some(ActRefused::OwnLogin(found.id))
+        }
         ActStep::Approve(_) if record.sort.yields_certificate() => {
             let local = directories.body(record.branch?)?;
             let closed = matches!(local.branch, Branch::Deactivated { .. });

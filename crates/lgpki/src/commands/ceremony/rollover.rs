@@ -128,7 +128,7 @@ fn trust(path: &Path, der: &[u8]) -> Result<(), CommandError> {
 }
 
 /// Writes a file beside its place and renames it, so that whoever reads it finds a whole one.
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), CommandError> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |e: &io::Error| CommandError::file("write", path, e);
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir).map_err(|e| failed(&e))?;

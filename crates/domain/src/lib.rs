@@ -32,6 +32,7 @@ pub mod revocation;
 pub mod role;
 pub mod slots;
 pub mod time;
+pub mod toll;
 pub mod validity;
 
 pub use algorithm::{KeyAlgorithm, SignatureAlgorithm};

@@ -24,7 +24,7 @@ pub(crate) use inventory::{
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand, QueueCommand, RevokeManyArgs};
 pub(crate) use renew::{RenewArgs, RenewLoginArgs};
-pub(crate) use surge::{PlanArgs, SurgeCommand};
+pub(crate) use surge::{PlanArgs, ReplayArgs, SurgeCommand};
 
 use lgpki_domain::{
     Authority, BodyCode, CertificateKind, CrlOptions, KeyAlgorithm, KeyMedium, OfficerRole,

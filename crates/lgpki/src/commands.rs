@@ -7,6 +7,7 @@ mod ceremony;
 mod cirs;
 mod demo;
 mod directory;
+mod fetch;
 mod forecast;
 mod init;
 mod inventory;
@@ -23,8 +24,13 @@ mod slots;
 mod status;
 mod submit;
 mod surge;
+mod throwaway;
+
+use std::sync::Arc;
 
 use clap::CommandFactory;
+use lgpki_issuer::Ports;
+use lgpki_runtime::{clock::SystemClock, random::SystemRandomness};
 
 use crate::{
     cli::{Cli, Command},
@@ -49,6 +55,14 @@ pub(crate) fn run(command: Command, output: Output) -> Result<(), CommandError> 
         Command::Cirs { office, command } => block_on(cirs::run(office, command, output)),
         Command::Surge { office, command } => surge::run(&office, command, output),
         Command::Operator { office, command } => block_on(operator::run(office, command, output)),
+    }
+}
+
+/// The machine's time and chance.
+fn machine() -> Ports {
+    Ports {
+        clock: Arc::new(SystemClock),
+        randomness: Arc::new(SystemRandomness::new()),
     }
 }
 

@@ -1,4 +1,7 @@
-//! The machine's clock: the one place of the product that asks the operating system for the time.
+//! The machine's clock: the one place of the product that asks the operating system for the time. And one that is
+//! set by hand.
+
+mod stepped;
 
 use std::{
     future::Future,
@@ -7,6 +10,8 @@ use std::{
 };
 
 use lgpki_domain::{Clock, Timestamp};
+
+pub use stepped::SteppedClock;
 
 /// How long to sleep before the wall clock is looked at again, for it may have been set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

@@ -39,6 +39,39 @@ pub struct Answer {
     pub none_expires: u32,
 }
 
+/// A capacity, and what it is derived from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Basis {
+    /// Applications examined in a business day.
+    pub capacity_per_business_day: u32,
+    /// Whether that was derived: 1.2 times the mean of the renewal window.
+    pub capacity_is_derived: bool,
+    /// The renewal window: its first day.
+    pub window_first: String,
+    /// Its last day.
+    pub window_last: String,
+    /// Applications that fall due in it, renewals when the certificate expires.
+    pub window_applications: u64,
+    /// Its business days.
+    pub window_business_days: u64,
+}
+
+impl Basis {
+    /// Of these certificates; the capacity is derived if none is given.
+    #[must_use]
+    pub fn new(population: &Population, calendar: &BusinessCalendar, given: Option<u32>) -> Self {
+        let window = Window::of(population, calendar);
+        Self {
+            capacity_per_business_day: given.unwrap_or_else(|| window.capacity()),
+            capacity_is_derived: given.is_none(),
+            window_first: window.first.to_string(),
+            window_last: window.last.to_string(),
+            window_applications: window.applications,
+            window_business_days: window.business_days,
+        }
+    }
+}
+
 /// What a capacity means.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
@@ -50,20 +83,11 @@ pub struct Plan {
     pub habit: &'static str,
     /// In which order applications are taken.
     pub order: &'static str,
-    /// Applications examined in a business day.
-    pub capacity_per_business_day: u32,
-    /// Whether that was derived: 1.2 times the mean of the renewal window.
-    pub capacity_is_derived: bool,
+    /// The capacity.
+    #[serde(flatten)]
+    pub basis: Basis,
     /// Certificates signed in a second.
     pub signatures_per_second: u32,
-    /// The renewal window: its first day.
-    pub window_first: String,
-    /// Its last day.
-    pub window_last: String,
-    /// Applications that fall due in it, renewals when the certificate expires.
-    pub window_applications: u64,
-    /// Its business days.
-    pub window_business_days: u64,
     /// The seed.
     pub seed: u64,
     /// Certificates beside their renewals.
@@ -83,8 +107,8 @@ pub fn plan(
     calendar: &BusinessCalendar,
     settings: Settings,
 ) -> Option<Plan> {
-    let window = Window::of(population, calendar);
-    let per_day = settings.capacity.unwrap_or_else(|| window.capacity());
+    let basis = Basis::new(population, calendar, settings.capacity);
+    let per_day = basis.capacity_per_business_day;
     let slots = (per_day, settings.ignoring_percent, settings.seed);
     let trace = Trace::new(population, calendar, settings.habit, slots);
     let run = |per_day: u32| {
@@ -109,13 +133,8 @@ pub fn plan(
         synthetic: population.synthetic,
         habit: settings.habit.name(),
         order: settings.order.name(),
-        capacity_per_business_day: per_day,
-        capacity_is_derived: settings.capacity.is_none(),
+        basis,
         signatures_per_second: settings.signatures_per_second,
-        window_first: window.first.to_string(),
-        window_last: window.last.to_string(),
-        window_applications: window.applications,
-        window_business_days: window.business_days,
         seed: settings.seed,
         certificates: population.holdings.len() as u64,
         takes: settings.search.then(takes),

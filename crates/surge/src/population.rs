@@ -28,6 +28,8 @@ pub struct Holding {
     pub branch: Option<BodyCode>,
     /// When it was applied for, if that is part of the time looked at.
     pub applied: Option<Timestamp>,
+    /// The day on which it was issued or, if it is applied for, should be; not known of a running system's.
+    pub issued: Option<JstDate>,
     /// Its last day.
     pub last_day: JstDate,
     /// When its revocation is applied for, if it is, and whether that is an emergency.
@@ -123,6 +125,7 @@ impl Population {
             let holding = Holding {
                 branch: *branch,
                 applied: None,
+                issued: None,
                 last_day: *last_day,
                 revoked: None,
             };
@@ -158,6 +161,7 @@ impl Population {
         self.holdings.push(Holding {
             branch,
             applied,
+            issued: Some(issued),
             last_day: Validity::for_subscriber(issued).last_day(),
             revoked: None,
         });

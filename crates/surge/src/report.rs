@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lgpki_domain::{BodyCode, BusinessCalendar, JstDate, Timestamp, order::Claim};
+use lgpki_domain::{
+    BodyCode, BusinessCalendar, JstDate, Timestamp,
+    order::{Claim, Waiting},
+};
 use serde::Serialize;
 
 use crate::{simulation::Outcome, trace::Trace};
@@ -25,7 +28,7 @@ pub struct Waits {
 }
 
 impl Waits {
-    fn of(mut waits: Vec<i64>) -> Self {
+    pub(crate) fn of(mut waits: Vec<i64>) -> Self {
         waits.sort_unstable();
         let rank = |percent: usize| {
             let index = (waits.len() * percent).div_ceil(100).saturating_sub(1);
@@ -137,6 +140,19 @@ impl Report {
             fairness: fairness(trace, outcomes),
             weeks,
         }
+    }
+
+    /// Counts a renewal that still waits though its certificate has expired, in the week in which it did.
+    pub(crate) fn count_expired(&mut self, waiting: &Waiting) {
+        let Some(expires) = waiting.expires() else {
+            return;
+        };
+        let last = expires.plus_millis(-1).max(waiting.received);
+        let monday = last.jst_date().week_start().to_string();
+        if let Some(week) = self.weeks.iter_mut().find(|week| week.monday == monday) {
+            week.expired_waiting += 1;
+        }
+        self.totals.expired_waiting += 1;
     }
 
     /// Whether in every week at most one of a hundred waited for more than a business day.

@@ -44,10 +44,13 @@ fn who_procrastinates_waits_for_more_than_a_week_in_the_order_of_arrival() {
         let population = Population::synthetic(&CALENDAR, CERTIFICATES, seed);
         let plan = run(&population, Habit::Procrastinate, OrderName::Fifo, seed);
         assert_eq!(
-            (plan.window_first.as_str(), plan.window_last.as_str()),
+            (
+                plan.basis.window_first.as_str(),
+                plan.basis.window_last.as_str()
+            ),
             ("2010-08-01", "2011-02-28")
         );
-        assert_eq!(plan.window_business_days, 139);
+        assert_eq!(plan.basis.window_business_days, 139);
         let p50 = |week: &Week| week.wait_business_hours.p50;
         assert!(longest(&plan, p50, "2011-W01", "2011-W09") > 5.0);
         // The same capacity keeps the steady years within a day.
@@ -65,7 +68,7 @@ fn in_the_slots_that_are_advised_nobody_waits_for_more_than_a_day() {
         assert_eq!(plan.report.totals.expired_waiting, 0);
         // At most 1.2 times the mean of the window, in whole numbers.
         let busiest = plan.report.totals.busiest_week_per_business_day;
-        let mean = f64::from(u32::try_from(plan.window_applications).unwrap()) / 139.0;
+        let mean = f64::from(u32::try_from(plan.basis.window_applications).unwrap()) / 139.0;
         assert!(busiest <= 1.2 * mean, "{busiest} of {mean}");
     }
 }
@@ -170,7 +173,10 @@ fn a_running_systems_certificates_are_planned_for_from_today() {
     assert!(!plan.synthetic && plan.simulated);
     assert_eq!(plan.report.totals.renewals, 307);
     assert_eq!(
-        (plan.window_first.as_str(), plan.window_last.as_str()),
+        (
+            plan.basis.window_first.as_str(),
+            plan.basis.window_last.as_str()
+        ),
         ("2026-11-02", "2026-12-31")
     );
     assert!(

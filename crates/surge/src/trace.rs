@@ -19,6 +19,8 @@ pub struct Arrival {
     pub waiting: Waiting,
     /// When the certificate that it concerns expires; none for a new one.
     pub expires: Option<Timestamp>,
+    /// Which of the population's certificates it concerns.
+    pub holding: usize,
 }
 
 /// All applications of the time looked at.
@@ -95,9 +97,11 @@ impl Trace {
         };
         let renewals = habit::renewals(population, calendar, habit, booking, seed);
         let mut drafts = Vec::new();
-        for (holding, renewed) in population.holdings.iter().zip(renewals) {
+        for (number, (holding, renewed)) in population.holdings.iter().zip(renewals).enumerate() {
             let expires = holding.expires();
-            let mut draft = |at, claim, expires| drafts.push((at, holding.branch, claim, expires));
+            let mut draft = |at, claim, expires| {
+                drafts.push((at, holding.branch, claim, (expires, number)));
+            };
             if let Some(at) = holding.applied {
                 draft(at, Claim::New, None);
             }
@@ -113,18 +117,20 @@ impl Trace {
             }
         }
         drafts.sort_by_key(|(at, branch, ..)| (*at, *branch));
-        let arrivals = drafts
-            .into_iter()
-            .zip(0..)
-            .map(|((at, branch, claim, expires), n)| Arrival {
-                waiting: Waiting {
-                    id: number(at, n),
-                    branch,
-                    received: at,
-                    claim,
-                },
-                expires,
-            });
+        let arrivals =
+            drafts
+                .into_iter()
+                .zip(0..)
+                .map(|((at, branch, claim, (expires, holding)), n)| Arrival {
+                    waiting: Waiting {
+                        id: number(at, n),
+                        branch,
+                        received: at,
+                        claim,
+                    },
+                    expires,
+                    holding,
+                });
         let mut expiring = BTreeMap::new();
         for holding in &population.holdings {
             *expiring.entry(holding.expires()).or_default() += 1;

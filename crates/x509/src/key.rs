@@ -7,7 +7,10 @@ mod rsa;
 
 use std::fmt;
 
-use lgpki_domain::{Digest, Faults, KeyAlgorithm, SignatureAlgorithm};
+use lgpki_domain::{
+    Digest, Faults, KeyAlgorithm, SignatureAlgorithm,
+    toll::{Work, counted},
+};
 use ring::{digest, signature};
 
 use crate::{
@@ -174,9 +177,8 @@ impl SubjectPublicKey {
     #[must_use]
     pub fn verify(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> bool {
         verification(self.algorithm, algorithm).is_some_and(|verification| {
-            signature::UnparsedPublicKey::new(verification, self.bits())
-                .verify(message, signature)
-                .is_ok()
+            let key = signature::UnparsedPublicKey::new(verification, self.bits());
+            counted(Work::Check, || key.verify(message, signature)).is_ok()
         })
     }
 

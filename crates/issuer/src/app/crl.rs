@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{CrlNumber, Digest};
+use lgpki_domain::{
+    CrlNumber, Digest,
+    toll::{Work, counted},
+};
 use lgpki_x509::{LintedCrl, key::Digested, lint};
 
 use super::App;
@@ -110,7 +113,7 @@ impl<S: IssuerStore> App<S> {
         let algorithm = linted.algorithm().oid();
         let key = Arc::clone(&ca.signer);
         let sign = move || key.sign_digested(linted.tbs(), &linted.digest());
-        let signed = self.cores.run(sign).await;
+        let signed = self.cores.run(|| counted(Work::Sign, sign)).await;
         let (result, failure) = match signed {
             Some(Ok(signature)) => (Ok((signature, algorithm)), None),
             Some(Err(source)) => (

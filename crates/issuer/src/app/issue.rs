@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use lgpki_domain::{ApplicationId, Faults};
+use lgpki_domain::{
+    ApplicationId, Faults,
+    toll::{Work, counted},
+};
 use lgpki_ledger::{EntryRef, Stamp};
 
 use super::{
@@ -280,7 +283,8 @@ fn sign(durable: Durable) -> Option<NewCertificate> {
         draft,
         ..
     } = durable;
-    let signature = match draft.ca.signer.sign(draft.linted.tbs()) {
+    let sign = || draft.ca.signer.sign(draft.linted.tbs());
+    let signature = match counted(Work::Sign, sign) {
         Ok(signature) => signature,
         Err(error) => {
             tracing::error!(%error, %application, "a CA key did not sign");

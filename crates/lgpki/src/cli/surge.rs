@@ -25,6 +25,61 @@ pub(crate) enum SurgeCommand {
                       or --capacity the capacity is 1.2 times the mean daily load of the renewal window."
     )]
     Plan(PlanArgs),
+    /// Play the three years from 2008-02-04 to 2011-03-31 through the real services: real gRPC, keys, signatures and
+    /// daily CRLs, on a clock that moves on whenever nothing is left to do. Then balance the books.
+    #[command(
+        after_help = "Examples:\n  lgpki surge replay --order fifo --out replay\n                                             what the sources feared, as HTML, SVG and JSON\n  \
+                      lgpki surge replay --habit slots           the same years in the slots that are advised\n  \
+                      lgpki surge replay --compare --out replay  habits and orders side by side in one picture\n  \
+                      lgpki surge replay --certificates 1000 --from 2010-12-01\n                                             \
+                      a small one, without the steady years\n\n\
+                      Everything happens in a throw-away directory and touches no other system. Holders, their habits and the \
+                      examiners' pace are made up; keys, applications, examinations, certificates and CRLs are real. Without \
+                      --capacity it is 1.2 times the mean daily load of the renewal window."
+    )]
+    Replay(ReplayArgs),
+}
+
+/// What is asked of the replay.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// When holders renew.
+    #[arg(long, value_enum, default_value_t = HabitChoice(Habit::Procrastinate))]
+    pub(crate) habit: HabitChoice,
+    /// In which order applications are examined and issued.
+    #[arg(long, value_enum, default_value_t = OrderChoice(OrderName::Fair))]
+    pub(crate) order: OrderChoice,
+    /// Applications that are examined in a business day.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) capacity: Option<u32>,
+    /// Branches with so many of a hundred certificates ignore the slots that they are advised.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=99))]
+    pub(crate) ignoring: u8,
+    /// Certificates beside their renewals.
+    #[arg(long, value_name = "N", default_value_t = 40_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub(crate) certificates: u32,
+    /// For everything that is drawn but keys and signatures.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Leave out the steady years between the opening days and this day.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<JstDate>,
+    /// End after this day.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<JstDate>,
+    /// Minutes between two looks of front ends and examiners; fewer cost more.
+    #[arg(long, value_name = "MINUTES", default_value = "15", value_parser = ["5", "10", "15", "20", "30", "60"])]
+    pub(crate) step: String,
+    /// Leave report.html, one picture and one JSON file in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Put habits and orders side by side, one replay after the other.
+    #[arg(long, conflicts_with_all = ["habit", "order"])]
+    pub(crate) compare: bool,
+    /// Keep the services' data below this directory while it runs, instead of in memory: 40,000 certificates take one
+    /// to two gigabytes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// What is asked of the planner.

@@ -12,14 +12,12 @@ mod services;
 use std::{
     net::Ipv6Addr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use lgpki_domain::{Authority, Clock, CrlOptions, prefecture::synthetic_bodies};
+use lgpki_domain::{Authority, CrlOptions, JstDate, Timestamp, prefecture::synthetic_bodies};
 use lgpki_intake::store::EngineStore;
 use lgpki_issuer::{Ceremony, IssuerConfig, Ports, Settings};
 use lgpki_keys::{KeyError, Passphrase, PassphraseSource};
-use lgpki_runtime::{clock::SystemClock, random::SystemRandomness};
 use lgpki_x509::pem;
 
 use offices::{Handout, Offices};
@@ -48,7 +46,10 @@ pub(crate) async fn run(args: InitArgs, output: Output) -> Result<(), CommandErr
     let passphrase = new_passphrase(&args.passphrase)?;
     let dir = args.dir.clone();
     let bar = output.progress(5, "making the CA");
-    let made = make(&args, passphrase, EXAMINATION, || bar.inc(1)).await?;
+    let made = make(&args, passphrase, EXAMINATION, &super::machine(), || {
+        bar.inc(1);
+    })
+    .await?;
     bar.finish_and_clear();
     let json = serde_json::json!({
         "directory": dir, "configuration": dir.join("lgpki.toml"), "offices": made.offices,
@@ -122,6 +123,7 @@ pub(crate) async fn make(
     args: &InitArgs,
     passphrase: Passphrase,
     examination: &str,
+    ports: &Ports,
     step: impl Fn(),
 ) -> Result<Made, CommandError> {
     let dir = args.dir.as_path();
@@ -132,8 +134,7 @@ pub(crate) async fn make(
         branches: &args.branches,
     })?;
     files::empty_directory(dir)?;
-    let randomness = Arc::new(SystemRandomness::new());
-    services::make(dir, &args.hosts, &passphrase, randomness.as_ref())?;
+    services::make(dir, &args.hosts, &passphrase, ports)?;
     step();
 
     let settings = Settings::try_new(
@@ -142,15 +143,12 @@ pub(crate) async fn make(
         &IssuerConfig::default(),
     )
     .map_err(|e| CommandError::from_error("settings", &e))?;
-    let ports = Ports {
-        clock: Arc::new(SystemClock),
-        randomness: randomness.clone(),
-    };
-    let ceremony = Ceremony::open(&settings, ports, passphrase)
+    let ceremony = Ceremony::open(&settings, ports.clone(), passphrase)
         .await
         .map_err(|e| CommandError::from_error("the key ceremony cannot begin", &e))?;
     let url = publication_url(args);
-    authorities(args, &ceremony, &url).await?;
+    let today = ports.clock.now().jst_date();
+    authorities(args, &ceremony, &url, today).await?;
     step();
     let cards = offices::issue(&ceremony, wanted).await?;
     ceremony
@@ -163,10 +161,10 @@ pub(crate) async fn make(
         server: &server_address(args),
         form: args.login_form,
     };
-    offices::hand_out(handout, &cards, randomness.as_ref())?;
+    offices::hand_out(handout, &cards, ports.randomness.as_ref())?;
     step();
 
-    directory(dir).await?;
+    directory(dir, ports.clock.now()).await?;
     files::private_directory(&dir.join("data/lifecycle"))?;
     let host = if args.hosts.is_empty() {
         "127.0.0.1"
@@ -209,8 +207,12 @@ fn publication_url(args: &InitArgs) -> String {
 }
 
 /// Creates both CAs and writes their certificates for people and services to read.
-async fn authorities(args: &InitArgs, ceremony: &Ceremony, url: &str) -> Result<(), CommandError> {
-    let today = SystemClock.now().jst_date();
+async fn authorities(
+    args: &InitArgs,
+    ceremony: &Ceremony,
+    url: &str,
+    today: JstDate,
+) -> Result<(), CommandError> {
     for authority in Authority::ALL {
         let algorithm = match authority {
             Authority::Organization => args.organization_key.0,
@@ -241,7 +243,7 @@ pub(crate) fn ca_file(dir: &Path, authority: Authority) -> PathBuf {
 }
 
 /// Writes the synthetic body name list into intake's store.
-async fn directory(dir: &Path) -> Result<(), CommandError> {
+async fn directory(dir: &Path, now: Timestamp) -> Result<(), CommandError> {
     use lgpki_intake::ports::IntakeStore;
     let failed = |e: lgpki_intake::error::StoreError| {
         CommandError::from_error("cannot write the directory", &e)
@@ -253,7 +255,7 @@ async fn directory(dir: &Path) -> Result<(), CommandError> {
         .map_err(|e| CommandError::from_error("cannot write the directory", &e))?;
     let (store, _report) = opened.map_err(failed)?;
     store
-        .import_bodies(synthetic_bodies(), String::from("init"), SystemClock.now())
+        .import_bodies(synthetic_bodies(), String::from("init"), now)
         .await
         .map_err(failed)?;
     store.close().await;

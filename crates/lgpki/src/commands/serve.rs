@@ -9,6 +9,7 @@ mod parts;
 use std::{path::Path, sync::Arc};
 
 use lgpki_intake::store::EngineStore;
+use lgpki_issuer::Ports;
 use lgpki_keys::{Passphrase, PassphraseSource};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
@@ -24,9 +25,26 @@ use crate::{
 };
 
 use parts::Parts;
+pub(crate) use parts::{anchors, certificates};
 
-/// A handle to the metrics of this process, for the admin ports.
-pub(crate) type Metrics = Option<telemetry::PrometheusHandle>;
+/// What services that run in this process take from around them.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    /// The metrics of this process, for the admin ports.
+    pub(crate) metrics: Option<telemetry::PrometheusHandle>,
+    /// Time and chance.
+    pub(crate) ports: Ports,
+}
+
+impl Surroundings {
+    /// The machine's own time and chance.
+    pub(crate) fn of_the_machine(metrics: Option<telemetry::PrometheusHandle>) -> Self {
+        Self {
+            metrics,
+            ports: super::machine(),
+        }
+    }
+}
 
 /// Runs until SIGTERM or SIGINT, or until a service fails.
 pub(crate) async fn run(args: ServeArgs, output: Output) -> Result<(), CommandError> {
@@ -50,7 +68,7 @@ pub(crate) async fn run(args: ServeArgs, output: Output) -> Result<(), CommandEr
         &config,
         &services,
         passphrase,
-        Some(metrics),
+        Surroundings::of_the_machine(Some(metrics)),
         (trigger, until),
     )
     .await?;
@@ -127,6 +145,11 @@ impl Running {
         self.readiness.clone()
     }
 
+    /// Intake's store, if intake runs: for looking on from within.
+    pub(crate) fn store(&self) -> Option<Arc<EngineStore>> {
+        self.store.clone()
+    }
+
     /// Waits until all have ended; the first that failed is the error.
     pub(crate) async fn until_end(self) -> Result<(), CommandError> {
         let outcome = self.tasks.run().await;
@@ -142,10 +165,10 @@ pub(crate) async fn start(
     config: &Config,
     services: &[ServiceName],
     passphrase: Option<Passphrase>,
-    metrics: Metrics,
+    around: Surroundings,
     (trigger, until): (ShutdownTrigger, Shutdown),
 ) -> Result<Running, CommandError> {
-    let parts = Parts::new(config)?;
+    let parts = Parts::new(config, &around.ports)?;
     let mut tasks = Supervisor::new(trigger, until.clone());
     let (mut store, mut all_readiness) = (None, Vec::new());
     for service in services {
@@ -168,7 +191,7 @@ pub(crate) async fn start(
             config,
             *service,
             readiness,
-            metrics.clone(),
+            around.metrics.clone(),
             &mut tasks,
             &until,
         )
@@ -185,7 +208,7 @@ async fn admin(
     config: &Config,
     service: ServiceName,
     readiness: Readiness,
-    metrics: Metrics,
+    metrics: Option<telemetry::PrometheusHandle>,
     tasks: &mut Supervisor,
     until: &Shutdown,
 ) -> Result<(), CommandError> {

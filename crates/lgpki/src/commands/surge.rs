@@ -1,5 +1,6 @@
-//! `lgpki surge plan`: the simulated queue, told in tables, drawn, and as JSON.
+//! `lgpki surge`: the replay, and the plan: the simulated queue, told in tables, drawn, and as JSON.
 
+mod replay;
 mod told;
 
 use std::fs;
@@ -39,7 +40,10 @@ pub(crate) fn run(
     command: SurgeCommand,
     output: Output,
 ) -> Result<(), CommandError> {
-    let SurgeCommand::Plan(args) = command;
+    let args = match command {
+        SurgeCommand::Plan(args) => args,
+        SurgeCommand::Replay(args) => return replay::run(&args, output),
+    };
     let calendar = BusinessCalendar::new(args.hours, &args.closed.iter().copied().collect());
     let population = if args.live {
         super::block_on(live(office, &args, &calendar))?
@@ -118,7 +122,7 @@ fn draw(args: &PlanArgs, plans: &[Plan], output: Output) -> Result<(), CommandEr
     let title = format!(
         "{} certificates, {} applications examined in a business day",
         grouped(first.certificates),
-        first.capacity_per_business_day
+        first.basis.capacity_per_business_day
     );
     fs::write(path, lgpki_surge::svg(&title, plans))
         .map_err(|e| CommandError::file("write", path, &e))?;

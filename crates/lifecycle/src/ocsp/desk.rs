@@ -1,6 +1,9 @@
 //! The responder of one CA key: its own key, its certificate, and what it has signed.
 
-use lgpki_domain::{Serial, Timestamp, Validity};
+use lgpki_domain::{
+    Serial, Timestamp, Validity,
+    toll::{Work, counted},
+};
 use lgpki_keys::{Signer as _, SoftwareKey};
 use lgpki_x509::{
     Issuer as CaKey, SubjectPublicKey,
@@ -111,7 +114,7 @@ impl Desk {
         let tbs = written
             .inspect_err(|error| tracing::error!(%error, "an OCSP answer cannot be written"))
             .ok()?;
-        let signed = self.key.sign(&tbs);
+        let signed = counted(Work::Sign, || self.key.sign(&tbs));
         let signature = signed
             .inspect_err(|error| tracing::error!(%error, "an OCSP responder's key did not sign"))
             .ok()?;

@@ -2,15 +2,11 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use lgpki_domain::{
-    Authority, BodyCode, Names, Randomness, directory::Body, prefecture::synthetic_bodies,
-};
-use lgpki_keys::Passphrase;
+use lgpki_domain::{Authority, BodyCode, Names, directory::Body, prefecture::synthetic_bodies};
 use lgpki_kit::{Kit, Pc, Pin};
 use lgpki_proto::{
     ServiceName,
@@ -27,7 +23,8 @@ use tokio::{sync::Mutex, task::JoinHandle};
 
 use super::super::{
     init::{self, ca_file},
-    serve,
+    serve::{self, Surroundings},
+    throwaway,
 };
 use crate::{
     cli::{CaKey, DemoArgs, InitArgs, LoginForm, OfficeArgs, PassphraseArgs},
@@ -89,16 +86,23 @@ impl World {
             auditors: 1,
             login_form: LoginForm::Card,
             hosts: Vec::new(),
-            first_port: free_ports(7)?,
+            first_port: throwaway::free_ports()?,
             publication_url: None,
         };
-        let passphrase = passphrase()?;
-        init::make(&init, passphrase.clone(), EXAMINATION, || {}).await?;
+        let passphrase = throwaway::passphrase()?;
+        let around = Surroundings::of_the_machine(None);
+        init::make(&init, passphrase.clone(), EXAMINATION, &around.ports, || {}).await?;
         let config = Config::load(&dir.join("lgpki.toml"))?;
         let (trigger, until) = shutdown::channel();
         let signals = (trigger.clone(), until);
-        let running =
-            serve::start(&config, &ServiceName::ALL, Some(passphrase), None, signals).await?;
+        let running = serve::start(
+            &config,
+            &ServiceName::ALL,
+            Some(passphrase),
+            around,
+            signals,
+        )
+        .await?;
         let readiness = running.readiness();
         let running = Mutex::new(Some(tokio::spawn(running.until_end())));
         Ok(Self {
@@ -276,31 +280,4 @@ fn names((en, ja): (&str, &str)) -> v1::Names {
         en: en.to_owned(),
         ja: ja.to_owned(),
     }
-}
-
-fn passphrase() -> Result<Passphrase, CommandError> {
-    let mut bytes = [0; 32];
-    SystemRandomness::new()
-        .fill(&mut bytes)
-        .map_err(|e| CommandError::from_error("passphrase", &e))?;
-    let text = lgpki_domain::Digest(bytes).to_string().into_bytes();
-    Passphrase::try_new(text.into(), "the demonstration")
-        .map_err(|e| CommandError::from_error("passphrase", &e))
-}
-
-/// The first of `count` ports in a row that nobody listens on.
-fn free_ports(count: u16) -> Result<u16, CommandError> {
-    let mut bytes = [0; 2];
-    SystemRandomness::new()
-        .fill(&mut bytes)
-        .map_err(|e| CommandError::from_error("ports", &e))?;
-    let start = u16::from_be_bytes(bytes) % 40_000;
-    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    (0..500)
-        .map(|step| 20_000 + (start + step * count) % 40_000)
-        .find(|first| (0..count).all(|n| free(first + n)))
-        .ok_or_else(|| {
-            CommandError::new("no seven ports in a row are free between 20000 and 60000")
-                .hint("stop other programs that listen, and try again")
-        })
 }

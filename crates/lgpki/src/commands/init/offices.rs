@@ -10,7 +10,7 @@ use lgpki_domain::{
 use lgpki_issuer::{Ceremony, ceremony::Login};
 use lgpki_keys::{Passphrase, Signer, SoftwareKey};
 use lgpki_kit::{Pin, Provision};
-use lgpki_runtime::clock::SystemClock;
+use lgpki_runtime::{Identity, clock::SystemClock};
 use lgpki_x509::{Certificate, pem};
 
 use super::{SERVER_NAME, ca_file, files, to_pem};
@@ -30,12 +30,33 @@ pub(crate) struct Wanted {
     key: SoftwareKey,
 }
 
+impl Wanted {
+    /// For whom it is.
+    pub(crate) const fn role(&self) -> OfficerRole {
+        self.role
+    }
+}
+
 /// An office's login, issued.
 #[derive(Debug)]
 pub(crate) struct Card {
     pub(crate) name: String,
+    pub(crate) body: Option<BodyCode>,
     key: SoftwareKey,
     certificate: Vec<u8>,
+}
+
+impl Card {
+    /// What the office logs in with; `authority` is the Organization CA's certificate, DER.
+    pub(crate) fn identity(&self, authority: &[u8]) -> Result<Identity, CommandError> {
+        let key = self.key.to_pkcs8_der().map_err(|e| unusable(&e))?;
+        let chain = vec![self.certificate.clone(), authority.to_vec()];
+        Identity::try_new(chain, key).map_err(|e| unusable(&e))
+    }
+}
+
+fn unusable(error: &dyn std::error::Error) -> CommandError {
+    CommandError::from_error("a login cannot be used", error)
 }
 
 /// Which offices are to get a login.
@@ -194,6 +215,7 @@ pub(crate) async fn issue(
     Ok(cards
         .map(|(w, login)| Card {
             name: w.name,
+            body: w.body,
             key: w.key,
             certificate: login.certificate.der,
         })

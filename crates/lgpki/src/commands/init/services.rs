@@ -2,10 +2,10 @@
 
 use std::{net::IpAddr, path::Path};
 
-use lgpki_domain::{Clock, KeyAlgorithm, Randomness, Serial, Validity, validity};
+use lgpki_domain::{KeyAlgorithm, Randomness, Serial, Validity, validity};
+use lgpki_issuer::Ports;
 use lgpki_keys::{Passphrase, Signer, SoftwareKey};
 use lgpki_proto::ServiceName;
-use lgpki_runtime::clock::SystemClock;
 use lgpki_x509::{key::SubjectPublicKey, service, signed};
 
 use super::{SERVER_NAME, files};
@@ -19,9 +19,10 @@ pub(super) fn make(
     dir: &Path,
     hosts: &[String],
     passphrase: &Passphrase,
-    randomness: &dyn Randomness,
+    ports: &Ports,
 ) -> Result<(), CommandError> {
-    let today = SystemClock.now().jst_date();
+    let randomness = ports.randomness.as_ref();
+    let today = ports.clock.now().jst_date();
     // An identity lasts as long as its CA: an expired one would stop every service at once.
     let years = Validity::try_new(today, today.plus_months(12 * validity::CA_YEARS));
     let validity = years.ok_or_else(|| CommandError::new("the clock shows an impossible day"))?;

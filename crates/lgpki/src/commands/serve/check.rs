@@ -21,7 +21,7 @@ pub(super) fn run(
     output: Output,
 ) -> Result<(), CommandError> {
     telemetry::check(&config.telemetry).map_err(|e| CommandError::from_error("[telemetry]", &e))?;
-    let parts = Parts::new(config)?;
+    let parts = Parts::new(config, &super::super::machine())?;
     let mut checked = Vec::new();
     for service in services {
         let Some(shared) = config.shared(*service) else {

@@ -2,16 +2,16 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use lgpki_domain::{Clock, Randomness};
 use lgpki_intake::{error::StoreError, store::EngineStore};
+use lgpki_issuer::Ports;
 use lgpki_keys::{Passphrase, PassphraseSource, SoftwareKey};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
     Door, GrpcServer, Identity, Readiness, Shutdown, Supervisor, TrustAnchors,
     client::{self, Dial},
-    clock::SystemClock,
     config::Target,
     error::chain,
-    random::SystemRandomness,
 };
 use lgpki_store::OpeningStore;
 use lgpki_x509::pem;
@@ -28,20 +28,20 @@ use crate::{
 pub(super) struct Parts {
     anchors: TrustAnchors,
     tls_passphrase: Passphrase,
-    clock: Arc<SystemClock>,
-    randomness: Arc<SystemRandomness>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
 }
 
 impl Parts {
-    pub(super) fn new(config: &Config) -> Result<Self, CommandError> {
+    pub(super) fn new(config: &Config, ports: &Ports) -> Result<Self, CommandError> {
         let tls_passphrase = PassphraseSource::File(config.tls.passphrase_file.clone())
             .read()
             .map_err(|e| CommandError::from_error("cannot read tls.passphrase_file", &e))?;
         Ok(Self {
             anchors: anchors(&config.tls.service_ca)?,
             tls_passphrase,
-            clock: Arc::new(SystemClock),
-            randomness: Arc::new(SystemRandomness::new()),
+            clock: ports.clock.clone(),
+            randomness: ports.randomness.clone(),
         })
     }
 
@@ -229,14 +229,14 @@ fn missing(service: ServiceName) -> CommandError {
 }
 
 /// The certificates of a PEM file.
-pub(super) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
     let text = fs::read(path).map_err(|e| CommandError::file("read", path, &e))?;
     pem::decode_all(pem::Label::Certificate, &text)
         .map_err(|e| CommandError::from_error(&path.display().to_string(), &e))
 }
 
 /// The trust anchors of a PEM file.
-pub(super) fn anchors(path: &Path) -> Result<TrustAnchors, CommandError> {
+pub(crate) fn anchors(path: &Path) -> Result<TrustAnchors, CommandError> {
     TrustAnchors::try_new(&certificates(path)?)
         .map_err(|e| CommandError::from_error(&path.display().to_string(), &e))
 }

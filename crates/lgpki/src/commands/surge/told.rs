@@ -19,18 +19,21 @@ fn days(plan: &Plan, hours: f64) -> String {
 
 /// The capacity, and where it comes from.
 fn capacity(plan: &Plan) -> String {
-    let how = if plan.capacity_is_derived {
+    let how = if plan.basis.capacity_is_derived {
         format!(
             ": 1.2 times the mean of {} applications that fall due on {} business days from {} to {}",
-            grouped(plan.window_applications),
-            plan.window_business_days,
-            plan.window_first,
-            plan.window_last
+            grouped(plan.basis.window_applications),
+            plan.basis.window_business_days,
+            plan.basis.window_first,
+            plan.basis.window_last
         )
     } else {
         String::from(", as given")
     };
-    format!("{} a business day{how}", plan.capacity_per_business_day)
+    format!(
+        "{} a business day{how}",
+        plan.basis.capacity_per_business_day
+    )
 }
 
 fn summary(plan: &Plan, per_examiner: u32) -> String {

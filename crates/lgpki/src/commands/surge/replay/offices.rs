@@ -1,0 +1,321 @@
+//! The offices of a replay at their front ends: branches submit, download and confirm; the operator examines.
+//!
+//! What finds a service away is sent again, as the contract tells front ends to do; what is refused is given back.
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use lgpki_domain::{BodyCode, ErrorClass, OfficerRole};
+use lgpki_proto::{
+    RemoteError,
+    v1::{
+        self, application_service_client::ApplicationServiceClient,
+        certificate_service_client::CertificateServiceClient,
+        directory_service_client::DirectoryServiceClient,
+        examination_service_client::ExaminationServiceClient,
+        submit_applications_response::Outcome,
+    },
+};
+use tokio::time::{Instant, sleep};
+use tonic::transport::Channel;
+
+use super::{
+    super::super::init::offices::Card,
+    system::{PATIENCE, System},
+};
+use crate::error::CommandError;
+
+/// Between two tries, in the machine's own time.
+const AGAIN: Duration = Duration::from_millis(1);
+/// The most items of one call.
+pub(super) const AT_ONCE: usize = 1_000;
+
+/// Everybody who is logged in.
+pub(super) struct Offices {
+    branches: BTreeMap<BodyCode, Channel>,
+    operator: Channel,
+    auditor: Channel,
+}
+
+/// What became of a submission.
+pub(super) type Submitted = Result<v1::Application, RemoteError>;
+
+impl Offices {
+    /// Logs in with these cards, when first something is asked.
+    pub(super) fn new(system: &System, cards: &[Card]) -> Result<Self, CommandError> {
+        let central = |role: OfficerRole| {
+            let name = format!("{role}-1");
+            let card = cards.iter().find(|card| card.name == name);
+            let card = card.ok_or_else(|| CommandError::new(format!("{name} has no login")))?;
+            system.connect(card)
+        };
+        let mut branches = BTreeMap::new();
+        for card in cards {
+            if let Some(body) = card.body {
+                branches.insert(body, system.connect(card)?);
+            }
+        }
+        Ok(Self {
+            branches,
+            operator: central(OfficerRole::Operator)?,
+            auditor: central(OfficerRole::Auditor)?,
+        })
+    }
+
+    /// The connection of a branch officer.
+    pub(super) fn branch(&self, code: BodyCode) -> Result<Channel, CommandError> {
+        let found = self.branches.get(&code).cloned();
+        found.ok_or_else(|| CommandError::new(format!("branch {code} has no login")))
+    }
+
+    /// Returns once every login is known to intake, which hears of those made by ceremony a moment later.
+    pub(super) async fn are_known(&self) -> Result<(), CommandError> {
+        let last = self.branches.values().next_back();
+        for channel in last.into_iter().chain([&self.operator, &self.auditor]) {
+            let deadline = Instant::now() + PATIENCE;
+            loop {
+                let mut client = CertificateServiceClient::new(channel.clone());
+                let request = v1::CountCertificatesRequest::default();
+                match client.count_certificates(request).await {
+                    Ok(_) => break,
+                    Err(status) if Instant::now() > deadline => return Err(status.into()),
+                    Err(_) => sleep(AGAIN).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Registers a body's unit and accounts, as the operator.
+    pub(super) async fn register(
+        &self,
+        body: BodyCode,
+        changes: Vec<v1::DirectoryChange>,
+    ) -> Result<(), CommandError> {
+        for changes in changes.chunks(AT_ONCE) {
+            persist(|| {
+                let mut client = DirectoryServiceClient::new(self.operator.clone());
+                let request = v1::ChangeEntriesRequest {
+                    body: body.to_string(),
+                    changes: changes.to_vec(),
+                };
+                async move { client.change_entries(request).await }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The first applications that wait for examination, in the order in which they should be examined.
+    pub(super) async fn to_examine(&self, most: usize) -> Result<Vec<String>, CommandError> {
+        let page = persist(|| {
+            let mut client = ExaminationServiceClient::new(self.operator.clone());
+            let request = v1::ListExaminationsRequest {
+                page_size: u32::try_from(most.min(AT_ONCE)).unwrap_or_default(),
+                ..v1::ListExaminationsRequest::default()
+            };
+            async move { client.list_examinations(request).await }
+        });
+        let listed = page.await?.applications.into_iter();
+        Ok(listed.map(|application| application.id).collect())
+    }
+
+    /// Approves applications.
+    pub(super) async fn approve(&self, ids: &[String]) -> Result<(), CommandError> {
+        for ids in ids.chunks(AT_ONCE) {
+            let answer = persist(|| {
+                let mut client = ExaminationServiceClient::new(self.operator.clone());
+                let request = v1::ApproveApplicationsRequest { ids: ids.to_vec() };
+                async move { client.approve_applications(request).await }
+            });
+            for outcome in answer.await?.outcomes {
+                if let Some(v1::examination_outcome::Outcome::Refused(refusal)) = outcome.outcome {
+                    return Err(CommandError::from(RemoteError::from(refusal)).during(&outcome.id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest CRLs.
+    pub(super) async fn crls(&self) -> Result<Vec<v1::PublishedCrl>, CommandError> {
+        let answer = persist(|| {
+            let mut client = CertificateServiceClient::new(self.auditor.clone());
+            async move { client.list_authorities(v1::ListAuthoritiesRequest {}).await }
+        });
+        let authorities = answer.await?.authorities.into_iter();
+        Ok(authorities.flat_map(|authority| authority.crls).collect())
+    }
+
+    /// Has all CRLs published.
+    pub(super) async fn publish(&self) -> Result<(), CommandError> {
+        persist(|| {
+            let mut client = ExaminationServiceClient::new(self.operator.clone());
+            let request = v1::PublishCrlNowRequest::default();
+            async move { client.publish_crl_now(request).await }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// A page of all applications.
+    pub(super) async fn applications(
+        &self,
+        page_token: &str,
+    ) -> Result<v1::ListApplicationsResponse, CommandError> {
+        let answer = persist(|| {
+            let mut client = ApplicationServiceClient::new(self.auditor.clone());
+            let request = v1::ListApplicationsRequest {
+                page_size: u32::try_from(AT_ONCE).unwrap_or_default(),
+                page_token: page_token.to_owned(),
+                ..v1::ListApplicationsRequest::default()
+            };
+            async move { client.list_applications(request).await }
+        });
+        Ok(answer.await?)
+    }
+
+    /// A page of the inventory.
+    pub(super) async fn certificates(
+        &self,
+        page_token: &str,
+    ) -> Result<v1::ListCertificatesResponse, CommandError> {
+        let answer = persist(|| {
+            let mut client = CertificateServiceClient::new(self.auditor.clone());
+            let request = v1::ListCertificatesRequest {
+                page_size: u32::try_from(AT_ONCE).unwrap_or_default(),
+                page_token: page_token.to_owned(),
+                ..v1::ListCertificatesRequest::default()
+            };
+            async move { client.list_certificates(request).await }
+        });
+        Ok(answer.await?)
+    }
+}
+
+/// Submits applications of one branch; the outcomes stand in their order.
+pub(super) async fn submit(
+    channel: Channel,
+    mut requests: Vec<v1::SubmitApplicationRequest>,
+) -> Result<Vec<Submitted>, CommandError> {
+    if requests.len() == 1
+        && let Some(request) = requests.pop()
+    {
+        let answer = persist(|| {
+            let (mut client, request) = (
+                ApplicationServiceClient::new(channel.clone()),
+                request.clone(),
+            );
+            async move { client.submit_application(request).await }
+        });
+        let application = answer.await.map(|a| a.application.unwrap_or_default());
+        return Ok(vec![application]);
+    }
+    let ids: Vec<_> = requests.iter().map(|r| r.request_id.clone()).collect();
+    let items = requests.into_iter().map(|application| {
+        let application = Some(application);
+        v1::SubmitApplicationsRequest { application }
+    });
+    let mut client = ApplicationServiceClient::new(channel);
+    let mut answers = client
+        .submit_applications(tokio_stream::iter(items))
+        .await?
+        .into_inner();
+    let mut outcomes = BTreeMap::new();
+    while let Some(answer) = answers.message().await? {
+        let outcome = match answer.outcome {
+            Some(Outcome::Accepted(accepted)) => Ok(accepted.application.unwrap_or_default()),
+            Some(Outcome::Refused(refusal)) => Err(RemoteError::from(refusal)),
+            None => continue,
+        };
+        outcomes.insert(answer.request_id, outcome);
+    }
+    let unanswered = || CommandError::new("an application was not answered");
+    ids.iter()
+        .map(|id| outcomes.remove(id).ok_or_else(unanswered))
+        .collect()
+}
+
+/// Downloads the certificates of applications and confirms that they arrived; gives their serial numbers.
+pub(super) async fn deliver(
+    channel: Channel,
+    ids: Vec<String>,
+) -> Result<Vec<(String, String)>, CommandError> {
+    let mut arrived = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(AT_ONCE) {
+        let mut missing = ids.to_vec();
+        let deadline = Instant::now() + PATIENCE;
+        while !missing.is_empty() {
+            let wanted = std::mem::take(&mut missing);
+            for (id, outcome) in download(channel.clone(), wanted).await? {
+                match outcome {
+                    Ok(serial) => arrived.push((id, serial)),
+                    // About to enter the inventory.
+                    Err(refused) if is_away(&refused) && Instant::now() < deadline => {
+                        missing.push(id);
+                    }
+                    Err(refused) => return Err(CommandError::from(refused).during(&id)),
+                }
+            }
+            if !missing.is_empty() {
+                sleep(AGAIN).await;
+            }
+        }
+        let confirmed = persist(|| {
+            let mut client = ApplicationServiceClient::new(channel.clone());
+            let ids = ids.to_vec();
+            async move {
+                let request = v1::ConfirmDeliveryRequest { ids };
+                client.confirm_delivery(request).await
+            }
+        });
+        if let Some(item) = confirmed.await?.refused.into_iter().next() {
+            let refusal = item.refusal.unwrap_or_default();
+            return Err(CommandError::from(RemoteError::from(refusal)).during(&item.id));
+        }
+    }
+    Ok(arrived)
+}
+
+async fn download(
+    channel: Channel,
+    ids: Vec<String>,
+) -> Result<Vec<(String, Result<String, RemoteError>)>, CommandError> {
+    use v1::download_certificates_response::Outcome;
+    let mut client = ApplicationServiceClient::new(channel);
+    let request = v1::DownloadCertificatesRequest { ids };
+    let mut answers = client.download_certificates(request).await?.into_inner();
+    let mut outcomes = Vec::new();
+    while let Some(answer) = answers.message().await? {
+        match answer.outcome {
+            Some(Outcome::Certificate(got)) => outcomes.push((answer.id, Ok(got.serial))),
+            Some(Outcome::Refused(refusal)) => outcomes.push((answer.id, Err(refusal.into()))),
+            None => {}
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Makes a call until it is answered or refused.
+async fn persist<T, F>(call: impl Fn() -> F) -> Result<T, RemoteError>
+where
+    F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match call().await {
+            Ok(answer) => return Ok(answer.into_inner()),
+            Err(status) => {
+                let refused = RemoteError::from(status);
+                if !is_away(&refused) || Instant::now() > deadline {
+                    return Err(refused);
+                }
+            }
+        }
+        sleep(AGAIN).await;
+    }
+}
+
+/// Whether a service is away, or not as far yet; not whether it is full, for that passes with the replay's own time.
+fn is_away(refused: &RemoteError) -> bool {
+    refused.class() == ErrorClass::Unavailable
+}

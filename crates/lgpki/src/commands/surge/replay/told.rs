@@ -1,0 +1,346 @@
+//! A replay told to a person, and left as files: a page with pictures, a picture of waits, JSON.
+
+use std::{fs, path::Path};
+
+use lgpki_surge::{Curve, Estimates, Page, Replay, draw};
+
+use crate::{
+    commands::forecast::chart::grouped,
+    error::CommandError,
+    output::{sheet, table},
+};
+
+/// One replay.
+pub(super) fn single(replay: &Replay) -> String {
+    sheet(&facts(replay))
+}
+
+/// Business days with one digit.
+fn days(replay: &Replay, hours: f64) -> String {
+    format!("{:.1}", hours / replay.report.business_hours_per_day)
+}
+
+fn facts(replay: &Replay) -> Vec<(&'static str, String)> {
+    let (played, totals) = (&replay.played, &replay.report.totals);
+    let (basis, fairness) = (&played.basis, &replay.report.fairness);
+    let how = if basis.capacity_is_derived {
+        format!(
+            ": 1.2 times the mean of {} applications that fall due on {} business days from {} to {}",
+            grouped(basis.window_applications),
+            basis.window_business_days,
+            basis.window_first,
+            basis.window_last
+        )
+    } else {
+        String::from(", as given")
+    };
+    let mut facts = vec![
+        (
+            "replayed",
+            format!(
+                "2008-02-04 to {} through the real services; holders {}, order {}, seed {}",
+                played.to, played.habit, played.order, played.seed
+            ),
+        ),
+        (
+            "certificates",
+            format!(
+                "{}, of which {} were issued in the opening days",
+                grouped(played.certificates),
+                grouped(replay.imported)
+            ),
+        ),
+        (
+            "applications",
+            format!(
+                "{} received after that; issued or carried out: {} renewals, {} new, {} revocations",
+                grouped(replay.received),
+                grouped(totals.renewals),
+                grouped(totals.new),
+                grouped(totals.revocations)
+            ),
+        ),
+        (
+            "capacity",
+            format!("{} a business day{how}", basis.capacity_per_business_day),
+        ),
+        (
+            "longest median wait of a week",
+            format!(
+                "{:.1} business days, in {}",
+                totals.worst_week_p50_business_days, totals.worst_week
+            ),
+        ),
+        (
+            "longest wait of all",
+            format!(
+                "{} business days",
+                days(replay, totals.wait_business_hours.max)
+            ),
+        ),
+        ("expired while waiting", grouped(totals.expired_waiting)),
+        (
+            "without a usable certificate",
+            format!(
+                "{} days of all holders together, {} of one at most",
+                grouped(totals.days_without_certificate),
+                totals.longest_without_certificate
+            ),
+        ),
+        (
+            "p99 of the smallest and largest branches",
+            format!(
+                "{} and {} business days",
+                days(replay, fairness.smallest.p99),
+                days(replay, fairness.largest.p99)
+            ),
+        ),
+        ("estimates", estimates(replay.estimates.as_ref())),
+        (
+            "estimates at the peak",
+            estimates(replay.estimates_at_the_peak.as_ref()),
+        ),
+        ("sent again when told to", grouped(replay.retries)),
+        ("refused", counted(&replay.refused)),
+    ];
+    facts.extend(books(replay));
+    facts.extend(effort(replay));
+    facts
+}
+
+fn estimates(estimates: Option<&Estimates>) -> String {
+    let told = estimates.map(|told| {
+        format!(
+            "{} given; wrong by {:.1} business hours in the median and {:.1} at p99; {} % within a tenth of the wait or an \
+             hour; the upper end held in {} %",
+            grouped(told.given),
+            told.error_business_hours.p50,
+            told.error_business_hours.p99,
+            told.within_tolerance_percent,
+            told.upper_end_held_percent
+        )
+    });
+    told.unwrap_or_default()
+}
+
+fn counted(counts: &std::collections::BTreeMap<String, u64>) -> String {
+    let each = counts
+        .iter()
+        .map(|(what, n)| format!("{} {what}", grouped(*n)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn books(replay: &Replay) -> Vec<(&'static str, String)> {
+    let books = &replay.books;
+    let balanced = if books.differences.is_empty() {
+        String::from("balanced")
+    } else {
+        books.differences.join("\n")
+    };
+    vec![
+        ("books", balanced),
+        (
+            "applications at the end",
+            format!(
+                "{}; {} open",
+                counted(&books.applications),
+                grouped(books.open)
+            ),
+        ),
+        ("inventory", counted(&books.certificates)),
+        (
+            "revoked",
+            format!(
+                "{}, of which {} on the last CRLs; the others have expired",
+                grouped(books.revoked),
+                grouped(books.listed)
+            ),
+        ),
+        ("CRLs published", counted(&books.crls)),
+    ]
+}
+
+fn effort(replay: &Replay) -> Vec<(&'static str, String)> {
+    let effort = &replay.effort;
+    vec![
+        (
+            "time",
+            format!(
+                "{:.0} s in {} steps of the clock",
+                effort.seconds,
+                grouped(effort.steps)
+            ),
+        ),
+        (
+            "processor time",
+            format!(
+                "{:.1} s of the services, {:.1} s of front ends, subscribers and examiners",
+                effort.services_seconds, effort.others_seconds
+            ),
+        ),
+        (
+            "the CA's own cryptography",
+            format!(
+                "{} % of the services' processor time: {} signatures checked in {:.1} s, {} made in {:.1} s",
+                effort.cryptography_percent,
+                grouped(effort.checks),
+                effort.checking_seconds,
+                grouped(effort.signatures),
+                effort.signing_seconds
+            ),
+        ),
+    ]
+}
+
+/// Several replays, a line each.
+pub(super) fn side_by_side(replays: &[Replay]) -> String {
+    let (header, rows) = compared(replays);
+    table(&header, rows)
+}
+
+fn compared(replays: &[Replay]) -> ([&'static str; 8], Vec<Vec<String>>) {
+    let header = [
+        "habit",
+        "order",
+        "worst week p50",
+        "p99",
+        "max",
+        "expired waiting",
+        "days without",
+        "p99 small/large",
+    ];
+    let row = |replay: &Replay| {
+        let (totals, fairness) = (&replay.report.totals, &replay.report.fairness);
+        vec![
+            replay.played.habit.to_owned(),
+            replay.played.order.clone(),
+            format!("{:.1}", totals.worst_week_p50_business_days),
+            days(replay, totals.wait_business_hours.p99),
+            days(replay, totals.wait_business_hours.max),
+            grouped(totals.expired_waiting),
+            grouped(totals.days_without_certificate),
+            format!(
+                "{} / {}",
+                days(replay, fairness.smallest.p99),
+                days(replay, fairness.largest.p99)
+            ),
+        ]
+    };
+    (header, replays.iter().map(row).collect())
+}
+
+/// The waits of all replays in one picture.
+fn picture(replays: &[Replay]) -> String {
+    let title = replays.first().map(|replay| {
+        format!(
+            "{} certificates, {} applications examined in a business day",
+            grouped(replay.played.certificates),
+            replay.played.basis.capacity_per_business_day
+        )
+    });
+    let curve = |replay: &Replay| {
+        let name = format!("{}, {}", replay.played.habit, replay.played.order);
+        let lost = replay.report.totals.expired_waiting;
+        Curve::of_waits((&name, &format!("{lost} expired waiting")), &replay.report)
+    };
+    let curves: Vec<_> = replays.iter().map(curve).collect();
+    let what =
+        "Median wait of those issued in a week, business days (replayed through the services)";
+    draw(&title.unwrap_or_default(), what, &curves)
+}
+
+fn page(replays: &[Replay]) -> String {
+    let mut page = Page::new("The renewals of 2010 and 2011, replayed");
+    page.text(
+        "Keys, applications, examinations, certificates and CRLs are real; the clock is stepped, and holders, their habits \
+         and the examiners' pace are made up.",
+    );
+    page.picture(&picture(replays));
+    if replays.len() > 1 {
+        let (header, rows) = compared(replays);
+        page.text("Waits in business days.");
+        page.table(&header, &rows);
+    }
+    for replay in replays {
+        let played = &replay.played;
+        page.heading(&format!("Holders {}, order {}", played.habit, played.order));
+        page.sheet(&facts(replay));
+        page.picture(&waits(replay));
+        page.picture(&queue(replay));
+        page.table(&WEEK, &weeks(replay));
+    }
+    page.finish("Made by lgpki surge replay.")
+}
+
+fn waits(replay: &Replay) -> String {
+    let day = replay.report.business_hours_per_day;
+    let of = |name: &str, value: fn(&lgpki_surge::Waits) -> f64| {
+        Curve::of((name, ""), &replay.report, |week| {
+            (week.issued > 0).then(|| value(&week.wait_business_hours) / day)
+        })
+    };
+    let curves = [
+        of("worst", |w| w.max),
+        of("p99", |w| w.p99),
+        of("p90", |w| w.p90),
+        of("median", |w| w.p50),
+    ];
+    draw("Waits of those issued in a week", "Business days", &curves)
+}
+
+fn queue(replay: &Replay) -> String {
+    let number = |n: u64| Some(f64::from(u32::try_from(n).unwrap_or(u32::MAX)));
+    let of = |name: &str, value: fn(&lgpki_surge::Week) -> u64| {
+        Curve::of((name, ""), &replay.report, |week| number(value(week)))
+    };
+    let curves = [
+        of("waiting at the week's end", |w| w.queue),
+        of("received", |w| w.arrivals),
+        of("issued", |w| w.issued),
+        of("expired while waiting", |w| w.expired_waiting),
+    ];
+    draw("The queue", "Applications", &curves)
+}
+
+const WEEK: [&str; 9] = [
+    "week", "received", "issued", "waiting", "p50 days", "p90 days", "p99 days", "max days",
+    "expired",
+];
+
+/// Weeks in which more than one of a hundred waited for more than a business day.
+fn weeks(replay: &Replay) -> Vec<Vec<String>> {
+    let limit = replay.report.business_hours_per_day;
+    let weeks = replay.report.weeks.iter();
+    let long = weeks.filter(|week| week.wait_business_hours.p99 > limit);
+    long.map(|week| {
+        let waits = &week.wait_business_hours;
+        vec![
+            week.week.clone(),
+            grouped(week.arrivals),
+            grouped(week.issued),
+            grouped(week.queue),
+            days(replay, waits.p50),
+            days(replay, waits.p90),
+            days(replay, waits.p99),
+            days(replay, waits.max),
+            grouped(week.expired_waiting),
+        ]
+    })
+    .collect()
+}
+
+/// Leaves everything in `dir`.
+pub(super) fn leave(dir: &Path, replays: &[Replay]) -> Result<(), CommandError> {
+    fs::create_dir_all(dir).map_err(|e| CommandError::file("make", dir, &e))?;
+    let json = serde_json::to_string_pretty(&serde_json::json!({ "replays": replays }))
+        .map_err(|e| CommandError::from_error("replay.json", &e))?;
+    for (name, content) in [
+        ("report.html", page(replays)),
+        ("waits.svg", picture(replays)),
+        ("replay.json", json),
+    ] {
+        let path = dir.join(name);
+        fs::write(&path, content).map_err(|e| CommandError::file("write", &path, &e))?;
+    }
+    Ok(())
+}

@@ -17,7 +17,7 @@ use lgpki_ledger::{
     Disk, DiskFile, Held,
     serial::{base64url, bytes},
 };
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -82,6 +82,8 @@ pub struct OpeningStore {
     path: PathBuf,
     disk: Arc<dyn Disk>,
     inner: Mutex<Inner>,
+    /// What the file holds; apart, so that nobody who reads waits for the disk.
+    known: RwLock<HashMap<String, Opening>>,
     /// Why nothing more is written, once that is so.
     failure: watch::Sender<Option<String>>,
     _lock: Box<dyn Held>,
@@ -91,7 +93,6 @@ pub struct OpeningStore {
 struct Inner {
     file: Arc<dyn DiskFile>,
     end: u64,
-    known: HashMap<String, Opening>,
 }
 
 impl OpeningStore {
@@ -137,7 +138,8 @@ impl OpeningStore {
             dir: dir.to_owned(),
             path,
             disk,
-            inner: Mutex::new(Inner { file, end, known }),
+            inner: Mutex::new(Inner { file, end }),
+            known: RwLock::new(known),
             failure: watch::Sender::new(None),
             _lock: lock,
         })
@@ -158,29 +160,28 @@ impl OpeningStore {
             return Err(self.fail("write", e));
         }
         inner.end += record.len() as u64;
-        for opening in openings {
-            let key = opening.commitment.clone();
-            inner.known.insert(key, opening.clone());
-        }
+        let kept = openings.iter();
+        let kept = kept.map(|opening| (opening.commitment.clone(), opening.clone()));
+        self.known.write().extend(kept);
         Ok(())
     }
 
     /// The opening of a commitment; `None` if it was erased or never kept.
     #[must_use]
     pub fn get(&self, commitment: &str) -> Option<Opening> {
-        self.inner.lock().known.get(commitment).cloned()
+        self.known.read().get(commitment).cloned()
     }
 
     /// The commitments of all openings that are kept.
     #[must_use]
     pub fn commitments(&self) -> Vec<String> {
-        self.inner.lock().known.keys().cloned().collect()
+        self.known.read().keys().cloned().collect()
     }
 
     /// How many openings are kept.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.inner.lock().known.len()
+        self.known.read().len()
     }
 
     /// Erases openings by their commitments: writes the file anew without them, and returns when
@@ -188,11 +189,12 @@ impl OpeningStore {
     pub fn erase(&self, commitments: &[String]) -> Result<(), StoreError> {
         let mut inner = self.usable()?;
         let gone: HashSet<&String> = commitments.iter().collect();
-        if !gone.iter().any(|c| inner.known.contains_key(*c)) {
+        // Only whoever holds the file changes what is known.
+        let known = self.known.read();
+        if !gone.iter().any(|c| known.contains_key(*c)) {
             return Ok(());
         }
-        let mut kept: Vec<&Opening> = inner
-            .known
+        let mut kept: Vec<&Opening> = known
             .values()
             .filter(|opening| !gone.contains(&opening.commitment))
             .collect();
@@ -202,6 +204,7 @@ impl OpeningStore {
         } else {
             self.record(&kept)?
         };
+        drop(known);
         let new = self.dir.join("openings.new");
         let rewrite = || {
             let file = self.disk.create(&new)?;
@@ -218,7 +221,7 @@ impl OpeningStore {
             }
         }
         inner.end = record.len() as u64;
-        inner.known.retain(|key, _| !gone.contains(key));
+        self.known.write().retain(|key, _| !gone.contains(key));
         Ok(())
     }
 

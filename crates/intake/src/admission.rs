@@ -264,31 +264,31 @@ impl Inner {
             Some(Found::None) | None => [false; 3],
         };
         let meters = self.meters(entrant, now);
-        let late = meters
-            .into_iter()
-            .zip(passed)
-            .filter(|((_, _, at), passed)| !passed && *at > now)
-            .map(|((limit, _, at), _)| (at, limit))
-            .max();
-        let Some((at, limit)) = late else {
+        let late = (0..3)
+            .filter(|i| !passed[*i] && meters[*i].2 > now)
+            .max_by_key(|i| meters[*i].2);
+        let Some(fullest) = late else {
             self.count(entrant, now, |i| !passed[i]);
             self.under_way += 1;
             return Ok(());
         };
+        let (limit, _, at) = meters[fullest];
         let horizon = now.plus_seconds(i64::from(self.limits.booking_seconds));
         let Some(name) = name.filter(|_| at <= horizon) else {
             return Err(without_booking(limit, entrant, until(at.min(horizon), now)));
         };
-        let full: [bool; 3] = std::array::from_fn(|i| !passed[i] && meters[i].2 > now);
+        // A place in a wider meter uses up one in each narrower: nobody takes others' places for nothing.
+        // By the time that a narrower one gives, the wider ones are others again.
+        let counted: [bool; 3] = std::array::from_fn(|i| !passed[i] && i <= fullest);
         let booking = Booking {
             at,
             limit,
-            passed: std::array::from_fn(|i| passed[i] || full[i]),
+            passed: std::array::from_fn(|i| passed[i] || counted[i]),
         };
         if !self.bookings.keep(name, booking) {
             return Err(without_booking(limit, entrant, until(at, now)));
         }
-        self.count(entrant, now, |i| full[i]);
+        self.count(entrant, now, |i| counted[i]);
         Err(booked(booking, now))
     }
 

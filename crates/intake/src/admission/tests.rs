@@ -148,6 +148,31 @@ fn beyond_the_horizon_nothing_is_booked_and_the_waits_are_spread() {
 }
 
 #[test]
+fn a_place_in_the_meter_of_all_uses_up_one_of_ones_own() {
+    let limits = Limits {
+        all_burst: 1,
+        booking_seconds: 100,
+        ..tight()
+    };
+    let admission = Admission::new(limits, 0);
+    let first = Office::new(1, 1001);
+    first.send(&admission, "request-0", at(0)).unwrap();
+    let flood = Office::new(2, 1002);
+    let turned: Vec<_> = (0..1_000)
+        .map(|n| flood.send(&admission, &format!("flooding-{n}"), at(0)))
+        .map(|sent| sent.unwrap_err().limit)
+        .collect();
+    let by_all = turned.iter().filter(|limit| **limit == Limit::All);
+    assert_eq!(by_all.count(), 4, "as many as a branch may send at once");
+    let other = Office::new(3, 1003);
+    let turned = other.send(&admission, "request-0", at(0)).unwrap_err();
+    assert!(
+        turned.booked && turned.retry_after < Duration::from_secs(1),
+        "{turned:?}"
+    );
+}
+
+#[test]
 fn what_the_branch_has_booked_is_not_held_up_by_it_again_but_by_all() {
     let limits = Limits {
         all_burst: 5,

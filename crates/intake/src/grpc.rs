@@ -48,6 +48,7 @@ use crate::{
 pub struct Handlers<S> {
     app: Arc<App<S>>,
     shutdown: Shutdown,
+    room: submit::Room,
 }
 
 impl<S> Clone for Handlers<S> {
@@ -55,6 +56,7 @@ impl<S> Clone for Handlers<S> {
         Self {
             app: self.app.clone(),
             shutdown: self.shutdown.clone(),
+            room: self.room.clone(),
         }
     }
 }
@@ -62,8 +64,13 @@ impl<S> Clone for Handlers<S> {
 impl<S: IntakeStore> Handlers<S> {
     /// Puts handlers in front of the use cases; open streams end at `shutdown`.
     #[must_use]
-    pub const fn new(app: Arc<App<S>>, shutdown: Shutdown) -> Self {
-        Self { app, shutdown }
+    pub fn new(app: Arc<App<S>>, shutdown: Shutdown) -> Self {
+        let room = submit::Room::default();
+        Self {
+            app,
+            shutdown,
+            room,
+        }
     }
 
     /// All services, for the server.

@@ -148,7 +148,10 @@ impl Gate {
             body = caller.body().map(tracing::field::display),
             correlation_id,
         );
-        Ok((Rpc::new(caller, correlation_id, row.path), span))
+        let (keeper, presented) = (Arc::clone(keeper), Arc::clone(&self.presented));
+        let again = move || keeper.judge.judge(&presented, row).map(drop);
+        let rpc = Rpc::judged(caller, correlation_id, row.path, again);
+        Ok((rpc, span))
     }
 
     /// Lets the request through to its handler.

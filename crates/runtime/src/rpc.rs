@@ -4,7 +4,7 @@
 //! by its caller, and answers failures through it, so that each is logged once and carries the
 //! correlation id.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use lgpki_domain::Caller;
 use lgpki_proto::{Failure, v1};
@@ -14,11 +14,24 @@ use tonic::{Request, Status};
 #[derive(Clone, Debug)]
 pub struct Rpc(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     caller: Caller,
     correlation_id: String,
     method: &'static str,
+    again: Option<Again>,
+}
+
+/// Judges the caller once more.
+type Again = Box<dyn Fn() -> Result<(), Failure> + Send + Sync>;
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("caller", &self.caller)
+            .field("correlation_id", &self.correlation_id)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Rpc {
@@ -29,7 +42,29 @@ impl Rpc {
             caller,
             correlation_id,
             method,
+            again: None,
         }))
+    }
+
+    /// A call whose caller can be judged once more.
+    pub(crate) fn judged(
+        caller: Caller,
+        correlation_id: String,
+        method: &'static str,
+        again: impl Fn() -> Result<(), Failure> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            caller,
+            correlation_id,
+            method,
+            again: Some(Box::new(again)),
+        }))
+    }
+
+    /// Whether the caller may still make the call: a stream may outlive its login, and its handler
+    /// goes on while the caller reads no answers.
+    pub fn still_allowed(&self) -> Result<(), Failure> {
+        self.0.again.as_ref().map_or(Ok(()), |again| again())
     }
 
     /// The call that `request` belongs to. Without one the request did not come through the gate, and

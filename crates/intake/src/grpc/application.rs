@@ -64,7 +64,7 @@ impl<S: IntakeStore> ApplicationService for Handlers<S> {
         request: Request<Streaming<v1::SubmitApplicationsRequest>>,
     ) -> Result<Response<Self::SubmitApplicationsStream>, Status> {
         let rpc = Rpc::of(&request)?;
-        let answers = submit::stream(self.clone(), rpc, request.into_inner());
+        let answers = submit::stream(self.clone(), rpc, request.into_inner())?;
         Ok(Response::new(answers))
     }
 

@@ -1,9 +1,18 @@
 //! Many applications over one stream.
 //!
 //! What has arrived is taken together, without a timer: while one batch is being made durable, the
-//! next one's proofs of possession are checked.
+//! next one's proofs of possession are checked. The caller is judged anew for each batch, and a stream
+//! whose answers nobody reads is ended.
 
-use std::{sync::Arc, time::Duration};
+mod room;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use lgpki_proto::{
     Failure,
@@ -11,8 +20,8 @@ use lgpki_proto::{
 };
 use lgpki_runtime::{rpc::Rpc, shutdown::Shutdown};
 use prost::Message as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tonic::Streaming;
+use tokio::sync::{Semaphore, mpsc, mpsc::error::SendTimeoutError};
+use tonic::{Status, Streaming};
 
 use super::{
     Handlers, decode,
@@ -21,50 +30,68 @@ use super::{
 };
 use crate::{app::AppError, app::submit::Accepted, ports::IntakeStore};
 
+pub(super) use room::Room;
+use room::{OwnRoom, Taken};
+
 type Item = v1::SubmitApplicationsRequest;
 type Answer = v1::SubmitApplicationsResponse;
 
-/// Bytes of applications that one stream may have waiting or under way. A batch of usual ones is far
-/// below it; of the largest messages that may come, a few fit.
-const BYTES_HELD: usize = 16 * 1024 * 1024;
 /// Batches of one stream under way at the same time.
 const UNDER_WAY: usize = 3;
 
 /// Batches of answers that may wait for the caller to read them.
 const ANSWERED: usize = 2;
+/// How long they may wait.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers each application of a stream.
 pub(super) fn stream<S: IntakeStore>(
     handlers: Handlers<S>,
     rpc: Rpc,
     arriving: Streaming<Item>,
-) -> Feed<Answer> {
+) -> Result<Feed<Answer>, Status> {
+    let room = handlers.room.enter(rpc.caller());
+    let room = room.map_err(|failure| rpc.refuse(failure))?;
     let most = handlers.app.settings().submit_batch;
     let (answers, ending, feed) = feed::channel(ANSWERED);
     let (sender, arrived) = mpsc::channel(most);
     let reader = Reader {
         sender,
-        room: Arc::new(Semaphore::new(BYTES_HELD)),
+        room,
         answers: answers.clone(),
-        ending,
+        ending: ending.clone(),
         rpc: rpc.clone(),
         shutdown: handlers.shutdown.clone(),
     };
     tokio::spawn(reader.run(arriving));
-    tokio::spawn(batches(handlers, rpc, arrived, answers));
-    feed
+    let into = Into {
+        answers,
+        ending,
+        unread: Arc::default(),
+    };
+    tokio::spawn(batches(handlers, rpc, arrived, into));
+    Ok(feed)
+}
+
+/// Where the answers go.
+#[derive(Clone)]
+struct Into {
+    answers: mpsc::Sender<Vec<Answer>>,
+    ending: Ending,
+    /// Nobody reads the answers.
+    unread: Arc<AtomicBool>,
 }
 
 /// An application that arrived, with the room that it takes up until it is answered.
 struct Arrived {
     item: Item,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Taken,
 }
 
 /// Takes applications off the wire.
 struct Reader {
     sender: mpsc::Sender<Arrived>,
-    room: Arc<Semaphore>,
+    room: OwnRoom,
     /// Closed when the caller has gone.
     answers: mpsc::Sender<Vec<Answer>>,
     ending: Ending,
@@ -78,6 +105,8 @@ impl Reader {
             let message = tokio::select! {
                 message = arriving.message() => message,
                 () = self.answers.closed() => return,
+                // Nothing more is taken in.
+                () = self.sender.closed() => return,
                 () = self.shutdown.requested() => {
                     let message = "the service is stopping; open a new stream shortly and go on";
                     let delay = Duration::from_secs(1);
@@ -87,14 +116,8 @@ impl Reader {
             };
             match message {
                 Ok(Some(item)) => {
-                    let bytes = item.encoded_len().min(BYTES_HELD);
-                    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-                    let room = Arc::clone(&self.room).acquire_many_owned(bytes);
-                    let arrived = Arrived {
-                        item,
-                        // The semaphore is never closed.
-                        _room: room.await.ok(),
-                    };
+                    let room = self.room.take(item.encoded_len()).await;
+                    let arrived = Arrived { item, _room: room };
                     if self.sender.send(arrived).await.is_err() {
                         return;
                     }
@@ -110,7 +133,7 @@ async fn batches<S: IntakeStore>(
     handlers: Handlers<S>,
     rpc: Rpc,
     mut arrived: mpsc::Receiver<Arrived>,
-    answers: mpsc::Sender<Vec<Answer>>,
+    into: Into,
 ) {
     let most = handlers.app.settings().submit_batch;
     let permits = Arc::new(Semaphore::new(UNDER_WAY));
@@ -119,12 +142,16 @@ async fn batches<S: IntakeStore>(
             return;
         };
         let mut batch = Vec::new();
-        if arrived.recv_many(&mut batch, most).await == 0 || answers.is_closed() {
+        let none = arrived.recv_many(&mut batch, most).await == 0;
+        if none || into.answers.is_closed() || into.unread.load(Ordering::Relaxed) {
             return;
         }
-        let (handlers, rpc, answers) = (handlers.clone(), rpc.clone(), answers.clone());
+        if let Err(barred) = rpc.still_allowed() {
+            return into.ending.set(rpc.refuse(barred));
+        }
+        let (handlers, rpc, into) = (handlers.clone(), rpc.clone(), into.clone());
         tokio::spawn(async move {
-            one_batch(&handlers, &rpc, batch, &answers).await;
+            one_batch(&handlers, &rpc, batch, &into).await;
             drop(permit);
         });
     }
@@ -134,7 +161,7 @@ async fn one_batch<S: IntakeStore>(
     handlers: &Handlers<S>,
     rpc: &Rpc,
     batch: Vec<Arrived>,
-    answers: &mpsc::Sender<Vec<Answer>>,
+    into: &Into,
 ) {
     let now = handlers.app.now();
     let mut names = Vec::with_capacity(batch.len());
@@ -164,7 +191,14 @@ async fn one_batch<S: IntakeStore>(
         outcome: Some(outcome),
     });
     // A caller that has gone reads no answers.
-    let _ = answers.send(batch.collect()).await;
+    let sending = into.answers.send_timeout(batch.collect(), PATIENCE).await;
+    if let Err(SendTimeoutError::Timeout(_)) = sending {
+        into.unread.store(true, Ordering::Relaxed);
+        let message = "answers waited too long to be read; read while you send, and send again what was not \
+                       answered, with the same request ids";
+        let ending = Failure::unavailable("ANSWERS_NOT_READ", message, Duration::from_secs(1));
+        into.ending.set(rpc.refuse(ending));
+    }
 }
 
 fn answer<S: IntakeStore>(

@@ -52,12 +52,18 @@ pub(super) fn page(
     let live_only =
         !filter.states.is_empty() && filter.states.iter().all(|state| LIVE.contains(state));
     if live_only {
-        let found = all
-            .live_after(after)
-            .filter(|(_, record)| matches(filter, record))
-            .take(most)
-            .map(|(id, _)| id);
-        let found = snapshots(all, view, found)?;
+        let (mut found, mut next) = (Vec::new(), None);
+        for (rows, (id, record)) in all.live_after(after).enumerate() {
+            if found.len() == most || rows == ROWS {
+                let found = snapshots(all, view, found.into_iter())?;
+                return Ok(Page { found, next });
+            }
+            if matches(filter, record) {
+                found.push(id);
+            }
+            next = Some(id);
+        }
+        let found = snapshots(all, view, found.into_iter())?;
         return Ok(Page { found, next: None });
     }
     let mut page = Page::default();

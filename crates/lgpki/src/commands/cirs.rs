@@ -357,8 +357,12 @@ async fn download(
         }
     }
     bar.finish_and_clear();
-    if confirm && !stored.is_empty() {
-        let ids = stored.iter().map(|(id, _)| id.clone()).collect();
+    // As many at once as were downloaded at once.
+    for chunk in stored.chunks(if confirm { 1000 } else { usize::MAX }) {
+        if !confirm {
+            break;
+        }
+        let ids = chunk.iter().map(|(id, _)| id.clone()).collect();
         let answer = client
             .confirm_delivery(v1::ConfirmDeliveryRequest { ids })
             .await?

@@ -161,7 +161,11 @@ impl From<AppError> for Failure {
                 retry_after,
                 ..
             } => Self::new(class, reason, message).retry_after(retry_after),
-            AppError::Store(_) if class == ErrorClass::Unavailable => {
+            AppError::Store(error) if class == ErrorClass::Unavailable => {
+                // What is wrong with our disk is for our log.
+                tracing::error!(error = %lgpki_runtime::error::chain(&error), "the store cannot do it");
+                let message = "the store cannot take it now; whether it was stored is not certain: send it \
+                               again, with the same request id";
                 Self::new(class, "STORE_BUSY", message).retry_after(Duration::from_secs(1))
             }
             AppError::Store(_) => Self::new(class, "STORE", message),

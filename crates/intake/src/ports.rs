@@ -33,7 +33,7 @@ pub use addressee::{
 pub use admission::{Changed, LimitsInForce, LimitsStore, Turned};
 pub use directory::DirectoryChange;
 pub use dispatch::{Claimed, Lane, Settled, Settlement};
-pub use door::{DoorQuery, DoorView};
+pub use door::{Acceptance, DoorQuery, DoorView};
 pub use queue::{After, Examinations, Explained, Place, QueueLook, QueueStore, Waits};
 pub use renewal::{RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep};
 pub use stored::StoredCertificate;
@@ -113,19 +113,6 @@ pub struct NewApplication {
     pub caller: Caller,
     /// When.
     pub received_at: Timestamp,
-}
-
-/// What became of one accepted or refused application.
-#[derive(Clone, Debug)]
-pub enum Acceptance {
-    /// Durably stored.
-    Accepted(Application),
-    /// The same request had been accepted before.
-    Repeated(Application),
-    /// The request id belongs to an application with other content.
-    OtherContent(ApplicationId),
-    /// A rule that only the store can judge is broken (key used, subject taken, branch closed).
-    Refused(Faults),
 }
 
 /// An application as it stands.

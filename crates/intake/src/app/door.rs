@@ -11,7 +11,8 @@ mod renewal;
 mod standing;
 
 use lgpki_domain::{
-    BodyCode, CertificateKind, Faults, KeyMedium, RevocationReason, Timestamp, application::Sort,
+    BodyCode, CertificateKind, Faults, KeyMedium, RevocationReason, Subject, Timestamp,
+    application::Sort,
 };
 use lgpki_x509::{
     csr::CertificationRequest,
@@ -102,6 +103,10 @@ impl Inspected {
                 .filter(|_| kind.is_some_and(CertificateKind::needs_registered_account))
                 .map(|subject| subject.name.en().to_owned()),
             renews: wish.and_then(|wish| wish.renewed?.serial),
+            ends: match &self.submission.wish {
+                Some(Wish::Revoke { serial, .. }) => *serial,
+                _ => None,
+            },
             key_digest: self.csr.as_ref().map(|csr| csr.public_key().digest()),
             subject_key: kind
                 .zip(subject)
@@ -133,7 +138,7 @@ pub fn judge(
             serial,
             reason,
         }) => standing::certificate_to_revoke(
-            sort,
+            (sort, reason),
             serial.as_ref(),
             submission.branch,
             against,
@@ -299,7 +304,12 @@ fn issue(
         renews_until = old.map(|old| old.validity.last_day());
         (Sort::Renew, Some(serial))
     } else {
-        if let Some((kind, subject)) = wish.kind.zip(wish.subject.as_ref()) {
+        // Of other bodies' certificates nothing is told.
+        let own = |subject: &&Subject| {
+            let body = view.body.as_ref();
+            body.is_some_and(|body| body.names == subject.body)
+        };
+        if let Some((kind, subject)) = wish.kind.zip(wish.subject.as_ref().filter(own)) {
             standing::check_subject_is_free(kind, subject, against, faults);
         }
         (Sort::Issue, None)

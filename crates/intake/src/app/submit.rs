@@ -4,7 +4,10 @@
 //! one durable unit; each application in it is decided on its own. The examiners' names are durable
 //! apart from the log before an entry commits to them.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use lgpki_domain::{ApplicationId, Caller, Digest, OfficerRole, application::Sort};
 use lgpki_store::{Opening, OpeningStore, commit};
@@ -245,6 +248,14 @@ impl<S: IntakeStore> App<S> {
                 }),
                 Acceptance::OtherContent(id) => Err(AppError::OtherContent(id)),
                 Acceptance::Refused(faults) => Err(AppError::Refused(faults)),
+                Acceptance::JudgedLongAgo => Err(AppError::NotYet {
+                    reason: "JUDGED_LONG_AGO",
+                    message:
+                        "too much changed while the application was taken in; nothing was stored; \
+                              send it again"
+                            .into(),
+                    retry_after: Duration::from_secs(1),
+                }),
             };
             outcomes.settle(position, outcome);
         }
@@ -305,6 +316,7 @@ const NOTHING: DoorView = DoorView {
     key_used_by: None,
     open_for_subject: None,
     renewed_by: None,
+    ended_by: None,
 };
 
 fn repeated(application: Application, digest: Digest) -> Outcome {

@@ -1,9 +1,11 @@
 //! What the door looks up for one application, and what it learns.
 
 use lgpki_domain::{
-    ApplicationId, BodyCode, Digest, Serial,
+    ApplicationId, BodyCode, Digest, Faults, Serial,
     directory::{Account, Body, Organization},
 };
+
+use super::Application;
 
 /// What the door needs to know to judge one application.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct DoorView {
     pub open_for_subject: Option<ApplicationId>,
     /// The application that renews the certificate named.
     pub renewed_by: Option<ApplicationId>,
+    /// The application that ends the certificate named, and whether it is urgent.
+    pub ended_by: Option<(ApplicationId, bool)>,
 }
 
 /// What to look up for one application.
@@ -37,4 +41,21 @@ pub struct DoorQuery {
     pub subject_key: Option<Digest>,
     /// The certificate to be renewed.
     pub renews: Option<Serial>,
+    /// The certificate to be abolished or revoked.
+    pub ends: Option<Serial>,
+}
+
+/// What became of one accepted or refused application.
+#[derive(Clone, Debug)]
+pub enum Acceptance {
+    /// Durably stored.
+    Accepted(Application),
+    /// The same request had been accepted before.
+    Repeated(Application),
+    /// The request id belongs to an application with other content.
+    OtherContent(ApplicationId),
+    /// A rule that only the store can judge is broken (key used, subject taken, branch closed).
+    Refused(Faults),
+    /// So much has changed since it was judged that it must be judged anew; nothing was stored.
+    JudgedLongAgo,
 }

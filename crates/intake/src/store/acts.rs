@@ -68,6 +68,7 @@ impl EngineStore {
             Outcome::Repeated(snapshot) => Acceptance::Repeated(application(snapshot).await?),
             Outcome::OtherContent(id) => Acceptance::OtherContent(id),
             Outcome::Refused(faults) => Acceptance::Refused(faults),
+            Outcome::JudgedLongAgo => Acceptance::JudgedLongAgo,
             Outcome::Unrecordable(_) => {
                 let mut faults = Faults::new();
                 let message = "the application with all its names and its CSR is too large for a \

@@ -7,6 +7,7 @@
 
 mod apply;
 mod decide;
+mod delivered;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,6 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::ports::Lane;
 
 pub(crate) use self::apply::At;
+use self::delivered::Delivered;
 use super::{
     command::{Held, Snapshot},
     listing::Listing,
@@ -42,12 +44,14 @@ pub(crate) struct Applications {
     issued: BTreeSet<(Timestamp, ApplicationId)>,
     /// The newest live application for a subject and kind.
     subjects: HashMap<Digest, ApplicationId>,
+    delivered: Delivered,
     /// The renewal of a certificate that was not given up and whose end lifecycle does not know.
     renewals: HashMap<Serial, ApplicationId>,
     /// Renewals about which lifecycle must be told something.
     outbox: BTreeSet<(u64, ApplicationId)>,
-    /// The open revocation of a certificate.
-    revocations: HashMap<Serial, ApplicationId>,
+    /// The open revocation of a certificate, by whether it is urgent: an urgent one does not wait for one that
+    /// is not.
+    revocations: HashMap<(Serial, bool), ApplicationId>,
     counts: [u64; STATES.len()],
     listing: Listing,
     origins: Origins,
@@ -230,6 +234,12 @@ impl Applications {
         self.renewals.get(&serial).copied()
     }
 
+    /// The application that ends the certificate, and whether it is urgent.
+    pub(crate) fn ended_by(&self, serial: Serial) -> Option<(ApplicationId, bool)> {
+        let one = |urgent| Some((*self.revocations.get(&(serial, urgent))?, urgent));
+        one(true).or_else(|| one(false))
+    }
+
     /// What an application renews.
     pub(crate) fn renewal(&self, id: ApplicationId) -> Option<RenewalOf> {
         self.live.get(&id)?.record.renewal
@@ -329,7 +339,7 @@ impl Applications {
                 }
             }
             Claim::Revocation(serial) => {
-                self.revocations.insert(*serial, id);
+                self.revocations.insert((*serial, record.urgent), id);
             }
         }
     }
@@ -359,16 +369,20 @@ impl Applications {
     }
 
     /// Gives up what a closed application claimed.
-    fn release(&mut self, id: ApplicationId, claim: &Claim) {
-        match claim {
+    fn release(&mut self, id: ApplicationId, record: &Record) {
+        match &record.claim {
             Claim::Subject(key) => {
+                if let Some(certificate) = &record.certificate {
+                    self.delivered.note(*key, certificate.issuer);
+                }
                 if self.subjects.get(key) == Some(&id) {
                     self.subjects.remove(key);
                 }
             }
             Claim::Revocation(serial) => {
-                if self.revocations.get(serial) == Some(&id) {
-                    self.revocations.remove(serial);
+                let end = (*serial, record.urgent);
+                if self.revocations.get(&end) == Some(&id) {
+                    self.revocations.remove(&end);
                 }
             }
         }

@@ -151,6 +151,8 @@ pub(crate) enum Outcome {
     Repeated(Box<Snapshot>),
     OtherContent(ApplicationId),
     Refused(Faults),
+    /// Too much has been handed over since the application was judged; it must be judged anew.
+    JudgedLongAgo,
     Acted(Box<Result<Snapshot, ActRefused>>),
     Delivered(Vec<Result<Snapshot, ActRefused>>),
     Claimed(Vec<Snapshot>),

@@ -97,6 +97,7 @@ pub(super) fn door_view(
         key_used_by,
         open_for_subject: query.subject_key.and_then(|key| all.open_for_subject(&key)),
         renewed_by: query.renews.and_then(|serial| all.renewed_by(serial)),
+        ended_by: query.ends.and_then(|serial| all.ended_by(serial)),
     })
 }
 

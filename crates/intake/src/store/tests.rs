@@ -52,6 +52,8 @@ on_every_engine! {
     an_issued_certificate_is_kept_and_delivered_once,
     an_abandoned_attempt_is_followed_by_the_next,
     an_answer_of_no_use_leaves_the_order_to_be_made_again,
+    a_certificate_handed_over_since_the_look_stands_in_the_way,
+    a_key_compromise_does_not_wait_for_an_abolition_under_way,
     a_revocation_is_completed_and_blocks_a_second_one_until_then,
     a_certificate_issued_behind_the_standings_is_in_the_way,
     answers_that_do_not_fit_change_nothing,

@@ -130,9 +130,9 @@ async fn many_at_once_are_all_stored_issued_and_handed_out() {
         }
     }
     assert_eq!(accepted.len(), COUNT + 1);
-    refused.sort();
+    // Which of the two with one key comes first is a matter of batches.
     assert_eq!(refused.len(), 2, "{refused:?}");
-    assert_eq!(refused[0], "the-bad-one");
+    assert!(refused.contains(&"the-bad-one".to_owned()), "{refused:?}");
     for id in &accepted {
         scene.reaches(id, ApplicationState::Issued).await;
     }

@@ -1,6 +1,8 @@
 //! An application against the certificates there are and the applications under way.
 
-use lgpki_domain::{CertificateKind, Digest, Faults, Serial, Subject, application::Sort};
+use lgpki_domain::{
+    CertificateKind, Digest, Faults, RevocationReason, Serial, Subject, application::Sort,
+};
 
 use super::{Against, CSR, SUBJECT};
 use crate::{app::submission::NamedBranch, standings::Held, subject_key::subject_key};
@@ -60,9 +62,10 @@ pub(super) fn check_subject_is_free(
     }
 }
 
-/// The certificate to be abolished or revoked is that of the branch applied for and still stands.
+/// The certificate to be abolished or revoked is that of the branch applied for and still stands, and
+/// no other application ends it. An urgent one need not wait for one that is not.
 pub(super) fn certificate_to_revoke(
-    sort: Sort,
+    (sort, reason): (Sort, Option<RevocationReason>),
     serial: Option<&Serial>,
     branch: NamedBranch,
     against: &Against<'_>,
@@ -80,6 +83,16 @@ pub(super) fn certificate_to_revoke(
         let last_day = held.validity.last_day();
         let message = format!("certificate {serial} expired on {last_day}; nothing is left to do");
         faults.push(field, "CERTIFICATE_EXPIRED", message);
+        return None;
+    }
+    let urgent = reason.is_some_and(RevocationReason::is_urgent);
+    if let Some((other, also_urgent)) = against.view.ended_by
+        && (also_urgent || !urgent)
+    {
+        let message = format!(
+            "application {other} for the end of this certificate is under way; wait for it"
+        );
+        faults.push(field, "REVOCATION_IS_OPEN", message);
         return None;
     }
     Some(held)

@@ -1,6 +1,7 @@
 //! Every rule of the door on its own, by its reason and field.
 
 mod renewal;
+mod standing;
 
 use lgpki_domain::{
     Digest, KeyAlgorithm, Names, OfficerRole, Serial, Subject, Validity,
@@ -118,6 +119,7 @@ fn view() -> DoorView {
         key_used_by: None,
         open_for_subject: None,
         renewed_by: None,
+        ended_by: None,
     }
 }
 

@@ -165,7 +165,7 @@ impl Applications {
         waitlist.follow(id, &live.record, awaited, worked.then_some(at.time));
         write(tables, id, &live.record);
         if live.record.state.is_final() {
-            self.release(id, &live.record.claim);
+            self.release(id, &live.record);
         }
         if live.record.is_live() {
             self.enter(id, &live.record);

@@ -85,7 +85,7 @@ fn no_two_open_for_one_subject(applications: &[Application]) {
     for one in applications.iter().filter(|one| one.state.is_open()) {
         let taken = match &one.content {
             Content::Issue(content) => format!("{:?}", content.subject),
-            Content::Revoke { serial, .. } => serial.to_string(),
+            Content::Revoke { serial, reason, .. } => format!("{serial} {}", reason.is_urgent()),
         };
         assert!(
             open.insert(taken.clone()),

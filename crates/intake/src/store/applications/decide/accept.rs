@@ -1,6 +1,6 @@
 //! Deciding whether a new application may enter: what only the one who decides can know.
 
-use lgpki_domain::{ApplicationId, Digest, Faults, Serial, application::State};
+use lgpki_domain::{Digest, Faults, Serial, application::State};
 use lgpki_ledger::Stamp;
 use lgpki_store::{Decision, View};
 
@@ -11,6 +11,7 @@ use crate::{
         applications::{
             Applications, Corrupt,
             apply::{At, new_record},
+            delivered::Known,
         },
         command::{Accept, Content as HeldContent, Held, Outcome, Snapshot},
         directory::Directories,
@@ -66,13 +67,22 @@ impl Applications {
                     );
                     faults.push(CSR, "KEY_USED_BEFORE", message);
                 }
-                self.check_subject(&accept.subject_key, accept.standings_position, &mut faults);
+                let (subject, position) = (&accept.subject_key, accept.standings_position);
+                match self.delivered.since(subject, position) {
+                    Known::Nothing => self.check_subject(subject, position, &mut faults),
+                    Known::Certificate => {
+                        let message = "a certificate of the same subject and kind was handed over just \
+                                       now; if another is needed all the same, revoke that one first";
+                        faults.push(SUBJECT, "SUBJECT_HAS_VALID_CERTIFICATE", message);
+                    }
+                    Known::TooOld => return Ok(Some(Outcome::JudgedLongAgo)),
+                }
                 if let Some(serial) = issue.renews {
                     self.check_renewal(serial, &mut faults);
                     faults = of_renewal(faults);
                 }
             }
-            Content::Revoke(revoke) => self.check_revocation(body, revoke.serial, &mut faults),
+            Content::Revoke(_) => self.check_revocation(body, &mut faults),
         }
         Ok((!faults.is_empty()).then_some(Outcome::Refused(faults)))
     }
@@ -119,9 +129,15 @@ impl Applications {
         }
     }
 
-    fn check_revocation(&self, body: &ReceivedBody, serial: Serial, faults: &mut Faults) {
-        let open = self.revocations.get(&serial).copied();
-        if let Some(other) = open.filter(|id: &ApplicationId| *id != body.application) {
+    /// What the door saw may have changed since. An urgent one does not wait for one that is not.
+    fn check_revocation(&self, body: &ReceivedBody, faults: &mut Faults) {
+        let Content::Revoke(revoke) = &body.content else {
+            return;
+        };
+        let urgent = revoke.reason.is_urgent();
+        let other = self.ended_by(revoke.serial);
+        let other = other.filter(|(id, _)| *id != body.application);
+        if let Some((other, _)) = other.filter(|(_, also_urgent)| *also_urgent || !urgent) {
             let message = format!(
                 "application {other} for the end of this certificate is under way; wait for it"
             );

@@ -156,14 +156,14 @@ pub(crate) async fn a_revocation_is_completed_and_blocks_a_second_one_until_then
 ) {
     begin(store).await;
     accept(store, revoke(1, 1, RevocationReason::Superseded)).await;
-    let urgent = revoke(2, 1, RevocationReason::KeyCompromise);
+    let second = revoke(2, 1, RevocationReason::AffiliationChanged);
     let expected = [("revoke.serial".to_owned(), "REVOCATION_IS_OPEN")];
-    assert_eq!(refused(store, urgent.clone()).await, expected);
+    assert_eq!(refused(store, second.clone()).await, expected);
     claim_revocations(store, 9).await;
     settle(store, id(1), Settled::Completed).await;
     settle(store, id(1), Settled::Completed).await;
     assert_eq!(state(store, id(1)).await, "completed");
-    accept(store, urgent).await;
+    accept(store, second).await;
     claim_revocations(store, 9).await;
     let reason = "CERTIFICATE_REVOKED_BEFORE ".repeat(200);
     settle(
@@ -294,4 +294,52 @@ pub(crate) async fn unconfirmed_certificates_are_found_by_age(store: &impl Intak
     let presumed = act(store, id(1), Act::PresumeDelivery).await.unwrap();
     assert_eq!(presumed.state.name(), "delivered");
     assert_eq!(store.unconfirmed(at(7001), 9).await.unwrap(), [id(3)]);
+}
+
+pub(crate) async fn a_key_compromise_does_not_wait_for_an_abolition_under_way(
+    store: &impl IntakeStore,
+) {
+    begin(store).await;
+    let abolition = NewApplication {
+        approvals_needed: 1,
+        ..revoke(1, 1, RevocationReason::CessationOfOperation)
+    };
+    accept(store, abolition).await;
+    accept(store, revoke(2, 1, RevocationReason::KeyCompromise)).await;
+    assert_eq!(numbers(&claim_revocations(store, 9).await), [id(2)]);
+    let expected = [("revoke.serial".to_owned(), "REVOCATION_IS_OPEN")];
+    for reason in [
+        RevocationReason::KeyCompromise,
+        RevocationReason::Superseded,
+    ] {
+        assert_eq!(refused(store, revoke(3, 1, reason)).await, expected);
+    }
+    settle(store, id(2), Settled::Completed).await;
+    act(store, id(1), Act::Withdraw).await.unwrap();
+    assert_eq!(state(store, id(2)).await, "completed");
+}
+
+pub(crate) async fn a_certificate_handed_over_since_the_look_stands_in_the_way(
+    store: &impl IntakeStore,
+) {
+    begin(store).await;
+    accept(store, issue(1)).await;
+    claim(store, 9).await;
+    settle(store, id(1), issued(1)).await;
+    act(store, id(1), Act::ConfirmDelivery).await.unwrap();
+    let Content::Issue(first) = issue(1).content else {
+        panic!("another content")
+    };
+    let second = |standings_position| {
+        let mut second = issue(2);
+        if let Content::Issue(content) = &mut second.content {
+            content.subject = first.subject.clone();
+        }
+        second.standings_position = standings_position;
+        second
+    };
+    let expected = [("issue.subject".to_owned(), "SUBJECT_HAS_VALID_CERTIFICATE")];
+    assert_eq!(refused(store, second(0)).await, expected);
+    // The standings knew of it and judged otherwise: it was revoked since.
+    accept(store, second(u64::MAX)).await;
 }

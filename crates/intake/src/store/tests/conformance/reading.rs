@@ -156,6 +156,7 @@ pub(crate) async fn the_door_sees_what_the_store_knows(store: &impl IntakeStore)
     accept(store, issue(1)).await;
     let known = DoorQuery {
         renews: None,
+        ends: None,
         branch: Some(code("01001")),
         unit_en: Some("General Affairs".to_owned()),
         name_en: Some("clerk-lgacc".to_owned()),
@@ -164,6 +165,7 @@ pub(crate) async fn the_door_sees_what_the_store_knows(store: &impl IntakeStore)
     };
     let unknown = DoorQuery {
         renews: None,
+        ends: None,
         branch: Some(code("47001")),
         unit_en: Some("General Affairs".to_owned()),
         name_en: None,

@@ -170,6 +170,9 @@ pub(crate) async fn apply(
         .submit_application(request)
         .await?;
     let answer = answer.into_inner();
+    if let Some(gone) = submit::gone_before(&answer) {
+        return Err(CommandError::new(gone.message));
+    }
     let id = answer.application.as_ref().map(|a| a.id.clone());
     one(answer.application, output)?;
     renew::slot::tell(answer.slot.as_ref(), output);

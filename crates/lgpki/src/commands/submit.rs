@@ -14,7 +14,7 @@ use lgpki_x509::key::sha256;
 use tonic::transport::Channel;
 
 use super::{
-    application::{ApplicationView, applications_table},
+    application::{ApplicationView, applications_table, ended, state},
     cirs,
 };
 use crate::{
@@ -71,6 +71,25 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// Why nothing will come of an application that was sent before, if it ended without what was asked for.
+pub(crate) fn gone_before(answer: &v1::SubmitApplicationResponse) -> Option<v1::Refusal> {
+    let found = answer.application.as_ref().filter(|_| answer.repeated)?;
+    ended(found).then(|| v1::Refusal {
+        code: i32::from(tonic::Code::FailedPrecondition),
+        reason: "SENT_BEFORE_AND_ENDED".to_owned(),
+        message: format!(
+            "the same was submitted before as application {}, which was {}{}; to apply anew give --request-id",
+            found.id,
+            state(found),
+            match found.reason.as_str() {
+                "" => String::new(),
+                why => format!(" ({why})"),
+            }
+        ),
+        ..v1::Refusal::default()
+    })
+}
+
 /// What became of the applications sent.
 #[derive(Default)]
 struct Sent {
@@ -82,6 +101,11 @@ struct Sent {
 
 impl Sent {
     fn accept(&mut self, answer: v1::SubmitApplicationResponse) {
+        if let Some(refusal) = gone_before(&answer) {
+            let id = answer.application.unwrap_or_default().request_id;
+            self.refused.push(Refused::new(id, Some(refusal)));
+            return;
+        }
         if answer.repeated {
             self.repeated
                 .extend(answer.application.iter().map(|a| a.id.clone()));

@@ -109,6 +109,9 @@ fn in_whole(
 }
 
 #[cfg(test)]
+mod rehearsal;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

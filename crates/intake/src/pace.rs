@@ -19,6 +19,10 @@ use crate::ports::{Place, Waits};
 /// Batches of fewer orders say little of the issuer's rate.
 const TELLING: usize = 16;
 
+/// While nothing is at risk, every second turn of renewals goes to the one received first, and three turns in
+/// ten at most go to what is not a renewal or is overdue: so much later than first come, first served.
+const OVERTAKEN: u64 = 3;
+
 /// The government offices' calendar; it takes a while to compute.
 static CALENDAR: LazyLock<Arc<BusinessCalendar>> =
     LazyLock::new(|| Arc::new(BusinessCalendar::default()));
@@ -179,13 +183,25 @@ impl Pace {
     /// When what has this place among the examinations will be issued.
     #[must_use]
     pub fn examined(&self, place: Place, now: Timestamp) -> Promise {
-        let earliest = self.estimator().issued(now, place.ahead);
-        let latest = if self.order == OrderName::Fifo {
-            earliest
+        let estimator = self.estimator();
+        let earliest = estimator.issued(now, place.ahead);
+        if self.order == OrderName::Fifo {
+            return Promise {
+                earliest,
+                latest: earliest,
+            };
+        }
+        let clear = self.clears(place.waiting, now);
+        let nothing_is_at_risk = self.at_risk.load(Ordering::Relaxed) == i64::MIN;
+        let latest = if self.order == OrderName::Fair && nothing_is_at_risk {
+            clear.min(estimator.issued(now, place.waiting.saturating_mul(OVERTAKEN)))
         } else {
-            self.clears(place.waiting, now).max(earliest)
+            clear
         };
-        Promise { earliest, latest }
+        Promise {
+            earliest,
+            latest: latest.max(earliest),
+        }
     }
 
     /// When what waits for the issuer, or is there, will be issued.

@@ -33,6 +33,12 @@ mod waitlist;
 #[cfg(test)]
 pub(crate) mod tests;
 
+#[cfg(test)]
+pub(crate) use self::{
+    record::{Claim, Record, RenewalOf},
+    waitlist::Waitlist,
+};
+
 use std::path::Path;
 
 use lgpki_domain::{

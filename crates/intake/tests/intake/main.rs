@@ -17,6 +17,7 @@ mod notices;
 mod outage;
 mod own_logins;
 mod pki;
+mod queue;
 mod rebuild;
 mod renewals;
 mod roles;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use lgpki_domain::{
-    BodyCode, CertificateKind, OfficerRole, Role, Timestamp,
+    BodyCode, CertificateKind, Clock as _, OfficerRole, Role, Timestamp,
     directory::{Account, Body, Branch, Organization},
 };
 use lgpki_intake::{
@@ -22,8 +22,8 @@ use lgpki_proto::{
         certificate_service_client::CertificateServiceClient,
         directory_service_client::DirectoryServiceClient,
         examination_service_client::ExaminationServiceClient,
-        notice_service_client::NoticeServiceClient, slot_service_client::SlotServiceClient,
-        submit_application_request::Content,
+        notice_service_client::NoticeServiceClient, queue_service_client::QueueServiceClient,
+        slot_service_client::SlotServiceClient, submit_application_request::Content,
     },
 };
 use lgpki_runtime::{
@@ -150,6 +150,10 @@ impl Scene {
         .unwrap()
     }
 
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// An officer's calls; `number` is the login certificate's.
     pub(crate) fn officer(&self, role: OfficerRole, body: BodyCode, number: u8) -> Officer {
         Officer(self.channel(Some(Pki::ours().login(role, body, number))))
@@ -208,6 +212,10 @@ impl Officer {
 
     pub(crate) fn admission(&self) -> AdmissionServiceClient<Channel> {
         AdmissionServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn queues(&self) -> QueueServiceClient<Channel> {
+        QueueServiceClient::new(self.0.clone())
     }
 
     pub(crate) fn notices(&self) -> NoticeServiceClient<Channel> {

@@ -12,7 +12,10 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -62,6 +65,38 @@ pub(crate) struct Gate {
     keeper: Arc<GateKeeper>,
     presented: Arc<Presented>,
     routes: Routes,
+    visits: Arc<Visits>,
+}
+
+/// What came over a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Visits {
+    /// Calls that were let through to a handler.
+    admitted: AtomicU64,
+    /// Calls that answer to everyone.
+    open: AtomicU64,
+}
+
+impl Visits {
+    /// Notes a call that was let through.
+    pub(crate) fn caller_came(&self) {
+        self.admitted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes a call that answers to everyone.
+    pub(crate) fn anybody_came(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether anybody was ever let in.
+    pub(crate) fn knows_caller(&self) -> bool {
+        self.admitted.load(Ordering::Relaxed) > 0
+    }
+
+    /// How many calls there were that answer to everyone.
+    pub(crate) fn of_anybody(&self) -> u64 {
+        self.open.load(Ordering::Relaxed)
+    }
 }
 
 type Answer = Result<Response<Body>, Infallible>;
@@ -72,7 +107,13 @@ impl Gate {
             keeper,
             presented: Arc::new(presented),
             routes,
+            visits: Arc::default(),
         }
+    }
+
+    /// What comes over the connection.
+    pub(crate) fn visits(&self) -> Arc<Visits> {
+        Arc::clone(&self.visits)
     }
 }
 
@@ -97,6 +138,7 @@ where
             .iter()
             .any(|open| request.uri().path().starts_with(open))
         {
+            gate.visits.anybody_came();
             let mut routes = gate.routes;
             return Box::pin(async move { routes.call(request).await });
         }
@@ -119,6 +161,7 @@ impl Gate {
                 return Ok(status.into_http());
             }
         };
+        self.visits.caller_came();
         let handled = self
             .handle(request, rpc.clone(), row.streaming)
             .instrument(span.clone())

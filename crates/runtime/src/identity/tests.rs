@@ -13,6 +13,7 @@ use crate::{
 };
 
 const LIST_BODIES: &str = "/lgpki.v1.DirectoryService/ListBodies";
+const CHANGE_LIMITS: &str = "/lgpki.v1.AdmissionService/ChangeLimits";
 const SUBMIT: &str = "/lgpki.v1.ApplicationService/SubmitApplication";
 
 #[derive(Debug, Default)]
@@ -257,13 +258,9 @@ fn a_login_in_renewal_reads_and_confirms_but_applies_for_nothing() {
 fn a_role_that_an_rpc_does_not_name_is_refused_by_name() {
     let bench = Bench::new();
     let presented = shown(&Pki::ours().login(OfficerRole::Auditor, 9));
-    let failure = bench.judge(&presented, SUBMIT).unwrap_err();
+    let failure = bench.judge(&presented, CHANGE_LIMITS).unwrap_err();
     assert_eq!(failure.reason, "ROLE_NOT_ALLOWED");
-    assert!(
-        failure
-            .message
-            .contains("branch-officer, operator, not to auditor")
-    );
+    assert!(failure.message.contains("operator, not to auditor"));
 }
 
 #[test]

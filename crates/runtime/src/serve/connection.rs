@@ -18,13 +18,15 @@ use tonic::service::Routes;
 
 use crate::{
     config::{ServerLimits, seconds},
-    gate::{Gate, GateKeeper, record},
+    gate::{Gate, GateKeeper, Visits, record},
     identity::Presented,
     shutdown::Shutdown,
 };
 
 /// How long to wait after the operating system refused to accept, for lack of descriptors, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection is kept over which nobody came who is known here, nor anybody at all meanwhile.
+const STRANGER: Duration = Duration::from_secs(60);
 /// Bytes of header fields taken from a client.
 const HEADERS: u32 = 16 * 1024;
 /// Streams that a client may reset before they were served (CVE-2023-44487).
@@ -84,6 +86,7 @@ impl Connections {
         let _counted = record::OpenConnection::new(service);
         let presented = Presented::new(tls.get_ref().1.peer_certificates());
         let gate = Gate::new(Arc::clone(&self.keeper), presented, self.routes.clone());
+        let visits = gate.visits();
         let keepalive = seconds(self.limits.keepalive_seconds);
         let mut http = Builder::new(TokioExecutor::new()).http2_only();
         http.http2()
@@ -97,6 +100,10 @@ impl Connections {
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = stranger(&visits) => {
+                tracing::debug!(service = service.name(), "nobody used a connection");
+                return;
+            }
             () = self.shutdown.requested() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -134,6 +141,19 @@ impl Connections {
     }
 }
 
+/// Returns once a connection need not be kept: nobody was let in over it so far, and for a while nobody
+/// asked what answers to everyone.
+async fn stranger(visits: &Visits) {
+    let mut asked = None;
+    while !visits.knows_caller() && asked != Some(visits.of_anybody()) {
+        asked = Some(visits.of_anybody());
+        tokio::time::sleep(STRANGER).await;
+    }
+    if visits.knows_caller() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Lets `open` connections finish for `patience`, then cuts them.
 pub(super) async fn drain(service: ServiceName, mut open: JoinSet<()>, patience: Duration) {
     let finished = async { while open.join_next().await.is_some() {} };
@@ -144,5 +164,38 @@ pub(super) async fn drain(service: ServiceName, mut open: JoinSet<()>, patience:
             "the drain time is over; cutting connections"
         );
         open.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Whether the connection would be given up within so many seconds.
+    async fn given_up(visits: &Visits, within: u64) -> bool {
+        let within = Duration::from_secs(within);
+        timeout(within, stranger(visits)).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_kept_for_those_who_are_known_and_while_anybody_asks() {
+        let visits = Visits::default();
+        assert!(!given_up(&visits, 59).await);
+        assert!(given_up(&visits, 61).await);
+        let asking = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+                visits.anybody_came();
+            }
+        };
+        tokio::select! {
+            () = asking => {}
+            () = stranger(&visits) => panic!("somebody asked"),
+        }
+        assert!(given_up(&visits, 121).await);
+        visits.caller_came();
+        assert!(!given_up(&visits, 100_000).await);
     }
 }

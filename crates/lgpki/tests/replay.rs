@@ -62,6 +62,17 @@ fn a_few_days_of_the_surge_are_replayed_and_the_books_balance() {
 }
 
 #[test]
+fn holders_come_in_the_slots_that_lifecycle_has_booked() {
+    let dir = tempfile::tempdir().unwrap();
+    let span = ["--from", "2010-12-20", "--to", "2010-12-22"];
+    let habit = ["--habit", "slots", "--ignoring", "0"];
+    let replay = replay(dir.path(), &[&span[..], &habit[..]].concat());
+    assert_eq!(replay["books"]["differences"], Value::Array(Vec::new()));
+    assert!(replay["received"].as_u64().unwrap() > 0);
+    assert_eq!(replay["order"], "fair");
+}
+
+#[test]
 fn a_time_outside_of_the_years_is_refused_before_anything_is_made() {
     let run = Command::new(env!("CARGO_BIN_EXE_lgpki"))
         .args(["surge", "replay", "--to", "2012-01-01"])

@@ -55,6 +55,52 @@ pub(crate) struct Booking {
     pub(crate) steady: u64,
 }
 
+/// Who heeds the slots that are advised, and when they come: for a replay, whose slots a running system books.
+#[derive(Clone, Debug)]
+pub struct Visits {
+    calendar: BusinessCalendar,
+    ignoring: BTreeSet<Option<BodyCode>>,
+    dice: Dice,
+    trips: BTreeMap<(Option<BodyCode>, JstDate), Timestamp>,
+}
+
+impl Visits {
+    /// When the holder of a certificate with a slot on `day` comes: together with others of its branch and day. `None`
+    /// for those who ignore the advice, and for a few who miss the day.
+    pub fn comes(&mut self, branch: Option<BodyCode>, day: JstDate) -> Option<Timestamp> {
+        if self.ignoring.contains(&branch) || self.dice.chance(MISSED_PER_THOUSAND) {
+            return None;
+        }
+        let trip = self.trips.entry((branch, day));
+        Some(*trip.or_insert_with(|| moment(&mut self.dice, &self.calendar, day)))
+    }
+}
+
+/// Renewals of branches that ignore the advice alone; and who heeds it.
+pub(crate) fn unadvised(
+    population: &Population,
+    calendar: &BusinessCalendar,
+    (ignoring_percent, seed): (u8, u64),
+) -> (Vec<Option<Timestamp>>, Visits) {
+    let mut dice = Dice::new(seed, 3);
+    let ignoring = ignoring(population, ignoring_percent, &mut dice);
+    let late = |holding: &Holding| {
+        let first = late(holding).max(population.first);
+        ignoring
+            .contains(&holding.branch)
+            .then(|| draw(holding, first, calendar, &mut dice))?
+    };
+    let drawn = population.holdings.iter().map(late).collect();
+    let renewals = those_that_happen(population, drawn);
+    let visits = Visits {
+        calendar: calendar.clone(),
+        ignoring,
+        dice,
+        trips: BTreeMap::new(),
+    };
+    (renewals, visits)
+}
+
 /// When each certificate's renewal is applied for; `None` if it does not come to that within the time looked at.
 pub(crate) fn renewals(
     population: &Population,
@@ -69,6 +115,14 @@ pub(crate) fn renewals(
         Habit::Spread => each(population, calendar, &mut dice, Holding::opens),
         Habit::Slots => advised(population, calendar, booking, &mut dice),
     };
+    those_that_happen(population, drawn)
+}
+
+/// Leaves out what would come after the certificate's revocation, or after the time looked at.
+fn those_that_happen(
+    population: &Population,
+    drawn: Vec<Option<Timestamp>>,
+) -> Vec<Option<Timestamp>> {
     let happens = |(holding, at): (&Holding, Option<Timestamp>)| {
         let gone = |at: &Timestamp| holding.revoked.is_some_and(|(revoked, _)| revoked <= *at);
         at.filter(|at| at.jst_date() <= population.last && !gone(at))

@@ -23,7 +23,7 @@ mod trace;
 
 pub use chance::Chance;
 pub use chart::{Curve, draw, svg};
-pub use habit::Habit;
+pub use habit::{Habit, Visits};
 pub use html::Page;
 pub use pace::Pace;
 pub use plan::{Answer, Basis, Plan, Settings, plan};
@@ -31,7 +31,7 @@ pub use population::{Holding, Population};
 pub use replay::{Books, Case, Effort, Estimates, Noted, Played, Replay, percent};
 pub use report::{Fairness, Report, Totals, Waits, Week};
 pub use simulation::{Outcome, simulate};
-pub use trace::{Arrival, Trace};
+pub use trace::{Arrival, Trace, steady};
 
 #[cfg(test)]
 mod tests;

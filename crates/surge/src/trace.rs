@@ -8,7 +8,7 @@ use lgpki_domain::{
 };
 
 use crate::{
-    habit::{self, Booking, Habit},
+    habit::{self, Booking, Habit, Visits},
     population::{Holding, Population},
 };
 
@@ -96,6 +96,24 @@ impl Trace {
             steady: steady(population, calendar),
         };
         let renewals = habit::renewals(population, calendar, habit, booking, seed);
+        Self::of(population, renewals)
+    }
+
+    /// Who applies when, but for the renewals of those who heed the slots that a running system advises: they come when
+    /// the visits say.
+    #[must_use]
+    pub fn without_advised(
+        population: &Population,
+        calendar: &BusinessCalendar,
+        (ignoring_percent, seed): (u8, u64),
+    ) -> (Self, Visits) {
+        let wanted = (ignoring_percent.min(99), seed);
+        let (renewals, visits) = habit::unadvised(population, calendar, wanted);
+        (Self::of(population, renewals), visits)
+    }
+
+    /// With a renewal of each certificate at these times.
+    fn of(population: &Population, renewals: Vec<Option<Timestamp>>) -> Self {
         let mut drafts = Vec::new();
         for (number, (holding, renewed)) in population.holdings.iter().zip(renewals).enumerate() {
             let expires = holding.expires();
@@ -144,7 +162,8 @@ impl Trace {
 }
 
 /// Applications without a date on a business day, on the whole, in hundredths.
-fn steady(population: &Population, calendar: &BusinessCalendar) -> u64 {
+#[must_use]
+pub fn steady(population: &Population, calendar: &BusinessCalendar) -> u64 {
     let holdings = &population.holdings;
     let new = holdings.iter().filter(|h| h.applied.is_some()).count();
     let revoked = holdings.iter().filter(|h| h.revoked.is_some()).count();

@@ -4,7 +4,7 @@
 use std::{path::Path, path::PathBuf};
 
 use lgpki_domain::{
-    Authority, BodyCode, KeyAlgorithm, KeyMedium, Names, OfficerRole, Randomness, Subject,
+    Authority, BodyCode, KeyAlgorithm, KeyMedium, Names, OfficerRole, Randomness, Serial, Subject,
     directory::Body, prefecture::synthetic_bodies,
 };
 use lgpki_issuer::{Ceremony, ceremony::Login};
@@ -47,6 +47,11 @@ pub(crate) struct Card {
 }
 
 impl Card {
+    /// The login certificate's serial number.
+    pub(crate) fn serial(&self) -> Option<Serial> {
+        Certificate::parse(&self.certificate).ok()?.serial()
+    }
+
     /// What the office logs in with; `authority` is the Organization CA's certificate, DER.
     pub(crate) fn identity(&self, authority: &[u8]) -> Result<Identity, CommandError> {
         let key = self.key.to_pkcs8_der().map_err(|e| unusable(&e))?;

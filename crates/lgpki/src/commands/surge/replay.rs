@@ -16,12 +16,11 @@ mod wishes;
 use lgpki_domain::{
     BusinessCalendar, JstDate, estimate::Capacity, order::OrderName, prefecture::synthetic_bodies,
 };
-use lgpki_surge::{Basis, Case, Habit, Noted, Played, Population, Replay, Trace};
+use lgpki_surge::{Basis, Case, Habit, Noted, Played, Population, Replay, Trace, Visits, steady};
 
 use self::{
     agenda::Agenda,
     cpu::Begin,
-    offices::Offices,
     play::{Play, Script},
     system::{Rules, System},
 };
@@ -85,8 +84,15 @@ async fn replay(
     let per_day = played.basis.capacity_per_business_day;
     let capacity = Capacity::try_new(per_day, SIGNATURES)
         .ok_or_else(|| CommandError::new("nothing is ever issued with a capacity of nothing"))?;
-    let slots = (per_day, args.ignoring, args.seed);
-    let trace = Trace::new(&population, &calendar, habit, slots);
+    let (trace, visits) = if habit == Habit::Slots {
+        let chosen = (args.ignoring, args.seed);
+        let (trace, visits) = Trace::without_advised(&population, &calendar, chosen);
+        (trace, Some(visits))
+    } else {
+        let chosen = (per_day, args.ignoring, args.seed);
+        (Trace::new(&population, &calendar, habit, chosen), None)
+    };
+    let unadvised = u32::try_from(steady(&population, &calendar).div_ceil(100));
     let bodies = synthetic_bodies().into_iter();
     let bodies = bodies.map(|body| (body.code, body)).collect();
     let day = |text: &String| text.parse::<JstDate>().unwrap_or(population.last);
@@ -108,9 +114,12 @@ async fn replay(
     let rules = Rules {
         order,
         per_business_day: per_day,
+        slots: visits
+            .as_ref()
+            .map(|_| (args.ignoring, unadvised.unwrap_or(u32::MAX))),
         seed: args.seed,
     };
-    let mut play = begin(args, script, rules).await?;
+    let mut play = begin(args, script, (rules, visits)).await?;
     spinner.finish_and_clear();
     let bar = output.progress(play.days(), "replaying days");
     let begun = Begin::now();
@@ -174,16 +183,14 @@ fn played(
 async fn begin<'a>(
     args: &ReplayArgs,
     script: Script<'a>,
-    rules: Rules,
+    (rules, visits): (Rules, Option<Visits>),
 ) -> Result<Play<'a>, CommandError> {
     let first = script.population.first;
     let mut system = System::found(args.data.as_deref(), first, rules).await?;
     let branches: Vec<_> = script.population.sizes().into_keys().flatten().collect();
     let cards = system.logins(&branches).await?;
     system.start().await?;
-    let offices = Offices::new(&system, &cards)?;
-    offices.are_known().await?;
-    let play = Play::new(script, system, offices).await?;
+    let play = Play::new(script, system, cards, visits).await?;
     play.register().await?;
     Ok(play)
 }

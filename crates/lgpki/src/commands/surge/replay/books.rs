@@ -75,7 +75,8 @@ async fn applications(
     balance: &mut Balance,
 ) -> Result<(), CommandError> {
     let mut expected: BTreeMap<&str, Option<&Entry>> = BTreeMap::new();
-    expected.extend(record.imported.iter().map(|id| (id.as_str(), None)));
+    let apart = record.imported.iter().chain(&record.apart);
+    expected.extend(apart.map(|id| (id.as_str(), None)));
     expected.extend(record.entries.iter().map(|e| (e.id.as_str(), Some(e))));
     let mut page_token = String::new();
     loop {

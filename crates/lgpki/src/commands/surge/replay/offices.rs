@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use lgpki_domain::{BodyCode, ErrorClass, OfficerRole};
+use lgpki_domain::{BodyCode, ErrorClass, JstDate, OfficerRole};
 use lgpki_proto::{
     RemoteError,
     v1::{
@@ -12,6 +12,7 @@ use lgpki_proto::{
         certificate_service_client::CertificateServiceClient,
         directory_service_client::DirectoryServiceClient,
         examination_service_client::ExaminationServiceClient,
+        slot_service_client::SlotServiceClient, submit_application_request::Content,
         submit_applications_response::Outcome,
     },
 };
@@ -134,6 +135,60 @@ impl Offices {
             }
         }
         Ok(())
+    }
+
+    /// Has certificates of branches revoked because others took their place, as the operator; gives the applications.
+    pub(super) async fn replace(
+        &self,
+        replaced: Vec<(BodyCode, String)>,
+        examination: &v1::BranchExamination,
+    ) -> Result<Vec<String>, CommandError> {
+        let request = |(branch, serial): (BodyCode, String)| {
+            let request_id = format!("replaced-{serial}");
+            let content = Content::Revoke(v1::RevokeContent {
+                serial,
+                reason: v1::RevocationReason::Superseded.into(),
+            });
+            v1::SubmitApplicationRequest {
+                request_id,
+                branch: branch.to_string(),
+                examination: Some(examination.clone()),
+                content: Some(content),
+            }
+        };
+        let requests = replaced.into_iter().map(request).collect();
+        let mut ids = Vec::new();
+        for submitted in submit(self.operator.clone(), requests).await? {
+            ids.push(submitted?.id);
+        }
+        self.approve(&ids).await?;
+        Ok(ids)
+    }
+
+    /// The certificates that have their slot on `day`, with its token: serial number and token each.
+    pub(super) async fn slots(&self, day: JstDate) -> Result<Vec<(String, String)>, CommandError> {
+        let mut slots = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let page = persist(|| {
+                let mut client = SlotServiceClient::new(self.operator.clone());
+                let request = v1::ListRenewalInfoRequest {
+                    slot_day: day.to_string(),
+                    page_size: u32::try_from(AT_ONCE).unwrap_or_default(),
+                    page_token: page_token.clone(),
+                    with_tokens: true,
+                    ..v1::ListRenewalInfoRequest::default()
+                };
+                async move { client.list_renewal_info(request).await }
+            });
+            let page = page.await?;
+            let waiting = page.infos.into_iter().filter(|info| !info.renewing);
+            slots.extend(waiting.map(|info| (info.serial, info.token)));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(slots);
+            }
+        }
     }
 
     /// The newest CRLs.

@@ -1,6 +1,7 @@
 //! The play: applications arrive, examiners take one after the other, certificates go to their branches, CRLs come
 //! every day, and the clock moves on when nothing of it is left to do.
 
+mod advice;
 mod arrivals;
 mod examination;
 mod opening;
@@ -8,16 +9,18 @@ mod opening;
 use std::collections::{BTreeMap, HashMap};
 
 use lgpki_domain::{
-    BodyCode, BusinessCalendar, JstDate, Timestamp,
+    ApplicationId, BodyCode, BusinessCalendar, JstDate, Timestamp,
     directory::Body,
     estimate::Capacity,
     order::{Claim, Waiting},
 };
 use lgpki_proto::ServiceName;
-use lgpki_surge::{Arrival, Case, Pace, Population};
+use lgpki_surge::{Arrival, Case, Pace, Population, Visits};
 use tokio::time::timeout;
 
+use self::advice::Advice;
 use super::{
+    super::super::init::offices::Card,
     agenda::{Agenda, next_daily},
     offices::Offices,
     system::{PATIENCE, System},
@@ -25,8 +28,9 @@ use super::{
 };
 use crate::error::CommandError;
 
-/// Logins are valid for three years from the opening; new ones are made by ceremony on this day, in the evening.
-const LOGINS_ANEW: (i16, i8, i8) = (2010, 10, 4);
+/// Logins are valid for three years from the opening; new ones are made by ceremony on this day, in the evening, before
+/// the first slots are booked.
+const LOGINS_ANEW: (i16, i8, i8) = (2010, 7, 1);
 const EVENING: i64 = 20 * 3600;
 
 /// What is played.
@@ -51,6 +55,8 @@ struct Held {
     number: u32,
     /// The certificate that was delivered last, and when it expires.
     certificate: Option<(String, Timestamp)>,
+    /// Whether its renewal was applied for.
+    renewed: bool,
 }
 
 /// An application that was received.
@@ -75,6 +81,8 @@ pub(super) struct Record {
     pub(super) entries: Vec<Entry>,
     /// Applications of the opening days.
     pub(super) imported: Vec<String>,
+    /// Applications that no branch sent.
+    pub(super) apart: Vec<String>,
     /// Sent again because intake said so.
     pub(super) retries: u64,
     /// Refused for good, by reason.
@@ -98,8 +106,14 @@ pub(super) struct Play<'a> {
     /// Holdings to be imported, by day.
     openings: BTreeMap<JstDate, Vec<usize>>,
     daily: Timestamp,
-    /// When logins are made anew.
+    /// When logins are made anew, and those there are.
     logins: Option<Timestamp>,
+    cards: Vec<Card>,
+    advice: Option<Advice>,
+    /// Which holding has the certificate of a serial number.
+    by_serial: HashMap<String, usize>,
+    /// The tokens of the slots in which holdings come.
+    tokens: HashMap<usize, String>,
     pub(super) record: Record,
 }
 
@@ -108,8 +122,11 @@ impl<'a> Play<'a> {
     pub(super) async fn new(
         script: Script<'a>,
         system: System,
-        offices: Offices,
+        cards: Vec<Card>,
+        visits: Option<Visits>,
     ) -> Result<Self, CommandError> {
+        let offices = Offices::new(&system, &cards)?;
+        offices.are_known().await?;
         let mut numbers: BTreeMap<Option<BodyCode>, u32> = BTreeMap::new();
         let mut held = Vec::with_capacity(script.population.holdings.len());
         let mut openings: BTreeMap<JstDate, Vec<usize>> = BTreeMap::new();
@@ -118,6 +135,7 @@ impl<'a> Play<'a> {
             held.push(Held {
                 number: *number,
                 certificate: None,
+                renewed: false,
             });
             *number += 1;
             if let (None, Some(day)) = (holding.applied, holding.issued) {
@@ -141,6 +159,10 @@ impl<'a> Play<'a> {
             openings,
             daily,
             logins: logins.map(|day| day.start().plus_seconds(EVENING)),
+            cards,
+            advice: visits.map(|visits| Advice::new(&script, visits)),
+            by_serial: HashMap::new(),
+            tokens: HashMap::new(),
             record: Record::default(),
         };
         play.published().await?;
@@ -163,6 +185,7 @@ impl<'a> Play<'a> {
             self.logins = None;
             self.make_logins_anew().await?;
         }
+        self.heed_advice(at).await?;
         self.import(at).await?;
         self.examine(at).await?;
         self.receive(at).await?;
@@ -194,6 +217,7 @@ impl<'a> Play<'a> {
         [
             daily,
             self.logins,
+            self.advice.as_ref().map(Advice::due),
             opening,
             arrival.map(|arrival| look(arrival.waiting.received)),
             self.pace.next().map(look),
@@ -221,7 +245,17 @@ impl<'a> Play<'a> {
         let cards = self.system.logins(&self.branches()).await?;
         self.system.start().await?;
         self.offices = Offices::new(&self.system, &cards)?;
-        self.offices.are_known().await
+        self.offices.are_known().await?;
+        // What is replaced is ended, or slots would be booked for it.
+        let before = std::mem::replace(&mut self.cards, cards);
+        let replaced = before.iter().filter_map(|card| {
+            let serial = card.serial()?.to_string();
+            Some((card.body?, serial))
+        });
+        let examined = super::wishes::examined(self.system.now().jst_date());
+        let ids = self.offices.replace(replaced.collect(), &examined).await?;
+        self.record.apart.extend(ids);
+        self.system.at_rest().await
     }
 
     fn branches(&self) -> Vec<BodyCode> {
@@ -243,9 +277,17 @@ impl<'a> Play<'a> {
         let day = self.system.now().jst_date();
         let expires = lgpki_domain::Validity::for_subscriber(day).last_day();
         if let Some(held) = self.held.get_mut(holding) {
+            self.by_serial.insert(serial.clone(), holding);
             held.certificate = Some((serial, expires.plus_days(1).start()));
         }
     }
+}
+
+/// A name for a visit that the trace does not know of; only request ids come from it.
+fn visit(holding: usize, comes: Timestamp) -> ApplicationId {
+    let millis = u128::from(comes.as_millis().unsigned_abs());
+    let number = holding as u128 | (1 << 79);
+    ApplicationId::from_bytes(((millis << 80) | number).to_be_bytes())
 }
 
 /// Whether an application of this sort waits for an examiner.

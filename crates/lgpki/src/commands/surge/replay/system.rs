@@ -92,9 +92,15 @@ pub(super) struct Rules {
     pub(super) order: OrderName,
     /// Applications that are examined in a business day.
     pub(super) per_business_day: u32,
+    /// What slots are booked by: of a hundred certificates those that are expected not to heed them, and applications
+    /// on a business day without one. None are booked without it.
+    pub(super) slots: Option<(u8, u32)>,
     /// For intake's chance.
     pub(super) seed: u64,
 }
+
+/// Certificates of a branch on one day of a trip are at most this part of a day's capacity.
+const TRIP_PART: u32 = 8;
 
 impl Rules {
     fn apply(self, config: &mut Config) {
@@ -107,7 +113,14 @@ impl Rules {
             };
         }
         if let Some(lifecycle) = &mut config.lifecycle {
-            lifecycle.settings.slots.per_business_day = 0;
+            let slots = &mut lifecycle.settings.slots;
+            slots.per_business_day = 0;
+            if let Some((ignoring_percent, unadvised)) = self.slots {
+                slots.per_business_day = self.per_business_day;
+                slots.ignoring_percent = ignoring_percent;
+                slots.unadvised_per_business_day = unadvised.min(self.per_business_day);
+                slots.trip = (self.per_business_day / TRIP_PART).max(1);
+            }
         }
     }
 }

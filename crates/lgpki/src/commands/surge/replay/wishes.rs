@@ -123,13 +123,17 @@ impl Holder<'_> {
         })
     }
 
-    /// Asks for the renewal of the certificate with this serial number.
-    pub(super) fn renew(self, serial: &str) -> Result<v1::RenewContent, CommandError> {
+    /// Asks for the renewal of the certificate with this serial number, in its slot if there is a token.
+    pub(super) fn renew(
+        self,
+        serial: &str,
+        slot_token: String,
+    ) -> Result<v1::RenewContent, CommandError> {
         Ok(v1::RenewContent {
             serial: serial.to_owned(),
             csr: self.request(&self.subject()?)?,
             medium: wire(self.medium()),
-            slot_token: String::new(),
+            slot_token,
         })
     }
 
@@ -204,7 +208,10 @@ mod tests {
             let wish = holder.issue().unwrap();
             let request = CertificationRequest::parse("csr", &wish.csr).unwrap();
             assert!(seen.insert(request.public_key().digest()));
-            let (again, renewal) = (holder.issue().unwrap(), holder.renew("01").unwrap());
+            let (again, renewal) = (
+                holder.issue().unwrap(),
+                holder.renew("01", String::new()).unwrap(),
+            );
             assert_eq!(again.subject, wish.subject);
             assert_eq!(renewal.medium, wish.medium);
             let needs = holder.kind().needs_registered_account();

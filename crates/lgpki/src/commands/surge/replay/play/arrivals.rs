@@ -9,7 +9,7 @@ use lgpki_proto::{RemoteError, convert::wire, v1};
 use lgpki_surge::{Arrival, Case};
 use v1::submit_application_request::Content;
 
-use super::{super::offices, Entry, Play, Sending, is_examined};
+use super::{super::offices, Entry, Play, Sending, is_examined, yields_certificate};
 use crate::error::CommandError;
 
 /// So often what cannot be sent yet is tried again on the next business day.
@@ -62,6 +62,9 @@ impl Play<'_> {
         let mut requests = Vec::with_capacity(due.len());
         let mut sending = Vec::with_capacity(due.len());
         for one in due {
+            if self.is_moot(one) {
+                continue;
+            }
             match self.content(&one.arrival)? {
                 Some(content) => {
                     let number = one.arrival.waiting.id.to_string();
@@ -87,6 +90,13 @@ impl Play<'_> {
         Ok(true)
     }
 
+    /// Whether it has come to nothing: the certificate that was to be revoked is being replaced.
+    fn is_moot(&self, sending: &Sending) -> bool {
+        let arrival = &sending.arrival;
+        let renewed = self.held.get(arrival.holding).is_some_and(|h| h.renewed);
+        renewed && !yields_certificate(&arrival.waiting)
+    }
+
     /// What is asked for; `None` while the certificate that it concerns is not there.
     fn content(&self, arrival: &Arrival) -> Result<Option<Content>, CommandError> {
         let (_, holder) = self.holder(arrival.holding)?;
@@ -103,7 +113,12 @@ impl Play<'_> {
         Ok(match arrival.waiting.claim {
             Claim::New => Some(Content::Issue(holder.issue()?)),
             Claim::Renewal { .. } => match serial {
-                Some(serial) => Some(Content::Renew(holder.renew(serial)?)),
+                Some(serial) => {
+                    let token = self.tokens.get(&arrival.holding).cloned();
+                    Some(Content::Renew(
+                        holder.renew(serial, token.unwrap_or_default())?,
+                    ))
+                }
                 None => None,
             },
             Claim::EmergencyRevocation => {
@@ -123,14 +138,15 @@ impl Play<'_> {
         let unreadable = || CommandError::new("intake's answer cannot be read");
         let id: ApplicationId = application.id.parse().map_err(|_| unreadable())?;
         let received = application.received_at.parse().map_err(|_| unreadable())?;
-        let held = self
-            .held
-            .get(holding)
-            .and_then(|held| held.certificate.as_ref());
-        let claim = match (sent.arrival.waiting.claim, held) {
-            (Claim::Renewal { .. }, Some((_, expires))) => Claim::Renewal { expires: *expires },
+        let held = self.held.get(holding);
+        let expires = held.and_then(|h| h.certificate.as_ref()).map(|(_, at)| *at);
+        let claim = match (sent.arrival.waiting.claim, expires) {
+            (Claim::Renewal { .. }, Some(expires)) => Claim::Renewal { expires },
             (claim, _) => claim,
         };
+        if let (Claim::Renewal { .. }, Some(held)) = (claim, self.held.get_mut(holding)) {
+            held.renewed = true;
+        }
         let examined = is_examined(claim);
         let case = Case {
             waiting: Waiting {

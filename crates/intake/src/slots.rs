@@ -96,6 +96,15 @@ impl Slots {
         verified.map_err(|_| SlotRefused::Invalid)?;
         self.inner.lock().count(serial, token.claim.day)
     }
+
+    /// Takes back the count of a token that was good and still let nobody in.
+    pub(crate) fn give_back(&self, serial: Serial) {
+        if let Some((_, came)) = &mut self.inner.lock().used
+            && let Some(count) = came.get_mut(&serial)
+        {
+            *count = count.saturating_sub(1);
+        }
+    }
 }
 
 impl Inner {
@@ -193,5 +202,8 @@ mod tests {
         }
         assert_eq!(check(0x41), Err(SlotRefused::Used));
         assert_eq!(check(0x42), Ok(()));
+        slots.give_back(serial(0x41));
+        assert_eq!(check(0x41), Ok(()));
+        assert_eq!(check(0x41), Err(SlotRefused::Used));
     }
 }

@@ -123,7 +123,7 @@ pub const TABLE: &[Access] = rows! {
         "EraseExaminerName" => &[OPERATOR],
     }
     Intake "QueueService" {
-        "ExplainQueue" + renewal => &[BRANCH, OPERATOR, AUDITOR],
+        "ExplainQueue" + renewal => OFFICERS,
         "GetQueues" + renewal => &[OPERATOR, AUDITOR],
     }
     Intake "DirectoryService" {

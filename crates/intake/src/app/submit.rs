@@ -145,7 +145,13 @@ impl<S: IntakeStore> App<S> {
         });
         let admission = &self.parts.admission;
         match used {
-            Some(Ok(())) => admission.admit_in_slot(entrant, now)?,
+            Some(Ok(())) => {
+                let admitted = admission.admit_in_slot(entrant, now);
+                if let (Err(_), Some(serial)) = (&admitted, submission.renewed_serial()) {
+                    self.parts.slots.give_back(serial);
+                }
+                admitted?;
+            }
             Some(Err(refused)) => admission
                 .admit(entrant, now)
                 .map_err(|turned| turned.with_slot(refused))?,

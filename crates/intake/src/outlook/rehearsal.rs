@@ -145,6 +145,7 @@ fn rehearse(habit: Habit, order: OrderName) -> Vec<Kept> {
     };
     let per_day = plan(&population, &calendar, settings)
         .unwrap()
+        .basis
         .capacity_per_business_day;
     let trace = Trace::new(&population, &calendar, habit, (per_day, 10, SEED));
     let capacity = Capacity::try_new(per_day, 100).unwrap();

@@ -132,7 +132,10 @@ pub(crate) async fn show(
     let application = there(answer.into_inner().application)?;
     // What can still change says why it stands where it stands.
     let why = match &application.estimate {
-        Some(_) => Some(queue::explain(office.channel(), application.id.clone()).await?),
+        // The application is shown all the same if that cannot be told.
+        Some(_) => queue::explain(office.channel(), application.id.clone())
+            .await
+            .ok(),
         None => None,
     };
     let view = ApplicationView::from(&application);

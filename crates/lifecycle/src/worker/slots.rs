@@ -24,8 +24,8 @@ use crate::{
 const AFTER_MIDNIGHT: i64 = 300;
 /// Certificates in one look at the inventory.
 const LOOK: usize = 10_000;
-/// Moves in one order: some 200 kilobytes of the log.
-const ORDER: usize = 5_000;
+/// Moves in one order: nobody else is served while they are recorded.
+const ORDER: usize = 250;
 
 /// What is forecast to come without a slot on each day, in hundredths of an application.
 pub(crate) type Forecast = Arc<BTreeMap<JstDate, u64>>;

@@ -407,3 +407,38 @@ fn a_login_that_is_renewed_too_early_is_told_the_day_and_keeps_its_new_key() {
         assert_eq!(csr(), before, "given again, it goes on where it stood");
     }
 }
+
+#[test]
+fn slots_are_shown_and_who_has_none_is_not_submitted_in_one() {
+    let installation = installation();
+    let services = installation.serve();
+    let office = format!("branch-officer-{BRANCH}");
+    let branch = |args: &[&str]| installation.office(&office, "cirs", args);
+    // The inventory follows the issuer's feed.
+    let serial = loop {
+        let held = branch(&["certificates"]).unwrap();
+        if let Some(serial) = held[0]["serial"].as_str() {
+            break serial.to_owned();
+        }
+    };
+    assert_eq!(
+        branch(&["renewals", "--days", "0"]).unwrap(),
+        serde_json::json!([])
+    );
+    let csr = installation.configuration();
+    let examined = ["--examined-by", "総務課長", "--in-slot"];
+    let renew = ["renew", &serial, "--csr", csr.to_str().unwrap()];
+    let refused = branch(&[&renew[..], &examined].concat()).unwrap_err();
+    assert!(refused.contains("has no slot"), "{refused}");
+    let svg = installation.configuration().with_extension("svg");
+    let args = ["slots", "--by", "week", "--svg", svg.to_str().unwrap()];
+    let load = installation
+        .office("operator-1", "operator", &args)
+        .unwrap();
+    assert_eq!(
+        (&load["per_business_day"], &load["booked"]),
+        (&200.into(), &0.into())
+    );
+    assert!(fs::read_to_string(svg).unwrap().starts_with("<svg "));
+    assert!(services.terminate().success());
+}

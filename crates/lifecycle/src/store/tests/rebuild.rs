@@ -13,6 +13,7 @@ use crate::{
         machine::{CERTIFICATES, CRLS, Spoil},
         record::Held,
         renewal::RENEWALS,
+        slots::SLOTS,
     },
     testing::{application, issued},
 };
@@ -176,10 +177,19 @@ fn miscount(inventory: &mut Inventory, _: &mut Tables<'_>, of: &Recorded<Lifecyc
     }
 }
 
+/// Forgets a slot, in memory alone, and on disk for which capacity slots are booked.
+fn forget_slots(inventory: &mut Inventory, tables: &mut Tables<'_>, of: &Recorded<LifecycleEvent>) {
+    if matches!(&of.event, LifecycleEvent::SlotsKeyed(_)) {
+        let held = held(inventory, 4).with_slot(None);
+        inventory.put(serial(4), held);
+        tables.delete(SLOTS, b"capacity");
+    }
+}
+
 /// A way to spoil, and what must be told of it: where, of which certificate, which field.
 type Spoilt = (Spoil, &'static [(Place, Option<u32>, &'static str)], u64);
 
-const SPOILT: [Spoilt; 4] = [
+const SPOILT: [Spoilt; 5] = [
     (
         unrevoke,
         &[
@@ -217,6 +227,14 @@ const SPOILT: [Spoilt; 4] = [
             (Place::Counter, None, "expiry 2011-02-03 mail, all"),
             (Place::Counter, None, "expiry 2011-02-03 mail, 01001"),
             (Place::Memory, Some(3), "open renewal"),
+        ],
+        5,
+    ),
+    (
+        forget_slots,
+        &[
+            (Place::Memory, Some(4), "slot"),
+            (Place::Index, None, "capacity of slots"),
         ],
         5,
     ),

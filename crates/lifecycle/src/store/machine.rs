@@ -227,12 +227,6 @@ impl LifecycleMachine {
         )
     }
 
-    fn write(&mut self, tables: &mut Tables<'_>, serial: Serial, held: Held) {
-        let record = [serial.as_bytes().as_slice(), &held.to_bytes()].concat();
-        tables.put_packed(CERTIFICATES, held.index, &record);
-        self.inventory.put(serial, held);
-    }
-
     /// Changes the renewal slot of certificates.
     fn slots(
         &mut self,
@@ -241,14 +235,16 @@ impl LifecycleMachine {
         change: impl Fn(Held) -> Held,
     ) {
         for serial in certificates {
-            if let Some(held) = self.inventory.held(*serial).copied() {
-                self.write(tables, *serial, change(held));
+            if let Some(held) = self.inventory.held(*serial).copied().map(&change) {
+                write(tables, *serial, held);
+                self.inventory.change_slot(*serial, held);
             }
         }
     }
 
     fn put(&mut self, tables: &mut Tables<'_>, serial: Serial, held: Held) {
-        self.write(tables, serial, held);
+        write(tables, serial, held);
+        self.inventory.put(serial, held);
         if let Some(index) = held.notable() {
             self.notable.send_replace(index);
         }
@@ -402,6 +398,12 @@ impl Machine for LifecycleMachine {
         self.inventory = inventory;
         Ok(())
     }
+}
+
+/// Writes a record to the index.
+fn write(tables: &mut Tables<'_>, serial: Serial, held: Held) {
+    let record = [serial.as_bytes().as_slice(), &held.to_bytes()].concat();
+    tables.put_packed(CERTIFICATES, held.index, &record);
 }
 
 /// A generation as the index keeps it; the feed brings none that does not fit.

@@ -26,7 +26,7 @@ use crate::{
 /// How long to wait after the operating system refused to accept, for lack of descriptors, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a connection is kept over which nobody came who is known here, nor anybody at all meanwhile.
-const STRANGER: Duration = Duration::from_secs(60);
+const STRANGER: Duration = Duration::from_mins(1);
 /// Bytes of header fields taken from a client.
 const HEADERS: u32 = 16 * 1024;
 /// Streams that a client may reset before they were served (CVE-2023-44487).

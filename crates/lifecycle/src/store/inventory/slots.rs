@@ -86,6 +86,12 @@ impl Inventory {
         })
     }
 
+    /// Takes in a record in which nothing but the slot has changed.
+    pub(crate) fn change_slot(&mut self, serial: Serial, held: Held) {
+        let before = self.held.insert(serial, held);
+        self.slots.replace(serial, before.as_ref(), &held);
+    }
+
     /// The certificates whose slot was before `day`.
     pub(crate) fn slots_before(&self, day: JstDate) -> Vec<Renewable> {
         let passed = self

@@ -156,6 +156,8 @@ impl Fetched {
                     self.on_card(&made, pin, (clock, random))?;
                     fs::rename(&made, &card).map_err(|e| CommandError::file("write", &card, &e))?;
                 }
+                // What a PC of the standard system is set up with.
+                ceremony::replace(&dir.join("login.pem"), &self.chain)?;
             }
             (None, Some(certificate), Some(key)) => {
                 let key = dir.join(key);

@@ -442,3 +442,56 @@ fn slots_are_shown_and_who_has_none_is_not_submitted_in_one() {
     assert!(fs::read_to_string(svg).unwrap().starts_with("<svg "));
     assert!(services.terminate().success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_says_why_and_when_and_keeps_its_place_through_a_kill() {
+    let options = Options {
+        login_form: "data",
+        branches: &[BRANCH],
+        ..Options::default()
+    };
+    let installation = Installation::new(UNDER_TEST, &options);
+    let mut services = installation.serve();
+    let operator = |args: &[&str]| installation.office("operator-1", "operator", args);
+    let mut client = ApplicationServiceClient::new(installation.logged_in("branch-officer-01001"));
+    for n in 1..=3 {
+        let content = load::web_server(BRANCH, &format!("www{n}.synthetic.lg.jp"));
+        let accepted = client
+            .submit_application(request::issue(BRANCH, content))
+            .await;
+        let application = accepted.unwrap().into_inner().application.unwrap();
+        assert!(application.estimate.is_some(), "{application:?}");
+    }
+    let listed = || {
+        let list = operator(&["list"]).unwrap();
+        let listed = list["applications"].as_array().unwrap().iter();
+        let ids = listed.map(|one| one["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let in_order = listed();
+    let last = in_order.last().unwrap().clone();
+    let explained = || operator(&["queue", "explain", &last]).unwrap();
+    let told = explained();
+    assert_eq!(
+        (&told["ahead"], &told["waiting"]),
+        (&2.into(), &3.into()),
+        "{told}"
+    );
+    assert_eq!(told["class"], "reserve");
+    let status = installation.office("branch-officer-01001", "cirs", &["status", &last]);
+    let status = status.unwrap();
+    assert_eq!(status["queue"]["ahead"], 2, "{status}");
+    let time = |name: &str| status["estimate"][name].as_str().unwrap().to_owned();
+    assert!(time("earliest") <= time("latest"), "{status}");
+    services.kill();
+    drop(services);
+    let services = installation.serve();
+    assert_eq!(listed(), in_order);
+    assert_eq!(explained()["ahead"], 2);
+    operator(&["approve", &in_order[0]]).unwrap();
+    assert_eq!(explained()["ahead"], 1);
+    let seen = operator(&["status"]).unwrap();
+    assert_eq!(seen["queue"]["order"], "fair", "{seen}");
+    assert_eq!(seen["queue"]["queues"][0]["waiting"], 2, "{seen}");
+    assert!(services.terminate().success());
+}

@@ -256,8 +256,8 @@ impl FairOrder {
     }
 
     /// About how many are taken before this application, which waits or is about to. Never walks; costs the
-    /// logarithm of what waits, and a step for each day on which something at risk expires and for each that
-    /// waits before it in its own branch.
+    /// logarithm of what waits, and a step for each day on which something at risk expires and for each, up to
+    /// some hundreds, that waits before it in its own branch.
     #[must_use]
     pub fn glance(
         &self,

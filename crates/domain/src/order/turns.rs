@@ -17,6 +17,8 @@ pub(super) type Branch = Option<BodyCode>;
 /// By what a branch's applications are ordered: a date, then the number.
 pub(super) type Key = (Timestamp, ApplicationId);
 
+/// Of one branch's applications, no more are counted at a glance.
+const GLANCE: usize = 512;
 /// One turn of weight 1.
 const TURN: u128 = 1 << 40;
 
@@ -52,10 +54,10 @@ impl Turns {
         self.flows.get(&branch).map_or(0, |flow| flow.keys.len())
     }
 
-    /// How many of one branch wait before this place among its own.
+    /// How many of one branch wait before this place among its own, as far as a glance counts.
     pub(super) fn before(&self, branch: Branch, key: Key) -> usize {
         let flow = self.flows.get(&branch);
-        flow.map_or(0, |flow| flow.keys.range(..key).count())
+        flow.map_or(0, |flow| flow.keys.range(..key).take(GLANCE).count())
     }
 
     /// How many branches wait.

@@ -198,19 +198,25 @@ pub(crate) fn standing(a: &v1::Application) -> String {
 
 /// The table of many applications.
 pub(crate) fn applications_table(applications: &[v1::Application]) -> String {
+    let mut header = vec![
+        "application",
+        "branch",
+        "sort",
+        "kind",
+        "name",
+        "state",
+        "since",
+    ];
+    // Where nothing is under way there is nothing to estimate.
+    let estimated = applications.iter().any(|a| a.estimate.is_some());
+    if estimated {
+        header.push("will be issued");
+    }
     table(
-        &[
-            "application",
-            "branch",
-            "sort",
-            "kind",
-            "name",
-            "state",
-            "since",
-        ],
+        &header,
         applications.iter().map(|a| {
             let view = ApplicationView::from(a);
-            vec![
+            let mut row = vec![
                 view.id,
                 view.branch,
                 view.sort,
@@ -218,7 +224,11 @@ pub(crate) fn applications_table(applications: &[v1::Application]) -> String {
                 SubjectView::name(a.subject.as_ref()),
                 standing(a),
                 short_time(&view.state_since),
-            ]
+            ];
+            if estimated {
+                row.push(estimate_line(a.estimate.as_ref()));
+            }
+            row
         }),
     )
 }

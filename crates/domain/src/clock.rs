@@ -14,5 +14,9 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     fn now(&self) -> Timestamp;
 
     /// Returns once [`now`](Self::now) is at or past `deadline`; at once if it already is.
+    ///
+    /// It may return earlier, and does when the clock is set back: a time that was the next hour by
+    /// the clock before may be a month away by that of now. Whoever waits looks at the clock again,
+    /// and at what is due by it.
     fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }

@@ -74,7 +74,8 @@ impl Journal {
         }
     }
 
-    /// Records what gathers, at most once a second, until the shutdown.
+    /// Records what gathers, at most once a second, until the shutdown; earlier when the clock is set
+    /// back.
     pub(crate) async fn keep<S: LifecycleStore>(
         &self,
         store: &S,
@@ -93,5 +94,46 @@ impl Journal {
                 () = shutdown.requested() => return Ok(()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use lgpki_domain::Authority;
+    use lgpki_runtime::shutdown;
+    use lgpki_testkit::ManualClock;
+    use tokio::{task::yield_now, time::timeout};
+
+    use super::*;
+    use crate::{store::EngineStore, testing::serial};
+
+    #[tokio::test]
+    async fn a_clock_set_back_does_not_hold_up_what_was_signed() {
+        let store = EngineStore::in_memory("test").unwrap();
+        let clock = ManualClock::new(Timestamp::from_seconds(1_000_000));
+        let journal = Arc::new(Journal::default());
+        let name = AuthorityKey::new(Authority::Application, 1);
+        let (trigger, shutdown) = shutdown::channel();
+        let keeping = tokio::spawn({
+            let (journal, store, clock) = (Arc::clone(&journal), store.clone(), clock.clone());
+            async move { journal.keep(&store, &clock, shutdown).await }
+        });
+        let mut durable = store.durable();
+        journal.note(name, serial(1), Digest([1; 32]));
+        let patience = Duration::from_secs(30);
+        let asleep = async {
+            while !clock.has_sleeper(clock.now().plus_millis(BETWEEN)) {
+                yield_now().await;
+            }
+        };
+        timeout(patience, asleep).await.unwrap();
+        clock.set(clock.now().plus_seconds(-3_600));
+        journal.note(name, serial(1), Digest([2; 32]));
+        let recorded = durable.wait_for(|entries| *entries == 2);
+        timeout(patience, recorded).await.unwrap().unwrap();
+        trigger.request();
+        keeping.await.unwrap().unwrap();
     }
 }

@@ -2,6 +2,7 @@
 //! once over real sockets with mutual TLS.
 
 mod ca_certificates;
+mod clocks;
 mod deltas;
 mod feeds;
 mod notices;

@@ -57,7 +57,12 @@ impl<S: LifecycleStore> Booker<S> {
         loop {
             let now = self.clock.now();
             self.round(now).await?;
-            self.clock.sleep_until(next_round(now)).await;
+            let mut next = next_round(now);
+            // A clock that was set back has another midnight before this one.
+            while self.clock.now() < next {
+                self.clock.sleep_until(next).await;
+                next = next.min(next_round(self.clock.now()));
+            }
         }
     }
 

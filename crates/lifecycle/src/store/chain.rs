@@ -4,8 +4,9 @@
 //! A complete CRL stays a base while it was in force when the newest one was issued, so that
 //! everything follows from the entries of the log and not from when they are read. Of those that come
 //! in quick succession, as after many compromised keys, the first stands for all until the last of them
-//! runs out: a delta to it holds a little more and serves whoever holds any of them. So the record
-//! stays small, however many are in force.
+//! runs out: a delta to it holds a little more and serves whoever holds any of them. Where that leaves
+//! many, as after the validity was shortened, those that follow closest are put together. So the
+//! record stays small, however many are in force.
 
 use lgpki_domain::{CrlNumber, Timestamp};
 use lgpki_ledger::serial::text;
@@ -33,6 +34,9 @@ pub(crate) struct Chain {
 
 /// The parts of a CRL's validity within which one base is kept.
 const PARTS: i64 = 16;
+
+/// Bases that are kept at most: a record of the index holds some 4,000 bytes.
+const MOST: usize = 24;
 
 /// A complete CRL that deltas may add to; times in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +106,19 @@ impl Chain {
                 last.until = last.until.max(kept.until);
             }
             _ => self.bases.push(kept),
+        }
+        if self.bases.len() > MOST {
+            self.put_together();
+        }
+    }
+
+    /// Has the base before stand for the one that was issued soonest after it.
+    fn put_together(&mut self) {
+        let apart = |at: &usize| self.bases[*at].this_update - self.bases[*at - 1].this_update;
+        if let Some(at) = (1..self.bases.len()).min_by_key(apart) {
+            let gone = self.bases.remove(at);
+            let before = &mut self.bases[at - 1];
+            before.until = before.until.max(gone.until);
         }
     }
 

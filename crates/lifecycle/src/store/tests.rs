@@ -60,6 +60,7 @@ on_every_engine! {
     complete_crls_are_bases_while_they_are_in_force;
     a_crl_a_second_leaves_the_record_small;
     what_was_revoked_since_a_base_is_told_until_the_base_runs_out;
+    a_shorter_validity_leaves_the_record_small;
     standings_tell_everything_in_order;
     a_renewal_is_opened_within_the_window_and_only_once;
     a_renewal_is_idempotent_by_its_command;

@@ -169,3 +169,39 @@ pub(in super::super) async fn a_crl_a_second_leaves_the_record_small(store: impl
         assert!(base.number.0 <= held, "{} {held}", base.number);
     }
 }
+
+pub(in super::super) async fn a_shorter_validity_leaves_the_record_small(
+    store: impl LifecycleStore,
+) {
+    // Numbers and indexes as long as they get; the validity is shortened twice, and each time as many
+    // lists follow as are kept one by one.
+    let (mut number, mut now) = (9_007_199_254_740_000_u64, at("2008-02-04T09:15:00"));
+    let mut held = Vec::new();
+    for hours in [240, 120, 60, 25] {
+        for _ in 0..16 {
+            number += 1;
+            now = now.plus_seconds(hours * 3600 / 16 + 1);
+            let next = Publication {
+                this_update: now,
+                next_update: now.plus_seconds(hours * 3600),
+                ..publication(number, "2008-02-04T09:15:00", number)
+            };
+            held.push((number, next.next_update));
+            let recorded = store.record(next.clone(), now).await.unwrap();
+            assert_eq!(recorded, Recording::Recorded);
+            let beside = Publication {
+                base: standing(&store).await.bases.first().map(|base| base.number),
+                next_update: now.plus_seconds(4 * 3600),
+                ..next
+            };
+            let recorded = store.record(beside, now).await.unwrap();
+            assert_eq!(recorded, Recording::Recorded);
+            let standing = standing(&store).await;
+            assert!(standing.bases.len() <= 24, "{}", standing.bases.len());
+            // Whoever holds one that is in force finds a base that is no later.
+            let oldest = held.iter().find(|(_, until)| *until >= now).unwrap().0;
+            let base = standing.base_at(now).unwrap();
+            assert!(base.number.0 <= oldest, "{} {oldest}", base.number);
+        }
+    }
+}

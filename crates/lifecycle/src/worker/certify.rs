@@ -144,14 +144,16 @@ impl<S: LifecycleStore, I: Issuer> Certifier<S, I> {
                     "an OCSP responder is certified"
                 );
                 let next = desk.renewal().unwrap_or(never);
-                // If the issuer's clock and this one disagree by a day, not over and over at once.
-                let of_use = desk.validity().contains(now);
+                // If the issuer's clock and this one disagree by days, not over and over at once:
+                // neither if it cannot answer yet or any more, nor if it is to be renewed already.
+                let of_use = desk.validity().contains(now) && next > now;
+                let later = now.plus_seconds(LONGEST_WAIT);
                 self.answerer.open(name, desk);
                 *pending = Pending {
-                    retry_at: (!of_use).then(|| now.plus_seconds(LONGEST_WAIT)),
+                    retry_at: (!of_use).then_some(later),
                     ..Pending::default()
                 };
-                Ok(next)
+                Ok(next.max(later))
             }
             Err(error) => {
                 metrics::ocsp_certifying_failed(info.authority);

@@ -105,7 +105,7 @@ impl Desk {
             .zip(statuses)
             .map(|(cert_id, status)| Single {
                 cert_id,
-                status: *status,
+                status: not_after(*status, this_update),
                 this_update,
                 next_update,
             })
@@ -126,5 +126,16 @@ impl Desk {
             this_update,
             next_update,
         })
+    }
+}
+
+/// A status as it is told at a time: what was revoked under a clock that was ahead was revoked by then.
+fn not_after(status: Status, now: Timestamp) -> Status {
+    match status {
+        Status::Revoked { at, reason } => Status::Revoked {
+            at: at.min(now),
+            reason,
+        },
+        Status::Good | Status::Unknown => status,
     }
 }

@@ -421,6 +421,47 @@ async fn a_responder_certified_under_a_clock_that_was_ahead_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_responder_certified_by_a_clock_that_lags_by_weeks_is_not_replaced_over_and_over() {
+    let issuer = FakeIssuer::new();
+    issuer.set_today("2008-02-04".parse().unwrap());
+    let left = Left {
+        // Its thirty days are not over, but half of them are.
+        clock: ManualClock::new(at("2008-02-24T12:00:00")),
+        issuer: issuer.clone(),
+        dir: tempfile::tempdir().unwrap(),
+        slots: no_slots(),
+    };
+    let world = left.start().await;
+    certified(&world, 2).await;
+    let rest = world.clock.now().plus_seconds(60);
+    let asleep = async {
+        while !world.clock.has_sleeper(rest) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, asleep).await.unwrap();
+    assert_eq!(issuer.responders(), 2);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_revoked_by_a_clock_that_was_ahead_was_revoked_by_the_time_of_the_answer() {
+    let world = world().await;
+    world.register(vec![issued_item(1)]).await;
+    world.clock.set(at("2008-02-04T14:00:00"));
+    world.revoke(9, 1, RevocationReason::Superseded).await;
+    let now = at("2008-02-04T12:30:00");
+    world.clock.set(now);
+    let (_, body) = get(&world, &request(&world, serial(1), None)).await;
+    let revoked = Status::Revoked {
+        at: now,
+        reason: RevocationReason::Superseded,
+    };
+    assert_eq!(believed(&world, &body), (revoked, now));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_responder_whose_certificate_was_revoked_is_replaced() {
     let world = world().await;
     let desk = world.answerer.desk(CA).unwrap();

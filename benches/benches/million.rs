@@ -221,7 +221,7 @@ fn demand(runtime: &Runtime, installation: &Installation) -> Result<(), Failure>
 
 /// How many entries the store tells, one stretch after the other.
 async fn stream(store: &EngineStore) -> Result<u64, Failure> {
-    let snapshot = store.snapshot(SERIES).await?;
+    let snapshot = store.snapshot(SERIES, Timestamp::default()).await?;
     let (mut streamed, mut after) = (0, None);
     loop {
         let stretch = store.listed(SERIES, snapshot, after).await?;

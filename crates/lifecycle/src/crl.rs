@@ -183,11 +183,12 @@ impl Composed {
     }
 
     /// What the gate holds the list to.
-    pub(crate) const fn terms(&self, validity_seconds: i64) -> Terms<'_> {
+    pub(crate) const fn terms(&self, validity_seconds: i64, now: Timestamp) -> Terms<'_> {
         Terms {
             key: &self.key,
             series: self.series,
             validity_seconds,
+            now,
         }
     }
 }

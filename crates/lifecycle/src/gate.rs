@@ -3,7 +3,7 @@
 //!
 //! It stands between the writer and the CA key, and does not believe the inventory: what was listed
 //! must still be listed unless its certificate had expired before the last CRL that listed it was
-//! issued (RFC 5280 §3.3), numbers rise, times go forward, and a list grows by no more than the
+//! issued (RFC 5280 §3.3) and has expired by the clock of now, numbers rise, times go forward, and a list grows by no more than the
 //! revocations that were recorded meanwhile. What it refuses is never signed; the old CRL stays and an alarm is raised.
 
 mod delta;
@@ -69,8 +69,9 @@ pub(crate) struct Before<L> {
     pub(crate) this_update: Option<Timestamp>,
     /// The CRL that relying parties fetch now.
     pub(crate) list: Option<L>,
-    /// How many revocations of this series lifecycle's log has got since that one; none if that is
-    /// not known.
+    /// How many entries may have come since that one: the revocations of this series that lifecycle's
+    /// log has got, and what that one had let go under a clock that was ahead; none if that is not
+    /// known.
     pub(crate) recorded: Option<u64>,
 }
 
@@ -81,6 +82,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) series: CrlSeries,
     /// nextUpdate less thisUpdate, in seconds.
     pub(crate) validity_seconds: i64,
+    /// The time now.
+    pub(crate) now: Timestamp,
 }
 
 /// Judges a list that is not signed yet. `gone` is what [`gone`] found, each with the certificate's
@@ -113,11 +116,13 @@ pub(crate) fn judge(
         return Ok(());
     };
     let previous = previous.summary();
-    let early = |expiry: Option<Timestamp>| expiry.is_none_or(|end| end >= previous.this_update);
+    // The last one may have been issued under a clock that was ahead.
+    let expired_before = previous.this_update.min(terms.now);
+    let early = |expiry: Option<Timestamp>| expiry.is_none_or(|end| end >= expired_before);
     if let Some((serial, _)) = gone.iter().find(|(_, expiry)| early(*expiry)) {
         let why = format!(
-            "{serial} was listed and is missing, though it has not stood on a CRL issued after its \
-             expiry"
+            "{serial} was listed and is missing, though it has not expired or not stood on a CRL \
+             issued after its expiry"
         );
         return refuse(Rule::Missing, why);
     }

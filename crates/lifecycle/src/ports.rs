@@ -218,14 +218,15 @@ pub trait LifecycleStore: SlotStore + Clone + Send + Sync + 'static {
         series: CrlSeries,
     ) -> impl Future<Output = Result<PublicationStanding, StoreError>> + Send;
 
-    /// What the next CRLs of a series must list.
+    /// What the next CRLs of a series must list if they are made at `now`.
     fn snapshot(
         &self,
         series: CrlSeries,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
 
     /// The entries of a snapshot after this serial number, ascending, as far as one look reaches;
-    /// empty at the end. Between two publications of the series all looks belong together.
+    /// empty at the end.
     fn listed(
         &self,
         series: CrlSeries,

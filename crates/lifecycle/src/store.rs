@@ -301,10 +301,11 @@ impl LifecycleStore for EngineStore {
         Ok(standing.await?)
     }
 
-    async fn snapshot(&self, series: CrlSeries) -> Result<Snapshot, StoreError> {
-        let snapshot = self
-            .engine
-            .read(|machine, view| machine.inventory.snapshot(series, view.next_index()));
+    async fn snapshot(&self, series: CrlSeries, now: Timestamp) -> Result<Snapshot, StoreError> {
+        let snapshot = self.engine.read(|machine, view| {
+            let next = view.next_index();
+            machine.inventory.snapshot(series, now, next)
+        });
         Ok(snapshot.await?)
     }
 
@@ -312,13 +313,19 @@ impl LifecycleStore for EngineStore {
         &self,
         series: CrlSeries,
         snapshot: Snapshot,
-        after: Option<Serial>,
+        mut after: Option<Serial>,
     ) -> Result<Vec<Listed>, StoreError> {
-        let below = snapshot.reflects;
-        let listed = self
-            .engine
-            .read(|machine, _| machine.inventory.listed(series, below, after));
-        Ok(listed.await?)
+        loop {
+            let look = self
+                .engine
+                .read(|machine, _| machine.inventory.listed(series, &snapshot, after));
+            let (listed, end) = look.await?;
+            if !listed.is_empty() || end.is_none() {
+                return Ok(listed);
+            }
+            // All along this stretch has left.
+            after = end;
+        }
     }
 
     async fn changes(
@@ -327,10 +334,9 @@ impl LifecycleStore for EngineStore {
         snapshot: Snapshot,
         since: u64,
     ) -> Result<Vec<Listed>, StoreError> {
-        let meant = since.min(snapshot.reflects)..snapshot.reflects;
         let changes = self
             .engine
-            .read(|machine, _| machine.inventory.changes(series, meant));
+            .read(|machine, _| machine.inventory.changes(series, &snapshot, since));
         let mut changes = changes.await?;
         changes.sort_unstable_by_key(|listed| listed.serial);
         Ok(changes)

@@ -1,5 +1,7 @@
 //! Fixtures: certificates as the feed tells of them, and an issuer that signs CRLs for real.
 
+mod lists;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,12 +22,13 @@ use lgpki_x509::{
     ocsp::responder_subject,
     tbs,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tonic::Code;
 
+pub(crate) use self::lists::{listed, listed_at};
 use crate::ports::{
     AbandonedSerial, CrlList, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
-    IssuerInfo, LifecycleStore, Listed, ResponderToCertify, RevocationOrder,
+    IssuerInfo, ResponderToCertify, RevocationOrder,
 };
 
 /// A time in Japan, such as `2008-02-04T09:15:00`.
@@ -38,21 +41,6 @@ pub(crate) const fn series(authority: Authority) -> CrlSeries {
     CrlSeries {
         key: AuthorityKey::new(authority, 1),
         scope: CrlScope::User,
-    }
-}
-
-/// All that the next CRL of a series must list.
-pub(crate) async fn listed(store: &impl LifecycleStore, series: CrlSeries) -> Vec<Listed> {
-    let snapshot = store.snapshot(series).await.unwrap();
-    let mut listed: Vec<Listed> = Vec::new();
-    loop {
-        let after = listed.last().map(|last| last.serial);
-        let stretch = store.listed(series, snapshot, after).await.unwrap();
-        if stretch.is_empty() {
-            assert_eq!(listed.len(), snapshot.entries);
-            return listed;
-        }
-        listed.extend(stretch);
     }
 }
 
@@ -148,6 +136,8 @@ pub(crate) struct FakeIssuer(Arc<Inner>);
 struct Inner {
     cas: Vec<Ca>,
     state: Mutex<State>,
+    /// How many CRLs may be signed before the next one waits.
+    turns: Semaphore,
     feed: watch::Sender<Vec<FeedItem>>,
 }
 
@@ -171,6 +161,7 @@ struct State {
     responders: usize,
     given_up: usize,
     requests: Vec<ResponderToCertify>,
+    asked: Vec<CrlList>,
 }
 
 impl FakeIssuer {
@@ -208,6 +199,7 @@ impl FakeIssuer {
         Self(Arc::new(Inner {
             cas: Authority::ALL.map(ca).into(),
             state: Mutex::default(),
+            turns: Semaphore::new(Semaphore::MAX_PERMITS),
             feed: watch::Sender::new(Vec::new()),
         }))
     }
@@ -339,15 +331,17 @@ impl Issuer for FakeIssuer {
             .iter()
             .find(|ca| ca.x509.authority() == crl.series.key.authority)
             .unwrap();
-        let mut state = self.state();
-        if let Some(code) = state.refusals.pop() {
-            return Err(refusal(code));
-        }
         let number = crl.number.0;
         let list = CrlList {
             series: crl.series,
             delta: crl.base.is_some(),
         };
+        self.state().asked.push(list);
+        self.0.turns.acquire().await.unwrap().forget();
+        let mut state = self.state();
+        if let Some(code) = state.refusals.pop() {
+            return Err(refusal(code));
+        }
         if list.delta && state.refuse_deltas > 0 {
             state.refuse_deltas -= 1;
             return Err(refusal(Code::Unavailable));

@@ -99,8 +99,9 @@ pub(crate) fn judge_delta(
         let why = format!("nextUpdate is {} and should be {due}", summary.next_update);
         return refuse(Rule::NextUpdate, why);
     }
-    // It stood on the complete list issued past its expiry (RFC 5280 §3.3).
-    let early = |end: Option<Timestamp>| end.is_none_or(|end| end >= complete.this_update);
+    // It stood on the complete list issued past its expiry (RFC 5280 §3.3), unless a clock was ahead.
+    let expired_before = complete.this_update.min(terms.now);
+    let early = |end: Option<Timestamp>| end.is_none_or(|end| end >= expired_before);
     if let Some((serial, _)) = missing.iter().find(|(_, expiry)| early(*expiry)) {
         let why = format!("{serial} was revoked since the base and is missing");
         return refuse(Rule::Missing, why);

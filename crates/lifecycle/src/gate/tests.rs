@@ -40,6 +40,11 @@ fn list(key: &CaKey, header: CrlHeader, serials: &[u32]) -> Contents {
 /// The rule that a list breaks after one of yesterday that listed 1 to 4, of which 2 has expired on
 /// the day before and 3 just before it was issued; one entry was recorded since.
 fn broken(header: CrlHeader, serials: &[u32]) -> Option<Rule> {
+    broken_at(self::header().this_update, header, serials)
+}
+
+/// The same by another clock.
+fn broken_at(now: Timestamp, header: CrlHeader, serials: &[u32]) -> Option<Rule> {
     let issuer = FakeIssuer::new();
     let key = issuer.ca(Authority::Application);
     let yesterday = CrlHeader {
@@ -70,6 +75,7 @@ fn broken(header: CrlHeader, serials: &[u32]) -> Option<Rule> {
         key,
         series: SERIES,
         validity_seconds: HOURS_48,
+        now,
     };
     judge(terms, &before, &next, &gone)
         .err()
@@ -98,6 +104,15 @@ fn a_missing_entry_is_refused_unless_it_stood_on_a_list_past_its_expiry() {
             "{serials:?}"
         );
     }
+}
+
+#[test]
+fn what_expired_by_a_clock_that_was_ahead_but_not_by_that_of_now_is_missed() {
+    let without_the_second = &[1, 3, 4][..];
+    let now = at("2011-03-16T23:59:59");
+    let broken = |now| broken_at(now, header(), without_the_second);
+    assert_eq!(broken(now), Some(Rule::Missing));
+    assert_eq!(broken(now.plus_seconds(1)), None);
 }
 
 #[test]

@@ -165,14 +165,33 @@ pub struct Listed {
 
 /// A look at what the next CRLs of a series, complete and delta, must list. The store tells the
 /// entries piece by piece, for there may be a million.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
+    /// The time of the look.
+    pub now: Timestamp,
     /// Every revocation below this index of the log is in it, and no other.
     pub reflects: u64,
-    /// How many entries there are.
+    /// How many entries there are at most.
     pub entries: usize,
     /// No entry was revoked after this.
     pub latest: Option<Timestamp>,
+    /// thisUpdate of the newest complete CRL, and the index below which it listed every revocation.
+    pub newest: Option<(Timestamp, u64)>,
+}
+
+impl Snapshot {
+    /// Whether an entry of the log at `index`, about a certificate with this notAfter, is to be listed.
+    ///
+    /// RFC 5280 §3.3: it may leave once it has stood on one CRL issued after the certificate's
+    /// validity. The newest CRL alone tells, since both its time and what it lists only ever rise;
+    /// but it may have been made under a clock that was ahead, so the time of the look counts as well.
+    #[must_use]
+    pub fn lists(&self, not_after: Timestamp, index: u64) -> bool {
+        let may_leave = self.newest.is_some_and(|(this_update, reflects)| {
+            index < reflects && not_after < this_update.min(self.now)
+        });
+        index < self.reflects && !may_leave
+    }
 }
 
 /// A tbsCertList to be signed.

@@ -23,7 +23,7 @@ use self::{calendar::Calendar, slots::Slots};
 use super::{chain::Chain, event::CrlPublished, record::Held};
 use crate::ports::{Histogram, HistogramQuery, Listed, PublicationStanding, Snapshot};
 
-/// Entries of a CRL that one look takes at most; few in tests, so that they come to the end of one.
+/// Entries of a CRL that one look passes at most; few in tests, so that they come to the end of one.
 const LISTED: usize = if cfg!(test) { 3 } else { 8_192 };
 
 /// A place in the order of expiry: notAfter and serial number.
@@ -52,35 +52,16 @@ pub(crate) struct Inventory {
 /// What one series of CRLs must publish.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Book {
-    /// Every revocation that the next CRL must list, with the index of its entry.
+    /// Every revocation, with the index of its entry. Which of them a CRL may leave out after their
+    /// certificates' expiry is found when it is made: a clock that is ahead once must not let them go.
     listed: BTreeMap<Serial, (Listed, u64)>,
     /// When the latest of them was revoked.
     latest: Option<Timestamp>,
-    /// When the first of their certificates expires: until then none may leave.
-    first_expiry: Option<Timestamp>,
     /// The serial numbers revoked since the oldest base, by the index of the entry.
     recent: BTreeMap<u64, Serial>,
     /// The entry of the last key compromise.
     last_urgent: Option<u64>,
     chain: Chain,
-}
-
-impl Book {
-    /// RFC 5280 §3.3: an entry may leave once it has stood on one CRL issued after the
-    /// certificate's validity. The newest CRL alone tells, since both its time and what it reflects
-    /// only ever rise.
-    fn may_leave(newest: Option<&CrlPublished>, entry: &Listed, index: u64) -> bool {
-        newest.is_some_and(|crl| index < crl.reflects && entry.not_after < crl.this_update)
-    }
-
-    /// Lets go of what need not be listed after this CRL; looks at every entry.
-    fn drop_expired(&mut self, newest: &CrlPublished) {
-        self.listed
-            .retain(|_, (entry, index)| !Self::may_leave(Some(newest), entry, *index));
-        let entries = || self.listed.values().map(|(entry, _)| entry);
-        self.latest = entries().map(|entry| entry.at).max();
-        self.first_expiry = entries().map(|entry| entry.not_after).min();
-    }
 }
 
 impl Inventory {
@@ -139,12 +120,8 @@ impl Inventory {
                 not_after: held.not_after,
             };
             let book = self.books.entry(held.series()).or_default();
-            if !Book::may_leave(book.chain.newest(), &entry, revoked.index) {
-                book.listed.insert(serial, (entry, revoked.index));
-                book.latest = book.latest.max(Some(entry.at));
-                let first = book.first_expiry.unwrap_or(entry.not_after);
-                book.first_expiry = Some(first.min(entry.not_after));
-            }
+            book.listed.insert(serial, (entry, revoked.index));
+            book.latest = book.latest.max(Some(entry.at));
             if revoked.index >= book.chain.oldest_base() {
                 book.recent.insert(revoked.index, serial);
             }
@@ -162,8 +139,7 @@ impl Inventory {
         self.calendar.histogram(query)
     }
 
-    /// Takes note of a published CRL; what need not be listed any longer leaves. Returns what is to
-    /// be kept of the series' publications.
+    /// Takes note of a published CRL. Returns what is to be kept of the series' publications.
     pub(crate) fn published(
         &mut self,
         series: CrlSeries,
@@ -171,10 +147,6 @@ impl Inventory {
         recorded_at: Timestamp,
     ) -> &Chain {
         let book = self.books.entry(series).or_default();
-        let some_may_leave = book.first_expiry.is_some_and(|at| at < crl.this_update);
-        if crl.base.is_none() && some_may_leave {
-            book.drop_expired(&crl);
-        }
         book.chain.take(crl, recorded_at);
         let oldest = book.chain.oldest_base();
         if book
@@ -217,44 +189,61 @@ impl Inventory {
         book.chain.standing(urgent)
     }
 
-    /// What the next CRLs of a series must list; `next` is the index of the next entry of the log.
-    pub(crate) fn snapshot(&self, series: CrlSeries, next: u64) -> Snapshot {
+    /// What the next CRLs of a series must list if they are made at `now`; `next` is the index of the
+    /// next entry of the log.
+    pub(crate) fn snapshot(&self, series: CrlSeries, now: Timestamp, next: u64) -> Snapshot {
         let book = self.books.get(&series);
+        let newest = book.and_then(|book| book.chain.newest());
         Snapshot {
+            now,
             reflects: next,
             entries: book.map_or(0, |book| book.listed.len()),
             latest: book.and_then(|book| book.latest),
+            newest: newest.map(|crl| (crl.this_update, crl.reflects)),
         }
     }
 
-    /// What the next complete CRL of a series must list of the entries of the log below `below`, after
-    /// a serial number, along one stretch.
+    /// What the next complete CRL of a series must list after a serial number, along one stretch, and
+    /// where the stretch ends; nowhere if nothing comes after.
     pub(crate) fn listed(
         &self,
         series: CrlSeries,
-        below: u64,
+        snapshot: &Snapshot,
         after: Option<Serial>,
+    ) -> (Vec<Listed>, Option<Serial>) {
+        let Some(book) = self.books.get(&series) else {
+            return (Vec::new(), None);
+        };
+        let low = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut stretch = Vec::with_capacity(LISTED.min(book.listed.len()));
+        let mut end = None;
+        let entries = book.listed.range((low, Bound::Unbounded));
+        for (serial, (entry, index)) in entries.take(LISTED) {
+            end = Some(*serial);
+            if snapshot.lists(entry.not_after, *index) {
+                stretch.push(*entry);
+            }
+        }
+        (stretch, end)
+    }
+
+    /// What of a snapshot was revoked since the entry `since`, as far back as the oldest base. What
+    /// leaves the complete CRL leaves the delta as well, so that both tell the same.
+    pub(crate) fn changes(
+        &self,
+        series: CrlSeries,
+        snapshot: &Snapshot,
+        since: u64,
     ) -> Vec<Listed> {
         let Some(book) = self.books.get(&series) else {
             return Vec::new();
         };
-        let low = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut stretch = Vec::with_capacity(LISTED.min(book.listed.len()));
-        let entries = book.listed.range((low, Bound::Unbounded));
-        let meant = entries.filter(|(_, (_, index))| *index < below);
-        stretch.extend(meant.map(|(_, (entry, _))| *entry).take(LISTED));
-        stretch
-    }
-
-    /// What these entries of the log revoked in a series, as far back as its oldest base. What has left
-    /// the complete CRL leaves the delta as well, so that both tell the same.
-    pub(crate) fn changes(&self, series: CrlSeries, meant: Range<u64>) -> Vec<Listed> {
-        let Some(book) = self.books.get(&series) else {
-            return Vec::new();
-        };
-        let recent = book.recent.range(meant);
-        let listed = recent.filter_map(|(_, serial)| Some(book.listed.get(serial)?.0));
-        listed.collect()
+        let recent = book
+            .recent
+            .range(since.min(snapshot.reflects)..snapshot.reflects);
+        let entries = recent.filter_map(|(_, serial)| book.listed.get(serial));
+        let listed = entries.filter(|(entry, index)| snapshot.lists(entry.not_after, *index));
+        listed.map(|(entry, _)| *entry).collect()
     }
 
     /// How many revocations in a series these entries of the log hold, as far back as its oldest base.

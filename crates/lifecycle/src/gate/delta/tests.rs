@@ -57,6 +57,7 @@ struct Scene {
     base: Base,
     complete: CrlSummary,
     recorded: u64,
+    now: Timestamp,
 }
 
 impl Scene {
@@ -76,6 +77,7 @@ impl Scene {
                 entries: 3,
             },
             recorded: 4,
+            now: at("2011-03-18T13:15:00"),
         }
     }
 
@@ -103,7 +105,7 @@ impl Scene {
             base: Some(self.base),
             recorded: self.recorded,
         };
-        judged(key, &before, &list(key, header, revoked))
+        judged(key, &before, &list(key, header, revoked), self.now)
     }
 }
 
@@ -111,6 +113,7 @@ fn judged(
     key: &CaKey,
     before: &DeltaBefore<RevocationList>,
     next: &RevocationList,
+    now: Timestamp,
 ) -> Option<Rule> {
     let expiry = |one: Serial| {
         let end = if one == serial(2) {
@@ -128,6 +131,7 @@ fn judged(
         key,
         series: SERIES,
         validity_seconds: HOURS_8,
+        now,
     };
     judge_delta(terms, before, next.contents(), &missing)
         .err()
@@ -151,6 +155,15 @@ fn a_delta_that_follows_passes() {
     ] {
         assert_eq!(Scene::new().broken(header(), revoked), None, "{revoked:?}");
     }
+}
+
+#[test]
+fn what_expired_by_a_clock_that_was_ahead_but_not_by_that_of_now_is_missed() {
+    let ahead = Scene {
+        now: at(BASE),
+        ..Scene::new()
+    };
+    assert_eq!(ahead.broken(header(), &[THREE, FOUR]), Some(Rule::Missing));
 }
 
 #[test]
@@ -203,7 +216,7 @@ fn a_base_that_was_not_chosen_or_that_is_newer_than_the_complete_list_is_refused
             base,
             recorded: 9,
         };
-        assert_eq!(judged(key, &before, &next), Some(Rule::Base));
+        assert_eq!(judged(key, &before, &next, at(COMPLETE)), Some(Rule::Base));
     }
 }
 

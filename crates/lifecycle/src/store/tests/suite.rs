@@ -17,7 +17,8 @@ use crate::{
         RevocationOrder, Standings,
     },
     testing::{
-        abandoned_item, at, issued, issued_item, issued_on, item, listed, order, serial, series,
+        abandoned_item, at, issued, issued_item, issued_on, item, listed, listed_at, order, serial,
+        series,
     },
 };
 
@@ -331,7 +332,8 @@ pub(super) async fn the_snapshot_lists_what_is_revoked_in_order(store: impl Life
         .revoke(orders, at("2008-03-01T10:00:00"))
         .await
         .unwrap();
-    let snapshot = store.snapshot(series(AUTHORITY)).await.unwrap();
+    let now = at("2008-03-01T10:00:00");
+    let snapshot = store.snapshot(series(AUTHORITY), now).await.unwrap();
     let listed = listed(&store, series(AUTHORITY)).await;
     let listed: Vec<_> = listed.iter().map(|e| (e.serial, e.reason)).collect();
     let abandoned = (serial(9), CessationOfOperation);
@@ -346,7 +348,7 @@ pub(super) async fn the_snapshot_lists_what_is_revoked_in_order(store: impl Life
     assert_eq!(snapshot.reflects, 7);
     assert_eq!(snapshot.latest, Some(at("2008-03-01T10:00:00")));
     let other = series(Authority::Organization);
-    assert_eq!(store.snapshot(other).await.unwrap().entries, 0);
+    assert_eq!(store.snapshot(other, now).await.unwrap().entries, 0);
     let known = store.expiries(vec![serial(9), serial(8)]).await.unwrap();
     assert_eq!(known, [Some(issued(9).not_after), None]);
 }
@@ -358,7 +360,7 @@ pub(super) async fn a_long_list_is_told_in_stretches_and_without_what_came_later
     let now = at("2008-03-01T10:00:00");
     let orders = (0..10).map(|n| order(100 + n, n, Superseded)).collect();
     store.revoke(orders, now).await.unwrap();
-    let snapshot = store.snapshot(series(AUTHORITY)).await.unwrap();
+    let snapshot = store.snapshot(series(AUTHORITY), now).await.unwrap();
     let first = store.listed(series(AUTHORITY), snapshot, None);
     let first = first.await.unwrap();
     assert!(first.len() < 10, "one look takes {}", first.len());
@@ -387,7 +389,7 @@ pub(super) async fn an_expired_entry_leaves_only_after_one_crl_past_its_expiry(
         .revoke(vec![order(100, 0, Superseded)], at("2011-02-01T10:00:00"))
         .await
         .unwrap();
-    let listed = async || store.snapshot(series(AUTHORITY)).await.unwrap().entries;
+    let listed = async || listed(&store, series(AUTHORITY)).await.len();
     let record = async |publication| {
         let recording = store
             .record(publication, at("2011-02-03T09:15:00"))
@@ -414,6 +416,31 @@ pub(super) async fn an_expired_entry_leaves_only_after_one_crl_past_its_expiry(
     );
     record(publication(4, "2011-02-05T09:15:00", 7)).await;
     assert_eq!(listed().await, 0);
+}
+
+pub(super) async fn a_crl_made_under_a_clock_that_was_ahead_lets_nothing_go(
+    store: impl LifecycleStore,
+) {
+    with(&store, 8).await; // valid until 2011-02-03
+    let orders = (0..8).map(|n| order(100 + n, n, Superseded)).collect();
+    store
+        .revoke(orders, at("2008-03-01T10:00:00"))
+        .await
+        .unwrap();
+    let series = series(AUTHORITY);
+    for (number, ahead) in [(1, "2011-03-01T09:15:00"), (2, "2011-03-02T09:15:00")] {
+        let recorded = store.record(publication(number, ahead, 16), at(ahead));
+        assert_eq!(recorded.await.unwrap(), Recording::Recorded);
+        for (now, left) in [
+            ("2008-03-01T10:05:00", 8),
+            ("2011-02-03T23:59:59", 8),
+            ("2011-02-04T00:00:00", 0),
+        ] {
+            let now = at(now);
+            let told = listed_at(&store, series, now).await;
+            assert_eq!(told.len(), left, "{number} {now}");
+        }
+    }
 }
 
 pub(super) async fn a_publication_that_does_not_follow_is_not_recorded(store: impl LifecycleStore) {

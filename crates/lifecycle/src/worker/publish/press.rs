@@ -239,7 +239,7 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let key = crl::ca_key(info)?;
         // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
         let now = self.clock.now();
-        let snapshot = self.store.snapshot(series).await?;
+        let snapshot = self.store.snapshot(series, now).await?;
         let this_update = this_update(now, follows.before.this_update, snapshot.latest);
         let header = CrlHeader {
             scope: series.scope,
@@ -270,31 +270,55 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         snapshot: Snapshot,
     ) -> Result<Composed, LifecycleError> {
         let Follows { before, reflects } = follows;
-        let (composed, before, gone) = blocking(move || {
-            let gone = before
-                .list
-                .as_ref()
-                .map(|list| gate::gone(list.contents(), composed.contents()));
-            Ok((composed, before, gone.unwrap_or_default()))
-        })
-        .await?;
-        let gone = self.with_expiries(gone).await?;
         let series = composed.list().series;
         let recorded = match reflects {
             Some(since) => Some(self.store.recorded(series, snapshot, since).await?),
             None => None,
         };
+        let (composed, before, gone, come) = blocking(move || {
+            let (mut gone, mut come) = (Vec::new(), Vec::new());
+            if let Some(list) = &before.list {
+                let (previous, next) = (list.contents(), composed.contents());
+                gone = gate::gone(previous, next);
+                let most = recorded.map(|n| previous.summary().entries.saturating_add(n));
+                // More than was recorded: as a rule nothing, and the walk is saved.
+                if most.is_some_and(|most| next.summary().entries > most) {
+                    come = gate::gone(next, previous);
+                }
+            }
+            Ok((composed, before, gone, come))
+        })
+        .await?;
+        let gone = self.with_expiries(gone).await?;
+        let let_go = self.let_go(&before, come).await?;
         let before = Before {
             number: before.number,
             this_update: before.this_update,
             list: before.list.as_ref().map(RevocationList::contents),
-            recorded,
+            recorded: recorded.map(|recorded| recorded.saturating_add(let_go)),
         };
-        let terms = composed.terms(self.schedule.validity_seconds(false));
+        let terms = composed.terms(self.schedule.validity_seconds(false), snapshot.now);
         match gate::judge(terms, &before, composed.contents(), &gone) {
             Ok(()) => Ok(composed),
             Err(refusal) => Err(held_back(&composed, refusal)),
         }
+    }
+
+    /// How many of these serial numbers the list before may have let go because their certificates
+    /// seemed to have expired. Two lists made under a clock that is ahead do so, and the next brings
+    /// them back.
+    async fn let_go(
+        &self,
+        before: &Before<RevocationList>,
+        come: Vec<Serial>,
+    ) -> Result<u64, LifecycleError> {
+        let Some(list) = &before.list else {
+            return Ok(0);
+        };
+        let issued = list.summary().this_update;
+        let come = self.with_expiries(come).await?;
+        let let_go = |(_, end): &&(Serial, Option<Timestamp>)| end.is_some_and(|end| end < issued);
+        Ok(come.iter().filter(let_go).count() as u64)
     }
 
     /// Serial numbers with the notAfter of their certificates.

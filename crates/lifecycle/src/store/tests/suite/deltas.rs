@@ -112,15 +112,17 @@ pub(in super::super) async fn what_was_revoked_since_a_base_is_told_until_the_ba
             .unwrap();
     };
     let record = async |number, this_update: &str| {
-        let reflects = store.snapshot(series(AUTHORITY)).await.unwrap().reflects;
-        let next = publication(number, this_update, reflects);
         let now = at(this_update);
+        let snapshot = store.snapshot(series(AUTHORITY), now).await.unwrap();
+        let reflects = snapshot.reflects;
+        let next = publication(number, this_update, reflects);
         assert_eq!(store.record(next, now).await.unwrap(), Recording::Recorded);
         reflects
     };
     let told = async |since| {
         let series = series(AUTHORITY);
-        let snapshot = store.snapshot(series).await.unwrap();
+        let now = at("2008-02-08T10:00:00");
+        let snapshot = store.snapshot(series, now).await.unwrap();
         let changed = store.changes(series, snapshot, since).await.unwrap();
         let recorded = store.recorded(series, snapshot, since).await.unwrap();
         assert_eq!(recorded, changed.len() as u64);

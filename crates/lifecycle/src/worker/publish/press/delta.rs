@@ -105,7 +105,7 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let (number, before) = highest(&standing, [complete.as_ref(), delta.as_ref()]);
         // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
         let now = self.clock.now();
-        let snapshot = self.store.snapshot(series).await?;
+        let snapshot = self.store.snapshot(series, now).await?;
         let this_update = this_update(now, before, snapshot.latest);
         let alone = Draft {
             complete: complete.as_ref().map(RevocationList::summary),
@@ -186,9 +186,10 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             base: delta.base,
             recorded: delta.recorded,
         };
-        let next = composed.contents();
-        let missing = self.with_expiries(gate::missing(&before, next)).await?;
-        let judged = gate::judge_delta(composed.terms(validity), &before, next, &missing);
+        let missing = gate::missing(&before, composed.contents());
+        let missing = self.with_expiries(missing).await?;
+        let terms = composed.terms(validity, delta.snapshot.now);
+        let judged = gate::judge_delta(terms, &before, composed.contents(), &missing);
         judged.map_err(|refusal| held_back(&composed, refusal))?;
         let (list, digest) = self.sign(composed).await?;
         let signed = Signed {

@@ -186,7 +186,11 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             base: delta.base,
             recorded: delta.recorded,
         };
-        let missing = gate::missing(&before, composed.contents());
+        let (composed, before, missing) = blocking(move || {
+            let missing = gate::missing(&before, composed.contents());
+            Ok((composed, before, missing))
+        })
+        .await?;
         let missing = self.with_expiries(missing).await?;
         let terms = composed.terms(validity, delta.snapshot.now);
         let judged = gate::judge_delta(terms, &before, composed.contents(), &missing);

@@ -67,6 +67,9 @@ pub(crate) struct Before<L> {
     pub(crate) number: Option<CrlNumber>,
     /// The latest thisUpdate that was published.
     pub(crate) this_update: Option<Timestamp>,
+    /// The latest thisUpdate of a complete CRL on record. The one that relying parties fetch now may
+    /// be older, if it was restored from a copy.
+    pub(crate) newest: Option<Timestamp>,
     /// The CRL that relying parties fetch now.
     pub(crate) list: Option<L>,
     /// How many entries may have come since that one: the revocations of this series that lifecycle's
@@ -117,7 +120,8 @@ pub(crate) fn judge(
     };
     let previous = previous.summary();
     // The last one may have been issued under a clock that was ahead.
-    let expired_before = previous.this_update.min(terms.now);
+    let issued = before.newest.unwrap_or_default().max(previous.this_update);
+    let expired_before = issued.min(terms.now);
     let early = |expiry: Option<Timestamp>| expiry.is_none_or(|end| end >= expired_before);
     if let Some((serial, _)) = gone.iter().find(|(_, expiry)| early(*expiry)) {
         let why = format!(

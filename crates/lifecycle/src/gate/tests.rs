@@ -40,11 +40,16 @@ fn list(key: &CaKey, header: CrlHeader, serials: &[u32]) -> Contents {
 /// The rule that a list breaks after one of yesterday that listed 1 to 4, of which 2 has expired on
 /// the day before and 3 just before it was issued; one entry was recorded since.
 fn broken(header: CrlHeader, serials: &[u32]) -> Option<Rule> {
-    broken_at(self::header().this_update, header, serials)
+    broken_at(self::header().this_update, None, header, serials)
 }
 
-/// The same by another clock.
-fn broken_at(now: Timestamp, header: CrlHeader, serials: &[u32]) -> Option<Rule> {
+/// The same by another clock, or with a record of a newer list.
+fn broken_at(
+    now: Timestamp,
+    newest: Option<Timestamp>,
+    header: CrlHeader,
+    serials: &[u32],
+) -> Option<Rule> {
     let issuer = FakeIssuer::new();
     let key = issuer.ca(Authority::Application);
     let yesterday = CrlHeader {
@@ -68,6 +73,7 @@ fn broken_at(now: Timestamp, header: CrlHeader, serials: &[u32]) -> Option<Rule>
     let before = Before {
         number: Some(CrlNumber(7)),
         this_update: Some(yesterday.this_update),
+        newest,
         list: Some(&previous),
         recorded: Some(1),
     };
@@ -110,9 +116,20 @@ fn a_missing_entry_is_refused_unless_it_stood_on_a_list_past_its_expiry() {
 fn what_expired_by_a_clock_that_was_ahead_but_not_by_that_of_now_is_missed() {
     let without_the_second = &[1, 3, 4][..];
     let now = at("2011-03-16T23:59:59");
-    let broken = |now| broken_at(now, header(), without_the_second);
+    let broken = |now| broken_at(now, None, header(), without_the_second);
     assert_eq!(broken(now), Some(Rule::Missing));
     assert_eq!(broken(now.plus_seconds(1)), None);
+}
+
+#[test]
+fn what_left_since_a_list_that_was_restored_from_a_copy_is_not_missed() {
+    let now = header().this_update;
+    let broken = |newest, serials| broken_at(now, Some(newest), header(), serials);
+    let newest = at("2011-03-17T09:15:01");
+    assert_eq!(broken(newest, &[1, 4][..]), None);
+    assert_eq!(broken(newest, &[1, 3]), Some(Rule::Missing));
+    let older = at("2011-03-16T09:15:00");
+    assert_eq!(broken(older, &[1, 4]), Some(Rule::Missing));
 }
 
 #[test]

@@ -210,6 +210,30 @@ async fn a_file_newer_than_the_record_is_followed_not_repeated() {
         newer,
     )
     .unwrap();
+#[tokio::test]
+async fn a_file_restored_from_a_copy_is_followed_by_what_the_record_says() {
+    let world = World::new().await;
+    world.register(vec![issued_item(1)]).await;
+    world.clock.advance_seconds(5);
+    world.revoke(100, 1, Superseded).await;
+    world.publish(wire(AUTHORITY)).await.unwrap();
+    let path = world.dir.path().join("publication/crl/application-1.crl");
+    let copy = std::fs::read(&path).unwrap();
+    // It expires, stands on one more list, and leaves.
+    for (now, number) in [("2011-02-04T09:15:00", 3), ("2011-02-05T09:15:00", 4)] {
+        world.clock.set(at(now));
+        world.reached(number).await;
+    }
+    assert!(world.crl().find(serial(1)).is_none());
+    let left = world.stop().await;
+    std::fs::write(&path, copy).unwrap();
+    left.clock.advance_seconds(5);
+    let world = left.start().await;
+    world.reached(5).await;
+    assert!(world.crl().find(serial(1)).is_none());
+    world.stop().await;
+}
+
     other.clock.set(at("2008-02-04T12:00:03"));
     let world = other.start().await;
     let newest = world.reached(4).await;

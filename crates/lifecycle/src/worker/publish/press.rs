@@ -224,6 +224,7 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             before: Before {
                 number,
                 this_update,
+                newest: standing.newest.as_ref().map(|newest| newest.this_update),
                 list,
                 recorded: None,
             },
@@ -294,6 +295,7 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let before = Before {
             number: before.number,
             this_update: before.this_update,
+            newest: before.newest,
             list: before.list.as_ref().map(RevocationList::contents),
             recorded: recorded.map(|recorded| recorded.saturating_add(let_go)),
         };

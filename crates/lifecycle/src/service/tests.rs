@@ -13,6 +13,7 @@ mod renewals;
 mod rpcs;
 mod slots;
 mod sockets;
+mod urgent;
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -5,6 +5,8 @@
 //! only once. A CRL never shares its thisUpdate with the one before, so one that comes within the
 //! same second waits for the next.
 //!
+//! Of those due, the ones with a compromised key come first, then those that somebody waits for.
+//!
 //! A delta comes with every complete CRL. It is due alone every few hours after the daily one, and
 //! when its file is gone or it is older than the complete one: then the two were parted by a failure.
 
@@ -91,7 +93,7 @@ impl Due {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// To be published now.
+    /// To be published now, in this order.
     pub(crate) due: Vec<(CrlList, Due)>,
     /// When to look again if nothing happens before.
     pub(crate) wake_at: Timestamp,
@@ -108,6 +110,8 @@ pub(crate) fn plan(now: Timestamp, schedule: Schedule, states: &[SeriesState]) -
         let next = last_delta(now, schedule).plus_seconds(schedule.delta_seconds());
         plan.wake_at = plan.wake_at.min(next);
     }
+    let mut states: Vec<_> = states.iter().collect();
+    states.sort_by_key(|state| (!state.urgent, !state.demanded));
     for state in states {
         let complete = due(now, state, hour).map(|due| {
             let at = earliest(now, state, &state.complete, state.demanded);

@@ -98,6 +98,11 @@ pub(crate) struct Publisher<S, I> {
     pub(crate) bell: Arc<Notify>,
 }
 
+/// Whether it failed because the issuer is not there.
+fn is_away<T>(published: &Result<T, LifecycleError>) -> bool {
+    matches!(published, Err(error) if error.class() == ErrorClass::Unavailable)
+}
+
 /// What the loop keeps in mind.
 #[derive(Debug, Default)]
 struct Memory {
@@ -140,15 +145,31 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                 continue;
             }
             for (list, due) in plan.due {
+                let away;
                 if list.delta {
                     let published = self.press.publish_delta(list.series, due).await;
+                    away = is_away(&published);
                     // Nobody asked for it: its failure is on the board.
                     let _ = self.note(&mut memory, list, published)?;
                 } else {
                     let published = self.press.publish(list.series, due).await;
+                    away = is_away(&published);
                     self.settle(&mut memory, list.series, published)?;
                 }
+                // What has become urgent meanwhile does not wait for all that was due before.
+                if away || self.is_called(demands).await {
+                    break;
+                }
             }
+        }
+    }
+
+    /// Whether the bell has rung or somebody asks.
+    async fn is_called(&self, demands: &mpsc::Receiver<Demand>) -> bool {
+        tokio::select! {
+            biased;
+            () = self.bell.notified() => true,
+            () = std::future::ready(()) => !demands.is_empty(),
         }
     }
 
@@ -236,9 +257,8 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
         Ok(())
     }
 
-    /// What is to be published: nothing by a CA that has ended, for nobody asks about its
-    /// certificates any more.
-    /// Each series is told with whether it has deltas.
+    /// What is to be published, each series with whether it has deltas: nothing by a CA that has ended,
+    /// for nobody asks about its certificates any more.
     fn known(&self, now: Timestamp) -> BTreeMap<CrlSeries, bool> {
         let infos = self.press.issuers.borrow();
         let mut known = BTreeMap::new();

@@ -126,6 +126,30 @@ fn first_missing_urgent_and_demanded_are_due_at_once() {
 }
 
 #[test]
+fn what_is_urgent_comes_first_then_what_somebody_waits_for() {
+    let series = |scope| CrlSeries {
+        scope: CrlScope::Partition(scope),
+        ..quiet("2011-03-17T09:15:00").series
+    };
+    let states = [
+        (1, false, false),
+        (2, false, true),
+        (3, true, false),
+        (4, false, false),
+    ];
+    let states = states.map(|(scope, urgent, demanded)| SeriesState {
+        series: series(scope),
+        urgent,
+        demanded,
+        ..quiet("2011-03-17T09:15:00")
+    });
+    let schedule = Schedule::try_new(9, 15, 48).unwrap();
+    let plan = plan(at("2011-03-18T09:15:00"), schedule, &states);
+    let order: Vec<_> = plan.due.iter().map(|(list, _)| list.series.scope).collect();
+    assert_eq!(order, [3, 2, 1, 4].map(CrlScope::Partition));
+}
+
+#[test]
 fn no_crl_is_older_than_what_it_lists() {
     let now = at("2011-03-18T10:00:00.900");
     let latest = |text| this_update(now, None, Some(at(text)));

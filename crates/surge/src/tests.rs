@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use lgpki_domain::{BusinessCalendar, order::OrderName};
 
-use crate::{Habit, Plan, Population, Settings, Week, plan};
+use crate::{Habit, Plan, Population, Settings, Trace, Week, plan};
 
 static CALENDAR: LazyLock<BusinessCalendar> = LazyLock::new(BusinessCalendar::default);
 
@@ -153,6 +153,33 @@ fn the_books_are_balanced_and_a_seed_gives_the_same_years_again() {
     );
     assert_eq!(plan.report.weeks.last().unwrap().queue, 0);
     assert_eq!(sum(|w| w.expired_waiting), totals.expired_waiting);
+}
+
+#[test]
+fn who_heeds_advice_comes_with_its_branch_and_who_ignores_it_is_in_the_trace() {
+    let population = Population::synthetic(&CALENDAR, 4_000, 1);
+    let (trace, mut visits) = Trace::without_advised(&population, &CALENDAR, (10, 1));
+    let again = Trace::without_advised(&population, &CALENDAR, (10, 1)).0;
+    assert_eq!(trace.arrivals, again.arrivals);
+    let renewals = trace
+        .arrivals
+        .iter()
+        .filter(|a| a.waiting.expires().is_some());
+    let renewals = renewals.count();
+    // A tenth of the 2,400 certificates of the opening, and few others that expire in time.
+    assert!((180..300).contains(&renewals), "{renewals}");
+    let day = "2010-11-04".parse().unwrap();
+    let mut trips = std::collections::BTreeMap::new();
+    let mut come = 0;
+    for holding in &population.holdings {
+        if let Some(at) = visits.comes(holding.branch, day) {
+            come += 1;
+            assert_eq!(at.jst_date(), day);
+            assert_eq!(*trips.entry(holding.branch).or_insert(at), at);
+        }
+    }
+    // Nine of ten, of whom two of a hundred miss the day.
+    assert!((3_400..3_650).contains(&come), "{come}");
 }
 
 #[test]

@@ -61,7 +61,8 @@ async fn every_acknowledgement_and_status_says_when_and_what_became_of_it_is_mea
         assert!(scene.clock_now() < earliest && earliest <= latest, "{n}");
         // One after the other, at 240 a day.
         let again = status(&branch, &told.id).await;
-        assert_eq!(span(again.estimate.as_ref()), (earliest, latest));
+        // What the inventory lets expect may have been found meanwhile; it moves the upper end alone.
+        assert_eq!(span(again.estimate.as_ref()).0, earliest);
         ids.push((told.id, earliest));
         scene.clock.advance_millis(1);
     }

@@ -5,6 +5,7 @@ mod ceremony;
 mod cirs;
 mod inventory;
 mod kit;
+mod load;
 mod operator;
 mod renew;
 mod surge;
@@ -22,6 +23,7 @@ pub(crate) use inventory::{
     Apart, CertificateArgs, ForecastArgs, ListArgs, NoticesArgs, SlotsArgs, Span,
 };
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
+pub(crate) use load::LoadArgs;
 pub(crate) use operator::{DirectoryCommand, OperatorCommand, QueueCommand, RevokeManyArgs};
 pub(crate) use renew::{RenewArgs, RenewLoginArgs};
 pub(crate) use surge::{PlanArgs, ReplayArgs, SurgeCommand};
@@ -30,7 +32,7 @@ use lgpki_domain::{
     Authority, BodyCode, CertificateKind, CrlOptions, KeyAlgorithm, KeyMedium, OfficerRole,
     RevocationReason, order::OrderName,
 };
-use lgpki_surge::Habit;
+use lgpki_surge::{Habit, Profile};
 
 /// The certificate authority of LGPKI, the local governments' public key infrastructure.
 #[derive(Debug, Parser)]
@@ -398,6 +400,17 @@ named_value!(
         OrderChoice(OrderName::Fifo),
         OrderChoice(OrderName::FifoPassing),
         OrderChoice(OrderName::EarliestExpiry),
+    ]
+);
+
+named_value!(
+    /// How arrivals spread over a run.
+    ProfileChoice(Profile),
+    [
+        ProfileChoice(Profile::Steady),
+        ProfileChoice(Profile::Ramp),
+        ProfileChoice(Profile::Spike),
+        ProfileChoice(Profile::Surge2011),
     ]
 );
 

@@ -13,7 +13,7 @@ const LONG: f64 = 640.0;
 /// Weeks before the end that are shown at most.
 const WEEKS: usize = 56;
 /// One colour for each line; more lines begin again.
-const COLOURS: [&str; 6] = [
+pub(crate) const COLOURS: [&str; 6] = [
     "#c53030", "#2b6cb0", "#2f855a", "#b7791f", "#6b46c1", "#4a5568",
 ];
 

@@ -1,4 +1,4 @@
-//! What can be asked of the planner.
+//! What can be asked of the planner and the replay.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use lgpki_domain::{BusinessHours, JstDate, order::OrderName};
 use lgpki_surge::Habit;
 
-use super::{HabitChoice, OrderChoice};
+use super::{HabitChoice, OrderChoice, load::LoadArgs};
 
 /// Workloads.
 #[derive(Debug, Subcommand)]
@@ -38,6 +38,27 @@ pub(crate) enum SurgeCommand {
                       --capacity it is 1.2 times the mean daily load of the renewal window."
     )]
     Replay(ReplayArgs),
+    /// Drive a running system as many branches' front ends would, at a rate of your choice, and report how long answers
+    /// took, what was refused, and whether everything that was acknowledged is there. It leaves real certificates.
+    #[command(
+        after_help = "Examples:\n  lgpki surge load --offices ca/offices --rate 100 --seconds 60 --out load\n                                            \
+                      100 applications a second from all branch officers\n  \
+                      lgpki surge load --offices ca/offices --workers 16\n                                            \
+                      as fast as 16 front ends are answered\n  \
+                      lgpki surge load --offices ca/offices --rate 20 --flood 01001=2000\n                                            \
+                      one branch floods; what do the others feel?\n  \
+                      lgpki surge load --offices ca/offices --profile 2011 --mix issue=70,renew=20,revoke=10\n  \
+                      lgpki surge load --as ca/offices/branch-officer-01001 --rate 10 --pid $(pidof lgpki)\n                                            \
+                      one office, the services' processor time and memory beside it\n  \
+                      lgpki surge load --prepare 100000         only make keys for later runs\n\n\
+                      Every application is for a web server below load.lg.jp, examined by the branch; revocations are of \
+                      certificates that this run applied for (a compromised key), and renewals of whatever certificates of the \
+                      branch are within their window: they supersede these, so give renew a share only where that may be. The system's \
+                      own limits hold: `lgpki operator limits` shows and changes them, and whether web servers' certificates are issued without an \
+                      operator stands in lgpki.toml. The load is a program like others and takes processor time of its own, \
+                      which it reports."
+    )]
+    Load(LoadArgs),
 }
 
 /// What is asked of the replay.

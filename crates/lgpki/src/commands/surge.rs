@@ -1,5 +1,6 @@
-//! `lgpki surge`: the replay, and the plan: the simulated queue, told in tables, drawn, and as JSON.
+//! `lgpki surge`: the load, the replay, and the plan: the simulated queue, told in tables, drawn, and as JSON.
 
+mod load;
 mod replay;
 mod told;
 
@@ -43,6 +44,7 @@ pub(crate) fn run(
     let args = match command {
         SurgeCommand::Plan(args) => args,
         SurgeCommand::Replay(args) => return replay::run(&args, output),
+        SurgeCommand::Load(args) => return load::run(office, &args, output),
     };
     let calendar = BusinessCalendar::new(args.hours, &args.closed.iter().copied().collect());
     let population = if args.live {

@@ -94,12 +94,22 @@ impl Process {
     /// # Panics
     /// If the process ends, or is not ready within a minute.
     pub fn wait_until_ready(&mut self) {
+        let ready = self.becomes_ready();
+        assert!(ready, "ended before it was ready:\n{}", self.log());
+    }
+
+    /// Waits until every service in it says that it is ready, or the process has ended; returns whether it
+    /// is ready.
+    ///
+    /// # Panics
+    /// If neither happens within a minute.
+    pub fn becomes_ready(&mut self) -> bool {
         for _ in 0..1200 {
             if self.admin_ports.iter().all(|port| is_ready(*port)) {
-                return;
+                return true;
             }
-            if let Some(status) = self.ended() {
-                panic!("ended with {status} before it was ready:\n{}", self.log());
+            if self.ended().is_some() {
+                return false;
             }
             thread::sleep(Duration::from_millis(50));
         }

@@ -48,7 +48,7 @@ impl ApplicationId {
 
     /// Reads [`to_bytes`](Self::to_bytes) back.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(ulid::Ulid::from_bytes(bytes))
     }
 }

@@ -13,6 +13,7 @@
 
 mod fair;
 mod plain;
+mod ranked;
 mod standing;
 mod turns;
 mod walk;
@@ -214,7 +215,7 @@ impl Queue {
     }
 
     /// About how many are taken before this application, which waits or is about to: exact in a plain order, rough
-    /// in the fair one. Never walks through the queue.
+    /// in the fair one. Never walks through the queue; costs some hundred steps.
     #[must_use]
     pub fn glance(
         &self,

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Claim, Waiting,
+    ranked::Ranked,
     standing::{Class, Standing},
     turns::{Branch, Key, Turns},
     walk::Walk,
@@ -116,7 +117,7 @@ pub struct FairOrder {
     pub(super) rules: FairRules,
     weights: BTreeMap<Branch, u32>,
     pub(super) entries: BTreeMap<ApplicationId, Waiting>,
-    pub(super) emergency: BTreeSet<Key>,
+    pub(super) emergency: Ranked,
     /// By the end of patience, all but emergencies.
     pub(super) overdue: BTreeSet<Key>,
     /// Renewals of what has not expired, by expiry, with turns of branches among those of one instant.
@@ -138,7 +139,7 @@ impl FairOrder {
             rules,
             weights: BTreeMap::new(),
             entries: BTreeMap::new(),
-            emergency: BTreeSet::new(),
+            emergency: Ranked::new(),
             overdue: BTreeSet::new(),
             savable: BTreeMap::new(),
             renewals: Turns::default(),
@@ -255,9 +256,8 @@ impl FairOrder {
         Walk::new(self, now, at_risk_until)
     }
 
-    /// About how many are taken before this application, which waits or is about to. Never walks; costs the
-    /// logarithm of what waits, and a step for each day on which something at risk expires and for each, up to
-    /// some hundreds, that waits before it in its own branch.
+    /// About how many are taken before this application, which waits or is about to. Never walks; costs some
+    /// hundred steps, and one for each day on which something at risk expires.
     #[must_use]
     pub fn glance(
         &self,
@@ -279,7 +279,7 @@ impl FairOrder {
             || emergencies + at_risk_until.map_or(0, |until| at_risk(until.plus_millis(1)));
         let due = (waiting.patience_ends(&self.rules), waiting.id);
         let ahead = match waiting.claim {
-            Claim::EmergencyRevocation => self.emergency.range(..due).count(),
+            Claim::EmergencyRevocation => self.emergency.before(&due),
             Claim::Renewal { expires } if expires > now && Some(expires) <= at_risk_until => {
                 let same = self.savable.get(&expires).map_or(0, Turns::len);
                 emergencies + at_risk(expires) + same / 2
@@ -354,7 +354,7 @@ impl FairOrder {
         let earliest = self.savable.first_key_value();
         let at_risk = earliest.filter(|(expires, _)| Some(**expires) <= at_risk_until);
         let heads = Heads {
-            emergency: first(&self.emergency),
+            emergency: self.emergency.first().map(|(_, id)| *id),
             overdue: overdue.map(|(_, id)| *id),
             at_risk: at_risk.and_then(|(_, turns)| turns.next()),
             oldest: first(&self.oldest),

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ranked::Ranked;
 use crate::{
     id::{ApplicationId, BodyCode},
     time::Timestamp,
@@ -17,8 +18,6 @@ pub(super) type Branch = Option<BodyCode>;
 /// By what a branch's applications are ordered: a date, then the number.
 pub(super) type Key = (Timestamp, ApplicationId);
 
-/// Of one branch's applications, no more are counted at a glance.
-const GLANCE: usize = 512;
 /// One turn of weight 1.
 const TURN: u128 = 1 << 40;
 
@@ -35,7 +34,7 @@ pub(super) struct Turns {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flow {
     pub(super) mark: u128,
-    pub(super) keys: BTreeSet<Key>,
+    pub(super) keys: Ranked,
 }
 
 /// What a turn of a branch of this weight adds to its mark.
@@ -54,10 +53,10 @@ impl Turns {
         self.flows.get(&branch).map_or(0, |flow| flow.keys.len())
     }
 
-    /// How many of one branch wait before this place among its own, as far as a glance counts.
+    /// How many of one branch wait before this place among its own.
     pub(super) fn before(&self, branch: Branch, key: Key) -> usize {
         let flow = self.flows.get(&branch);
-        flow.map_or(0, |flow| flow.keys.range(..key).take(GLANCE).count())
+        flow.map_or(0, |flow| flow.keys.before(&key))
     }
 
     /// How many branches wait.

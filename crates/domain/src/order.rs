@@ -195,7 +195,7 @@ impl Queue {
             Self::Fair(fair) => fair
                 .serve(id, now, at_risk_until)
                 .map(|(waiting, _)| waiting),
-            Self::Plain(plain) => plain.remove(id),
+            Self::Plain(plain) => plain.serve(id, now),
         }
     }
 

@@ -74,6 +74,19 @@ impl PlainOrder {
 
     /// Takes the next application at `now`.
     pub fn take(&mut self, now: Timestamp) -> Option<Waiting> {
+        self.lapse(now);
+        let (_, id) = *self.ready.first().or_else(|| self.lapsed.first())?;
+        self.remove(id)
+    }
+
+    /// Takes this application, next or not, because it was worked on.
+    pub fn serve(&mut self, id: ApplicationId, now: Timestamp) -> Option<Waiting> {
+        self.lapse(now);
+        self.remove(id)
+    }
+
+    /// What has expired stands behind the others from now on.
+    fn lapse(&mut self, now: Timestamp) {
         while let Some((_, id)) = self.expiring.first().copied().filter(|(at, _)| *at <= now) {
             self.expiring.pop_first();
             if let Some(key) = self.entries.get(&id).map(|waiting| self.key(waiting)) {
@@ -81,8 +94,6 @@ impl PlainOrder {
                 self.lapsed.insert(key);
             }
         }
-        let (_, id) = *self.ready.first().or_else(|| self.lapsed.first())?;
-        self.remove(id)
     }
 
     /// All that wait, in the order in which they would be taken at `now`.
@@ -142,5 +153,32 @@ impl PlainOrder {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_expired_is_put_behind_the_others_whoever_is_served() {
+        let at = |day| Timestamp::from_millis(day * 86_400_000);
+        let id = |n| ApplicationId::from_bytes([n; 16]);
+        let renewal = |n, expires| Waiting {
+            id: id(n),
+            branch: None,
+            received: at(1),
+            claim: Claim::Renewal { expires },
+        };
+        let mut queue = PlainOrder::new(OrderName::EarliestExpiry);
+        for n in 1..=4 {
+            queue.insert(renewal(n, at(i64::from(n) * 10)));
+        }
+        assert_eq!(queue.serve(id(4), at(25)).map(|w| w.id), Some(id(4)));
+        // Else each look would have to pass over them again.
+        assert_eq!((queue.ready.len(), queue.lapsed.len()), (1, 2));
+        assert_eq!(queue.expiring.len(), 1);
+        let walked: Vec<_> = queue.walk(at(35)).map(|(w, _)| w.id).collect();
+        assert_eq!(walked, [id(1), id(2), id(3)]);
     }
 }

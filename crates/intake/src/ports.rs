@@ -34,7 +34,7 @@ pub use admission::{Changed, LimitsInForce, LimitsStore, Turned};
 pub use directory::DirectoryChange;
 pub use dispatch::{Claimed, Lane, Settled, Settlement};
 pub use door::{Acceptance, DoorQuery, DoorView};
-pub use queue::{After, Examinations, Explained, Place, QueueLook, QueueStore, Waits};
+pub use queue::{Examinations, Explained, Place, QueueLook, QueueStore, Waits};
 pub use renewal::{RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep};
 pub use stored::StoredCertificate;
 

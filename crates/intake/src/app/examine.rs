@@ -6,7 +6,7 @@ use lgpki_domain::{
 
 use super::{App, AppError, blocking, deliver::ActOutcomes, seen, submit};
 use crate::{
-    ports::{Act, After, Examinations, IntakeStore, Place},
+    ports::{Act, Examinations, IntakeStore, Place},
     subject_key::subject_key,
 };
 
@@ -14,7 +14,7 @@ impl<S: IntakeStore> App<S> {
     /// The applications that wait for an examiner, in the order of the queue.
     pub async fn examinations(
         &self,
-        after: Option<After>,
+        after: Option<ApplicationId>,
         most: usize,
     ) -> Result<Examinations, AppError> {
         let now = self.now();

@@ -1,6 +1,6 @@
 //! The two queues with an order: looking at them, and what they need to know.
 
-use std::{collections::BTreeMap, fmt, future::Future, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use lgpki_domain::{
     ApplicationId, BodyCode, Timestamp,
@@ -28,34 +28,6 @@ pub struct Place {
     pub waiting: u64,
 }
 
-/// Where a page of the examiners' queue ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After {
-    /// How many stood before and on it.
-    pub passed: usize,
-    /// The last one on it.
-    pub id: ApplicationId,
-}
-
-/// Such as `100.01ARZ3NDEKTSV4RRFFQ69G5FAV`.
-impl fmt::Display for After {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.passed, self.id)
-    }
-}
-
-impl FromStr for After {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let read = text.split_once('.').and_then(|(passed, id)| {
-            let (passed, id) = (passed.parse().ok()?, id.parse().ok()?);
-            Some(Self { passed, id })
-        });
-        read.ok_or_else(|| "it is no page token of this list".to_owned())
-    }
-}
-
 /// A page of the examiners' queue.
 #[derive(Clone, Debug)]
 pub struct Examinations {
@@ -63,8 +35,8 @@ pub struct Examinations {
     pub applications: Vec<Application>,
     /// How many stand before the first of them.
     pub before: usize,
-    /// Where it ended, if there is more.
-    pub next: Option<After>,
+    /// The last of them, if there is more.
+    pub next: Option<ApplicationId>,
     /// How many wait in all.
     pub waiting: usize,
 }
@@ -127,10 +99,10 @@ pub trait QueueStore: Send + Sync + 'static {
         at: Timestamp,
     ) -> impl Future<Output = Result<Vec<Option<Place>>, StoreError>> + Send;
 
-    /// A page of what waits for an examiner, in its order, after `after`.
+    /// A page of what waits for an examiner, in its order, after `after`; from the head if that waits no more.
     fn examinations(
         &self,
-        after: Option<After>,
+        after: Option<ApplicationId>,
         most: usize,
         at: Timestamp,
     ) -> impl Future<Output = Result<Examinations, StoreError>> + Send;

@@ -8,7 +8,7 @@ use super::{EngineStore, convert::Extent};
 use crate::{
     error::StoreError,
     pace::Pace,
-    ports::{After, Examinations, Explained, Place, QueueLook, QueueStore, Waits},
+    ports::{Examinations, Explained, Place, QueueLook, QueueStore, Waits},
 };
 
 impl QueueStore for EngineStore {
@@ -47,7 +47,7 @@ impl QueueStore for EngineStore {
     #[tracing::instrument(level = "debug", skip_all)]
     async fn examinations(
         &self,
-        after: Option<After>,
+        after: Option<ApplicationId>,
         most: usize,
         at: Timestamp,
     ) -> Result<Examinations, StoreError> {
@@ -69,10 +69,7 @@ impl QueueStore for EngineStore {
         let applications = self.archive.applications(found, Extent::Lean).await?;
         let passed = before + applications.len();
         let last = applications.last().filter(|_| passed < waiting);
-        let next = last.map(|last| After {
-            passed,
-            id: last.id,
-        });
+        let next = last.map(|last| last.id);
         Ok(Examinations {
             applications,
             before,

@@ -19,7 +19,7 @@ use lgpki_domain::{
 use super::record::Record;
 use crate::{
     pace::Pace,
-    ports::{After, Explained, Lane, Place, QueueLook, Waits},
+    ports::{Explained, Lane, Place, QueueLook, Waits},
 };
 
 /// In a queue no longer than this, a place is looked for by walking.
@@ -131,24 +131,24 @@ impl Waitlist {
         in_order.take(most).map(|(waiting, _)| waiting.id).collect()
     }
 
-    /// The next of what waits for an examiner, after `after`, and how many stand before them.
+    /// The next of what waits for an examiner, after `after`, and how many stand before them. From the head if
+    /// `after` waits no more: who passed over as many as before would miss what has moved up.
     pub(crate) fn to_examine(
         &self,
-        after: Option<After>,
+        after: Option<ApplicationId>,
         most: usize,
         at: Timestamp,
     ) -> (usize, Vec<ApplicationId>) {
         let at_risk = self.at_risk(Waits::Examination, at);
         let mut in_order = self.examination.walk(at, at_risk);
-        let before = match after {
+        let before = match after.filter(|last| self.examination.get(*last).is_some()) {
             None => 0,
-            Some(last) if self.examination.get(last.id).is_some() => {
+            Some(last) => {
                 let place = in_order
                     .by_ref()
-                    .position(|(waiting, _)| waiting.id == last.id);
+                    .position(|(waiting, _)| waiting.id == last);
                 place.map_or(0, |place| place + 1)
             }
-            Some(last) => in_order.by_ref().take(last.passed).count(),
         };
         let ids = in_order.take(most).map(|(waiting, _)| waiting.id);
         (before, ids.collect())

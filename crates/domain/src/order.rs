@@ -8,8 +8,8 @@
 //! [`FairRules::overdue_every`], so that it is taken within that many turns for itself and for each that was due
 //! before it, whatever arrives meanwhile (only emergency revocations are not counted). Nothing here depends on the
 //! order in which applications were put in: ties are broken by expiry, then by application number. No operation
-//! costs more than the logarithm of what waits, except [`FairOrder::explain`], which walks to the place it explains
-//! without changing anything on its way.
+//! costs more than the logarithm of what waits, except [`FairOrder::explain`], which walks to a near place without
+//! changing anything on its way, and [`FairOrder::glance`], which counts some hundreds.
 
 mod fair;
 mod plain;
@@ -246,16 +246,17 @@ impl Queue {
         }
     }
 
-    /// Of the fair order: why an application stands where it stands.
+    /// Of the fair order: why an application stands where it stands, about so if it is not among the first `most`.
     #[must_use]
     pub fn explain(
         &self,
         id: ApplicationId,
         now: Timestamp,
         at_risk_until: Option<Timestamp>,
+        most: usize,
     ) -> Option<Standing> {
         match self {
-            Self::Fair(fair) => fair.explain(id, now, at_risk_until),
+            Self::Fair(fair) => fair.explain(id, now, at_risk_until, most),
             Self::Plain(_) => None,
         }
     }

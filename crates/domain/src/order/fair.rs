@@ -300,13 +300,15 @@ impl FairOrder {
         ahead.min(self.len())
     }
 
-    /// Why an application stands where it stands; `None` if it does not wait.
+    /// Why an application stands where it stands; `None` if it does not wait. Walks to it if it is among the
+    /// first `most`; of one that stands farther off it is told about so.
     #[must_use]
     pub fn explain(
         &self,
         id: ApplicationId,
         now: Timestamp,
         at_risk_until: Option<Timestamp>,
+        most: usize,
     ) -> Option<Standing> {
         let waiting = self.entries.get(&id)?;
         let turns = if waiting.expires().is_some() {
@@ -314,23 +316,43 @@ impl FairOrder {
         } else {
             &self.undated
         };
-        let mut ahead_by_class = BTreeMap::new();
-        for (taken, class) in self.walk(now, at_risk_until) {
+        let weights = turns.branches().map(|b| u64::from(self.weight(b)));
+        let mut standing = Standing {
+            ahead: 0,
+            about: false,
+            ahead_by_class: BTreeMap::new(),
+            class: self.likely(waiting, now, at_risk_until),
+            patience_ends: waiting.patience_ends(&self.rules),
+            of_branch: turns.len_of(waiting.branch),
+            weight: self.weight(waiting.branch),
+            weights: weights.sum(),
+        };
+        for (taken, class) in self.walk(now, at_risk_until).take(most) {
             if taken.id == id {
-                let weights = turns.branches().map(|b| u64::from(self.weight(b)));
-                return Some(Standing {
-                    ahead: ahead_by_class.values().sum(),
-                    ahead_by_class,
-                    class,
-                    patience_ends: waiting.patience_ends(&self.rules),
-                    of_branch: turns.len_of(waiting.branch),
-                    weight: self.weight(waiting.branch),
-                    weights: weights.sum(),
-                });
+                standing.class = class;
+                return Some(standing);
             }
-            *ahead_by_class.entry(class).or_default() += 1;
+            standing.ahead += 1;
+            *standing.ahead_by_class.entry(class).or_default() += 1;
         }
-        None
+        standing.about = true;
+        standing.ahead_by_class.clear();
+        let glanced = self.glance(waiting, now, at_risk_until);
+        standing.ahead = glanced.clamp(standing.ahead, self.len() - 1);
+        Some(standing)
+    }
+
+    /// For which class it would be taken as things stand.
+    fn likely(&self, waiting: &Waiting, now: Timestamp, at_risk_until: Option<Timestamp>) -> Class {
+        match waiting.claim {
+            Claim::EmergencyRevocation => Class::Emergency,
+            Claim::Renewal { expires } if expires > now && Some(expires) <= at_risk_until => {
+                Class::AtRisk
+            }
+            _ if waiting.patience_ends(&self.rules) <= now => Class::Overdue,
+            Claim::Renewal { .. } => Class::Share,
+            Claim::Revocation | Claim::New => Class::Reserve,
+        }
     }
 
     pub(super) fn weight(&self, branch: Branch) -> u32 {

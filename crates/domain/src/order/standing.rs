@@ -65,7 +65,9 @@ impl Class {
 pub struct Standing {
     /// How many are taken before it.
     pub ahead: usize,
-    /// The same by the reason for which each is taken.
+    /// Whether that is about right only, as for a place far off.
+    pub about: bool,
+    /// The same by the reason for which each is taken; nothing if it is told about so only.
     pub ahead_by_class: BTreeMap<Class, usize>,
     /// For what reason it is taken itself.
     pub class: Class,
@@ -83,7 +85,8 @@ pub struct Standing {
 /// Such as `12 are taken before it (2 emergency, 10 at-risk); …`.
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = format!("{} taken before it", self.ahead);
+        let about = if self.about { "about " } else { "" };
+        let mut text = format!("{about}{} taken before it", self.ahead);
         for (i, (class, n)) in self.ahead_by_class.iter().enumerate() {
             text.push_str(if i == 0 { " (" } else { ", " });
             let _ = write!(text, "{n} {}", class.name());

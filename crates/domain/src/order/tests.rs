@@ -228,7 +228,7 @@ proptest! {
         let waiting: Vec<_> = world.inside.keys().copied().collect();
         let id = *pick.get(&waiting);
         let at_risk = Some(world.now.plus_millis(30 * DAY));
-        let standing = world.queue.explain(id, world.now, at_risk).unwrap();
+        let standing = world.queue.explain(id, world.now, at_risk, usize::MAX).unwrap();
         let mut ahead = 0;
         while let Some((taken, class)) = world.queue.take(world.now, at_risk) {
             if taken.id == id {
@@ -398,12 +398,15 @@ fn a_standing_is_told_in_a_sentence() {
     queue.weigh(branch(1), 100);
     queue.insert(renewal(1, 1, now, at(14_010)));
     queue.insert(renewal(2, 1, now, at(14_090)));
-    let standing = queue.explain(id(2), now, Some(at(14_020))).unwrap();
+    let standing = queue.explain(id(2), now, Some(at(14_020)), 2).unwrap();
     assert_eq!(
         standing.to_string(),
         "1 taken before it (1 at-risk); then it is its branch's turn among the renewals. Its branch has 2 waiting, \
          and weight 10 of 10. From 2008-09-24 on it is overdue and a turn is owed to it after those that were due \
          before it"
     );
-    assert_eq!(queue.explain(id(3), now, None), None);
+    assert_eq!(queue.explain(id(3), now, None, 2), None);
+    let far = queue.explain(id(2), now, Some(at(14_020)), 1).unwrap();
+    assert!(far.about && far.to_string().starts_with("about 1 taken before it; then"));
+    assert_eq!((far.class, far.ahead_by_class.len()), (Class::Share, 0));
 }

@@ -59,7 +59,7 @@ impl<S: IntakeStore> App<S> {
             && place.queue == Waits::Examination
         {
             let place = crate::ports::Place {
-                ahead: count(place.ahead()),
+                ahead: count(place.ahead),
                 waiting: count(place.waiting),
             };
             application.estimate = Some(self.parts.pace.examined(place, as_of));
@@ -83,14 +83,15 @@ impl<S: IntakeStore> App<S> {
         };
         let order = self.parts.pace.order().name();
         let begin = format!("It waits for {whom}, in the order {order}:");
-        match &place.standing {
-            Some(standing) => format!("{begin} {standing}."),
-            None => format!(
-                "{begin} {} taken before it; then {}.",
-                place.ahead(),
-                place.class.why()
-            ),
+        if let Some(standing) = &place.standing {
+            return format!("{begin} {standing}.");
         }
+        let about = if place.about { "about " } else { "" };
+        format!(
+            "{begin} {about}{} taken before it; then {}.",
+            place.ahead,
+            place.class.why()
+        )
     }
 
     /// Shows the queues.

@@ -34,7 +34,8 @@ impl<S: IntakeStore> QueueService for Handlers<S> {
             answer.queue = name(place.queue);
             answer.order = String::from(self.app.pace().order().name());
             answer.waiting = count(place.waiting);
-            answer.ahead = count(place.ahead());
+            answer.ahead = count(place.ahead);
+            answer.about = place.about;
             answer.ahead_by_class = classes(&place.ahead_by_class);
             answer.class = String::from(place.class.name());
             answer.expires = convert::text_or_empty(place.expires);

@@ -48,7 +48,11 @@ pub struct Explained {
     pub queue: Waits,
     /// How many wait.
     pub waiting: usize,
-    /// How many are taken before it, by the class for which each is.
+    /// How many are taken before it.
+    pub ahead: usize,
+    /// Whether that is about right only, as for a place far off.
+    pub about: bool,
+    /// The same by the class for which each is; nothing if it is told about so only.
     pub ahead_by_class: BTreeMap<Class, usize>,
     /// For which class it is taken itself.
     pub class: Class,
@@ -56,14 +60,6 @@ pub struct Explained {
     pub expires: Option<Timestamp>,
     /// What only the fair order knows.
     pub standing: Option<Standing>,
-}
-
-impl Explained {
-    /// How many are taken before it.
-    #[must_use]
-    pub fn ahead(&self) -> usize {
-        self.ahead_by_class.values().sum()
-    }
 }
 
 /// A queue at one look.
@@ -107,7 +103,8 @@ pub trait QueueStore: Send + Sync + 'static {
         at: Timestamp,
     ) -> impl Future<Output = Result<Examinations, StoreError>> + Send;
 
-    /// Why an application stands where it stands; `None` if it waits in neither queue.
+    /// Why an application stands where it stands, about so if that is far off; `None` if it waits in
+    /// neither queue.
     fn explain(
         &self,
         id: ApplicationId,

@@ -51,6 +51,11 @@ impl QueueStore for EngineStore {
         most: usize,
         at: Timestamp,
     ) -> Result<Examinations, StoreError> {
+        // The walk to a far page takes a while, in which nothing is decided: one at a time. The first page is near.
+        let _alone = match after {
+            Some(_) => Some(self.explaining.lock().await),
+            None => None,
+        };
         let (before, waiting, found) = self
             .read(|machine, view| {
                 let all = &machine.applications;
@@ -83,7 +88,6 @@ impl QueueStore for EngineStore {
         id: ApplicationId,
         at: Timestamp,
     ) -> Result<Option<Explained>, StoreError> {
-        // The walk to a far place takes a while, in which nothing is decided: one at a time.
         let _alone = self.explaining.lock().await;
         self.read(|machine, _| Ok(machine.applications.waitlist().explain(id, at)))
             .await

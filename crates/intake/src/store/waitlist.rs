@@ -13,7 +13,7 @@ use std::{
 use lgpki_domain::{
     ApplicationId, BodyCode, Timestamp,
     application::{Sort, State},
-    order::{Claim, FairRules, OrderName, Queue, Waiting},
+    order::{Claim, Class, FairRules, OrderName, Queue, Waiting},
 };
 
 use super::record::Record;
@@ -213,7 +213,7 @@ impl Waitlist {
         asked.into_iter().map(place).collect()
     }
 
-    /// Why an application stands where it stands.
+    /// Why an application stands where it stands; of what is not among the first, about so.
     pub(crate) fn explain(&self, id: ApplicationId, at: Timestamp) -> Option<Explained> {
         let waits = if self.examination.get(id).is_some() {
             Waits::Examination
@@ -221,33 +221,43 @@ impl Waitlist {
             Waits::Issue
         };
         let queue = self.queue(waits);
-        let expires = queue.get(id)?.expires();
+        let one = queue.get(id)?;
         let at_risk = self.at_risk(waits, at);
-        if let Some(standing) = queue.explain(id, at, at_risk) {
-            return Some(Explained {
-                queue: waits,
-                waiting: queue.len(),
-                ahead_by_class: standing.ahead_by_class.clone(),
-                class: standing.class,
-                expires,
-                standing: Some(standing),
-            });
+        let mut explained = Explained {
+            queue: waits,
+            waiting: queue.len(),
+            ahead: 0,
+            about: false,
+            ahead_by_class: BTreeMap::new(),
+            class: Class::InTurn,
+            expires: one.expires(),
+            standing: None,
+        };
+        if let Some(standing) = queue.explain(id, at, at_risk, LOOK) {
+            explained.ahead = standing.ahead;
+            explained.about = standing.about;
+            explained
+                .ahead_by_class
+                .clone_from(&standing.ahead_by_class);
+            explained.class = standing.class;
+            explained.standing = Some(standing);
+            return Some(explained);
         }
-        let mut ahead_by_class = BTreeMap::new();
-        for (waiting, class) in queue.walk(at, at_risk) {
+        for (waiting, class) in queue.walk(at, at_risk).take(LOOK) {
             if waiting.id == id {
-                return Some(Explained {
-                    queue: waits,
-                    waiting: queue.len(),
-                    ahead_by_class,
-                    class,
-                    expires,
-                    standing: None,
-                });
+                explained.class = class;
+                return Some(explained);
             }
-            *ahead_by_class.entry(class).or_default() += 1;
+            explained.ahead += 1;
+            *explained.ahead_by_class.entry(class).or_default() += 1;
         }
-        None
+        explained.about = true;
+        explained.ahead_by_class.clear();
+        explained.ahead = queue.glance(one, at, at_risk).max(explained.ahead);
+        if self.pace.order() != OrderName::Fifo && one.has_lapsed(at) {
+            explained.class = Class::Lapsed;
+        }
+        Some(explained)
     }
 
     /// A queue at one look.

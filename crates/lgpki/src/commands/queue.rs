@@ -94,6 +94,7 @@ pub(super) fn explained(told: &v1::ExplainQueueResponse) -> Value {
         fields.insert("order".to_owned(), json!(told.order));
         fields.insert("waiting".to_owned(), json!(told.waiting));
         fields.insert("ahead".to_owned(), json!(told.ahead));
+        fields.insert("about".to_owned(), json!(told.about));
         fields.insert("ahead_by_class".to_owned(), classes(&told.ahead_by_class));
         fields.insert("class".to_owned(), json!(told.class));
         let optional = [
@@ -121,6 +122,8 @@ fn explained_sheet(told: &v1::ExplainQueueResponse) -> String {
         short_time(&told.overdue_from),
         told.overdue_every
     );
+    let about = if told.about { "about " } else { "" };
+    let place = format!("{about}{} of {}", told.ahead + 1, told.waiting);
     let share = format!(
         "{} waiting of its branch; weight {} of {}",
         told.of_branch, told.weight, told.weights
@@ -130,10 +133,7 @@ fn explained_sheet(told: &v1::ExplainQueueResponse) -> String {
         ("waits for", when(in_queue, name(told.queue()))),
         ("order", told.order.clone()),
         ("class", told.class.clone()),
-        (
-            "place",
-            when(in_queue, format!("{} of {}", told.ahead + 1, told.waiting)),
-        ),
+        ("place", when(in_queue, place)),
         ("taken before it", class_line(&told.ahead_by_class)),
         ("old certificate expires", short_time(&told.expires)),
         ("share", when(told.weight > 0, share)),

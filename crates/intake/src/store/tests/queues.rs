@@ -244,3 +244,21 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_far_page_waits_for_other_long_looks_and_the_first_does_not() {
+    let store = EngineStore::open_memory("intake-1").unwrap();
+    begin(&store).await;
+    accept(&store, manual(1, 1)).await;
+    let held = store.explaining.lock().await;
+    let first = store.examinations(None, 1, now()).await.unwrap();
+    assert_eq!(first.applications.len(), 1);
+    let mut far = Box::pin(store.examinations(Some(id(1)), 1, now()));
+    tokio::select! {
+        biased;
+        _ = &mut far => panic!("it took no turn"),
+        () = std::future::ready(()) => {}
+    }
+    drop(held);
+    assert_eq!(far.await.unwrap().before, 1);
+}

@@ -67,7 +67,7 @@ pub(crate) async fn what_waits_for_an_examiner_is_listed_in_its_order(store: &im
     let all = in_order(store).await;
     assert_eq!((all[0], all.len()), (id(3), 4));
     let explained = store.explain(id(3), at(6000)).await.unwrap().unwrap();
-    assert_eq!((explained.class, explained.ahead()), (Class::AtRisk, 0));
+    assert_eq!((explained.class, explained.ahead), (Class::AtRisk, 0));
     assert_eq!(explained.queue, Waits::Examination);
     // Pages begin where the last one ended.
     let first = store.examinations(None, 2, at(6000)).await.unwrap();
@@ -127,7 +127,7 @@ pub(crate) async fn the_queues_can_be_put_into_another_order(store: &impl Intake
     let stands = |ahead| Some(Place { ahead, waiting: 3 });
     assert_eq!(places, [stands(2), stands(0)]);
     let explained = store.explain(id(5), at(6000)).await.unwrap().unwrap();
-    assert_eq!((explained.class, explained.ahead()), (Class::InTurn, 2));
+    assert_eq!((explained.class, explained.ahead), (Class::InTurn, 2));
     assert_eq!(numbers(&claim(store, 9).await), [id(3), id(4)]);
     assert_eq!(pace.length(Waits::Issue), 0);
     let application = store.application(id(5)).await.unwrap().unwrap();

@@ -5,8 +5,7 @@
 //! was worked on counts as a turn; what is withdrawn or fails does not.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -23,11 +22,8 @@ use crate::{
 };
 
 /// In a queue no longer than this, a place is looked for by walking.
-const SHORT: usize = 192;
-/// More places than this, as a page may ask for, are looked for together in a plain order. What has just
-/// arrived, in batches, is near the end and found there.
-const MANY: usize = 256;
-/// How many of a queue a look at it counts by class.
+const SHORT: usize = 64;
+/// How many of a queue a look at it counts by class, and how far a place is looked for: nothing is decided meanwhile.
 const LOOK: usize = 1_000;
 
 /// The queues.
@@ -161,7 +157,7 @@ impl Waitlist {
 
     /// The places of these among what waits for an examiner, in the order asked for.
     pub(crate) fn places(
-        &self,
+        &mut self,
         asked: &[Option<(ApplicationId, &Record)>],
         at: Timestamp,
     ) -> Vec<Option<Place>> {
@@ -170,6 +166,9 @@ impl Waitlist {
             .map(|one| one.filter(|(_, record)| is_before_examination(record)))
             .map(|one| one.map(|(id, record)| waiting(id, record)))
             .collect();
+        if asked.iter().all(Option::is_none) {
+            return vec![None; asked.len()];
+        }
         let mut coming: Vec<Waiting> = asked
             .iter()
             .flatten()
@@ -180,21 +179,17 @@ impl Waitlist {
         let length = self.examination.len() + coming.len();
         let at_risk = self.at_risk(Waits::Examination, at);
         let ranks: HashMap<ApplicationId, usize> = if length <= SHORT {
-            let mut queue = Cow::Borrowed(&self.examination);
+            // In and out again, which counts no turn: the order is as before.
             for one in &coming {
-                queue.to_mut().insert(*one);
+                self.examination.insert(*one);
             }
-            let in_order = queue.walk(at, at_risk).enumerate();
-            in_order.map(|(rank, (one, _))| (one.id, rank)).collect()
-        } else if asked.len() > MANY && self.pace.order() != OrderName::Fair {
-            // A glance at a plain order counts what stands behind; for a page, one walk costs less.
-            let in_order = self.examination.walk(at, at_risk).enumerate();
-            let walked = in_order.map(|(rank, (one, _))| (one.id, rank));
-            let last = coming.iter().enumerate();
-            let length = self.examination.len();
-            walked
-                .chain(last.map(|(n, one)| (one.id, length + n)))
-                .collect()
+            let wanted = asked.iter().flatten().map(|one| one.id).collect();
+            let in_order = self.examination.walk(at, at_risk);
+            let ranks = ranks(in_order.map(|(one, _)| one.id), &wanted);
+            for one in &coming {
+                self.examination.remove(one.id);
+            }
+            ranks
         } else {
             let rank = |one: &Waiting| {
                 // Of those that come together, each stands behind the one before it.
@@ -302,6 +297,18 @@ impl Waitlist {
     }
 }
 
+/// Which place of the order each of these has; looks no further than to the last of them.
+fn ranks(
+    in_order: impl Iterator<Item = ApplicationId>,
+    wanted: &HashSet<ApplicationId>,
+) -> HashMap<ApplicationId, usize> {
+    let found = in_order.enumerate().filter(|(_, id)| wanted.contains(id));
+    found
+        .map(|(rank, id)| (id, rank))
+        .take(wanted.len())
+        .collect()
+}
+
 /// Whether it waits for an examiner, or will once lifecycle has opened it.
 fn is_before_examination(record: &Record) -> bool {
     match record.state {
@@ -334,3 +341,6 @@ fn waiting(id: ApplicationId, record: &Record) -> Waiting {
         claim,
     }
 }
+
+#[cfg(test)]
+mod tests;

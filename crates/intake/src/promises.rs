@@ -3,25 +3,28 @@
 //! In memory only: what was promised before a restart is not measured. Estimates for what an examiner must
 //! see are measured in business time, the others by the clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use lgpki_domain::{ApplicationId, BusinessCalendar, Timestamp, estimate::Promise};
 use parking_lot::Mutex;
 
 use crate::ports::{Settled, Settlement, Waits};
 
-/// Promises remembered at most; beyond, none is measured.
+/// Promises remembered at most; beyond, the oldest is forgotten for each new one. One that is made after its
+/// application was settled is never asked for.
 const MOST: usize = 1_000_000;
 /// Of each queue, the last errors from which quantiles are told.
 const WINDOW: usize = 4_096;
 
 /// What was promised, and what became of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Promises(Mutex<Kept>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
-    given: HashMap<ApplicationId, (Waits, Promise)>,
+    most: usize,
+    /// By number, which is by receipt.
+    given: BTreeMap<ApplicationId, (Waits, Promise)>,
     examination: Tally,
     issue: Tally,
 }
@@ -48,13 +51,29 @@ pub struct Errors {
     pub p95: i64,
 }
 
+impl Default for Promises {
+    fn default() -> Self {
+        Self::remembering(MOST)
+    }
+}
+
 impl Promises {
+    fn remembering(most: usize) -> Self {
+        Self(Mutex::new(Kept {
+            most,
+            given: BTreeMap::new(),
+            examination: Tally::default(),
+            issue: Tally::default(),
+        }))
+    }
+
     /// Remembers what was promised on receipt.
     pub fn make(&self, given: impl IntoIterator<Item = (ApplicationId, Waits, Promise)>) {
         let mut kept = self.0.lock();
         for (id, waits, promise) in given {
-            if kept.given.len() < MOST {
-                kept.given.insert(id, (waits, promise));
+            kept.given.insert(id, (waits, promise));
+            if kept.given.len() > kept.most {
+                kept.given.pop_first();
             }
         }
     }
@@ -187,6 +206,23 @@ mod tests {
         };
         assert_eq!(examination, expected);
         assert_eq!((issue.held, issue.missed, issue.p95), (0, 1, 60 * minute));
+    }
+
+    #[test]
+    fn new_promises_are_measured_however_many_old_ones_came_to_nothing() {
+        let (promises, calendar) = (Promises::remembering(3), BusinessCalendar::default());
+        let at = at("2011-02-10T16:00");
+        let promise = Promise {
+            earliest: at,
+            latest: at,
+        };
+        // Nobody ever asks for the first three, which were settled before they were made.
+        promises.make((1..=6).map(|n| (id(n), Waits::Issue, promise)));
+        promises.settle(
+            &[4, 5, 6].map(|n| completed(n, "2011-02-10T16:00")),
+            &calendar,
+        );
+        assert_eq!(promises.errors()[1].held, 3);
     }
 
     #[test]

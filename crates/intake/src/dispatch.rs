@@ -15,7 +15,7 @@ mod revoke;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -28,7 +28,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use crate::{
     config::Dispatch,
     error::StoreError,
-    pace::Pace,
+    pace::{Leg, Pace},
     peers::Peers,
     ports::{Claimed, IntakeStore, Lane, Settlement},
     promises::Promises,
@@ -64,6 +64,8 @@ struct Shared<S> {
     given_back: Notify,
     /// Failures to reach the issuer since the last success.
     failures: AtomicU32,
+    /// Batches that the issuer has not answered.
+    under_way: AtomicUsize,
 }
 
 impl<S: IntakeStore> Dispatcher<S> {
@@ -74,6 +76,7 @@ impl<S: IntakeStore> Dispatcher<S> {
             parts: self,
             given_back: Notify::new(),
             failures: AtomicU32::new(0),
+            under_way: AtomicUsize::new(0),
         });
         let (failed, mut failures) = mpsc::channel(1);
         let permits = Arc::new(Semaphore::new(parallel));
@@ -142,9 +145,17 @@ impl<S: IntakeStore> Shared<S> {
     async fn put_back(&self, ids: Vec<ApplicationId>) -> Result<(), StoreError> {
         if !ids.is_empty() {
             let failures = self.count_failure();
-            tokio::time::sleep(self.delay(failures, None)).await;
+            self.pause(self.parts.pace.issuing(), failures, None).await;
         }
         self.give_back(ids).await
+    }
+
+    /// Waits after the `attempt`th failure in a row, and lets the estimates know.
+    async fn pause(&self, leg: &Leg, attempt: u32, error: Option<&RemoteError>) {
+        let delay = self.delay(attempt, error);
+        let millis = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        leg.put_off(self.parts.clock.now().plus_millis(millis), delay);
+        tokio::time::sleep(delay).await;
     }
 
     /// Counts a failure and tells how many there were before it.

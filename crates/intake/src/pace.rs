@@ -2,6 +2,8 @@
 //! rate, and what the inventory lets expect. Shared by the store, whose order depends on what would
 //! expire, and by the estimates. Nothing of it is durable.
 
+mod leg;
+
 use std::sync::{
     Arc, LazyLock,
     atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering},
@@ -14,6 +16,7 @@ use lgpki_domain::{
 };
 use parking_lot::RwLock;
 
+pub use self::leg::Leg;
 use crate::ports::{Place, Waits};
 
 /// Batches of fewer orders say little of the issuer's rate.
@@ -44,6 +47,8 @@ pub struct Pace {
     capacity: Capacity,
     /// Signatures a second as measured; 0 while nothing was.
     signing: AtomicU32,
+    issuing: Leg,
+    opening: Leg,
     /// [`Forecast::at_risk_until`] in milliseconds; the least number for none.
     at_risk: AtomicI64,
     arrivals: RwLock<Arc<[(JstDate, u64)]>>,
@@ -69,6 +74,8 @@ impl Pace {
             calendar,
             capacity,
             signing: AtomicU32::new(0),
+            issuing: Leg::default(),
+            opening: Leg::default(),
             at_risk: AtomicI64::new(i64::MIN),
             arrivals: RwLock::new(Arc::from([])),
             examination: AtomicUsize::new(0),
@@ -110,8 +117,20 @@ impl Pace {
         Estimator::new(&self.calendar, self.capacity())
     }
 
+    /// A batch on its way to the issuer and back.
+    #[must_use]
+    pub const fn issuing(&self) -> &Leg {
+        &self.issuing
+    }
+
+    /// Renewals on their way to lifecycle, which opens them, and back.
+    #[must_use]
+    pub const fn opening(&self) -> &Leg {
+        &self.opening
+    }
+
     /// Notes that the issuer answered so many orders in so many milliseconds, while as many batches
-    /// were under way.
+    /// were really under way.
     pub fn note_signed(&self, orders: usize, millis: i64, parallel: usize) {
         if orders < TELLING || millis <= 0 {
             return;
@@ -204,18 +223,35 @@ impl Pace {
         }
     }
 
-    /// When what waits for the issuer, or is there, will be issued.
+    /// When what waits for the issuer, or is there, will be issued: not before it was signed, if all goes well;
+    /// not after the answer is recorded, if what is put off fails once more.
     #[must_use]
     pub fn signed(&self, now: Timestamp) -> Promise {
+        self.signed_from(now, now)
+    }
+
+    /// The same for a renewal that lifecycle must open first.
+    #[must_use]
+    pub fn opened(&self, now: Timestamp) -> Promise {
+        let opened = self.opening.begins(now).plus_millis(self.opening.lasts());
+        self.signed_from(now, opened)
+    }
+
+    /// For what waits for the issuer by `from`.
+    fn signed_from(&self, now: Timestamp, from: Timestamp) -> Promise {
         let estimator = self.estimator();
         let all = self.length(Waits::Issue).saturating_add(1);
-        let latest = estimator.all_signed(now, all);
-        let earliest = if self.order == OrderName::Fifo {
-            latest
+        let first = if self.order == OrderName::Fifo {
+            all
         } else {
-            estimator.all_signed(now, 1)
+            1
         };
-        Promise { earliest, latest }
+        let begins = self.issuing.begins(from);
+        let signed = estimator.all_signed(begins, all);
+        Promise {
+            earliest: estimator.all_signed(now, first),
+            latest: signed.plus_millis(self.issuing.lasts()),
+        }
     }
 
     /// When all that waits for an examiner, and what will come until then, will have been issued.
@@ -233,5 +269,48 @@ impl Pace {
         let clear = estimator.promise(now, (waiting, waiting), at_hand).latest;
         *self.clear.write() = Some((second, waiting, clear));
         clear
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn pace() -> Pace {
+        // A signature a millisecond.
+        Pace::usual(OrderName::Fair, Capacity::try_new(240, 1_000).unwrap())
+    }
+
+    #[test]
+    fn what_is_issued_at_once_is_promised_after_a_batch_as_they_take() {
+        let (pace, now) = (pace(), Timestamp::from_millis(1_000_000));
+        for _ in 0..100 {
+            pace.issuing().done(40);
+        }
+        let Promise { earliest, latest } = pace.signed(now);
+        assert_eq!(earliest, now.plus_millis(1));
+        assert_eq!(latest, now.plus_millis(1 + 2 * 40));
+    }
+
+    #[test]
+    fn an_issuer_or_a_lifecycle_that_is_away_is_no_promise_for_the_next_moment() {
+        let (pace, now) = (pace(), Timestamp::from_millis(1_000_000));
+        for _ in 0..100 {
+            pace.issuing().done(0);
+            pace.opening().done(0);
+        }
+        assert_eq!(pace.signed(now), pace.opened(now));
+        pace.opening()
+            .put_off(now.plus_seconds(10), Duration::from_secs(10));
+        assert_eq!(pace.signed(now).latest, now.plus_millis(1));
+        assert_eq!(pace.opened(now).latest, now.plus_millis(30_001));
+        pace.issuing()
+            .put_off(now.plus_seconds(60), Duration::from_mins(1));
+        assert_eq!(pace.signed(now).latest, now.plus_millis(180_001));
+        assert_eq!(pace.signed(now).earliest, now.plus_millis(1));
+        pace.issuing().done(0);
+        assert_eq!(pace.signed(now).latest, now.plus_millis(1));
     }
 }

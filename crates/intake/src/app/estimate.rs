@@ -26,10 +26,11 @@ impl<S: IntakeStore> App<S> {
         let ids = waiting.iter().map(|one| one.id).collect();
         let places = self.parts.store.places(ids, now).await?;
         for (one, place) in waiting.into_iter().zip(places) {
-            // Of what has moved on meanwhile, the next state tells.
-            one.estimate = Some(match place {
-                Some(place) => self.parts.pace.examined(place, now),
-                None => self.parts.pace.signed(now),
+            one.estimate = Some(match (place, &one.state) {
+                (Some(place), _) => self.parts.pace.examined(place, now),
+                (None, State::Received { .. }) => self.parts.pace.opened(now),
+                // Of what has moved on meanwhile, the next state tells.
+                (None, _) => self.parts.pace.signed(now),
             });
         }
         Ok(())

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use lgpki_domain::{ApplicationId, ErrorClass};
+use lgpki_domain::{ApplicationId, ErrorClass, Timestamp};
 use lgpki_proto::{RemoteError, v1};
 
-use super::{Shared, order, order::Answer};
+use super::{Dispatcher, Shared, order, order::Answer};
 use crate::{
     error::StoreError,
     metrics,
@@ -20,15 +20,17 @@ pub(super) async fn batch<S: IntakeStore>(
 ) -> Result<(), StoreError> {
     let clock = &shared.parts.clock;
     let since = clock.now();
-    match send(shared, &claimed).await {
+    let begun = shared.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+    let sent = send(shared, &claimed).await;
+    let ended = shared.under_way.fetch_sub(1, Ordering::Relaxed);
+    match sent {
         Ok(results) => {
             let millis = clock.now().as_millis() - since.as_millis();
-            let parallel = shared.parts.settings.parallel;
-            shared
-                .parts
-                .pace
-                .note_signed(results.len(), millis, parallel);
-            settle(shared, claimed, results).await
+            // So many at least shared the issuer with it at both ends.
+            let parallel = begun.min(ended);
+            let pace = &shared.parts.pace;
+            pace.note_signed(results.len(), millis, parallel);
+            settle(shared, claimed, results, since).await
         }
         Err(error) if error.class() == ErrorClass::InvalidInput => {
             one_by_one(shared, claimed, error).await
@@ -61,8 +63,10 @@ async fn settle<S: IntakeStore>(
     shared: &Shared<S>,
     claimed: Vec<Claimed>,
     results: Vec<v1::IssuanceResult>,
+    since: Timestamp,
 ) -> Result<(), StoreError> {
-    let at = shared.parts.clock.now();
+    let Dispatcher { clock, pace, .. } = &shared.parts;
+    let at = clock.now();
     let mut settlements = Vec::with_capacity(claimed.len());
     let mut later = Vec::new();
     let mut results = results.into_iter();
@@ -83,6 +87,8 @@ async fn settle<S: IntakeStore>(
     let mut unfit = Vec::new();
     if !done.is_empty() {
         unfit = shared.settle(done).await?;
+        pace.issuing()
+            .done(clock.now().as_millis() - since.as_millis());
     }
     // An abandoned attempt costs a serial number, which stands on CRLs until it expires: a key that
     // does not sign is tried again ever more slowly.
@@ -94,7 +100,7 @@ async fn settle<S: IntakeStore>(
     };
     later.append(&mut unfit);
     if !in_vain.is_empty() || !later.is_empty() {
-        tokio::time::sleep(shared.delay(failures, None)).await;
+        shared.pause(pace.issuing(), failures, None).await;
     }
     if !in_vain.is_empty() {
         later.extend(shared.settle(in_vain).await?);
@@ -139,6 +145,7 @@ async fn put_off<S: IntakeStore>(
     let ids: Vec<ApplicationId> = claimed.iter().map(|c| c.application.id).collect();
     metrics::dispatched(&[], ids.len());
     let failures = shared.count_failure();
-    tokio::time::sleep(shared.delay(failures, Some(error))).await;
+    let issuing = shared.parts.pace.issuing();
+    shared.pause(issuing, failures, Some(error)).await;
     shared.give_back(ids).await
 }

@@ -55,6 +55,7 @@ async fn work<S: IntakeStore>(shared: &Shared<S>) -> Result<(), StoreError> {
             continue;
         }
         let told = due.len();
+        let since = parts.clock.now();
         let Heard {
             answers,
             turned_down,
@@ -79,8 +80,11 @@ async fn work<S: IntakeStore>(shared: &Shared<S>) -> Result<(), StoreError> {
         }
         if heard == told {
             failures = 0;
+            let millis = parts.clock.now().as_millis() - since.as_millis();
+            parts.pace.opening().done(millis);
         } else {
-            tokio::time::sleep(shared.delay(failures, error.as_ref())).await;
+            let opening = parts.pace.opening();
+            shared.pause(opening, failures, error.as_ref()).await;
             failures = failures.saturating_add(1);
         }
     }

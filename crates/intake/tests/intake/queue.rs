@@ -2,9 +2,12 @@
 
 use lgpki_domain::{CertificateKind, OfficerRole, Timestamp};
 use lgpki_proto::v1::{self, ApplicationState, QueueName};
-use tonic::Code;
+use tonic::{Code, Status};
 
-use super::scene::{Officer, Scene, application, hakodate, sapporo};
+use super::{
+    fakes::Instead,
+    scene::{Officer, Scene, application, hakodate, sapporo},
+};
 
 async fn explained(who: &Officer, id: &str) -> v1::ExplainQueueResponse {
     let request = v1::ExplainQueueRequest { id: id.to_owned() };
@@ -138,4 +141,30 @@ async fn a_place_is_explained_to_whom_it_concerns() {
         (QueueName::Unspecified, None)
     );
     assert!(ended.words.contains("has ended"), "{}", ended.words);
+}
+
+#[tokio::test]
+async fn while_the_issuer_is_away_nothing_is_promised_for_the_next_moment() {
+    let scene = Scene::new().await;
+    let away = (0..10_000).map(|_| Instead::Status(Status::unavailable("away")));
+    scene.world.known().instead.extend(away);
+    let branch = scene.branch();
+    let sent = application(CertificateKind::OfficialDuty, 1);
+    let id = branch.submitted(sent).await;
+    // A hundredth of a second, after twice what a batch is taken to last before one was measured.
+    let at_once = scene.clock_now().plus_millis(10 + 2_000);
+    loop {
+        let told = status(&branch, &id).await;
+        assert!(matches!(
+            told.state(),
+            ApplicationState::Queued | ApplicationState::Issuing
+        ));
+        let (earliest, latest) = span(told.estimate.as_ref());
+        assert!(earliest < at_once && latest >= at_once);
+        // As soon as a try has failed.
+        if latest > at_once {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
 }

@@ -173,6 +173,8 @@ async fn list(
     output: Output,
 ) -> Result<(), CommandError> {
     let mut found = Vec::new();
+    // The order moves on between two pages, so that one may come twice.
+    let mut known = HashSet::new();
     let mut page_token = String::new();
     let waiting = loop {
         let page_size = cirs::page_size(most.saturating_sub(found.len()).max(1));
@@ -183,7 +185,8 @@ async fn list(
             })
             .await?
             .into_inner();
-        found.extend(page.applications);
+        let page_of = page.applications.into_iter();
+        found.extend(page_of.filter(|a| known.insert(a.id.clone())));
         page_token = page.next_page_token;
         if page_token.is_empty() || found.len() >= most {
             break page.waiting;

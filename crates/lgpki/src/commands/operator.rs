@@ -173,20 +173,19 @@ async fn list(
     output: Output,
 ) -> Result<(), CommandError> {
     let mut found = Vec::new();
-    // The order moves on between two pages, so that one may come twice.
     let mut known = HashSet::new();
     let mut page_token = String::new();
     let waiting = loop {
         let page_size = cirs::page_size(most.saturating_sub(found.len()).max(1));
-        let page = desk
+        let mut page = desk
             .list_examinations(v1::ListExaminationsRequest {
                 page_size,
                 page_token,
             })
             .await?
             .into_inner();
-        let page_of = page.applications.into_iter();
-        found.extend(page_of.filter(|a| known.insert(a.id.clone())));
+        page.applications.retain(|a| known.insert(a.id.clone()));
+        found.append(&mut page.applications);
         page_token = page.next_page_token;
         if page_token.is_empty() || found.len() >= most {
             break page.waiting;

@@ -107,6 +107,8 @@ pub(crate) struct Core<M: Machine> {
     pub(crate) head: Mutex<Head>,
     pub(crate) durable: watch::Sender<u64>,
     pub(crate) ending: watch::Sender<Ending>,
+    /// Whether the directory was let go.
+    pub(crate) released: watch::Sender<bool>,
     pub(crate) signals: Mutex<Signals>,
     pub(crate) signalled: Condvar,
     pub(crate) mark: Mutex<Mark>,
@@ -394,7 +396,9 @@ impl<M: Machine> Engine<M> {
             // The sender is dropped either way when the thread ends.
             let _ = closed.await;
         } else {
-            self.queue.closed().await;
+            // Its thread is about to end, and holds the directory until then.
+            let mut released = self.core.released.subscribe();
+            let _ = released.wait_for(|released| *released).await;
         }
     }
 

@@ -193,6 +193,7 @@ fn core<M: Machine>(
         head: Mutex::new(head),
         durable: watch::Sender::new(head.size),
         ending: watch::Sender::new(Ending::Running),
+        released: watch::Sender::new(false),
         signals: Mutex::new(Signals {
             durable: head.size,
             ..Signals::default()
@@ -303,6 +304,7 @@ fn supervise<M: Machine>(core: &Arc<Core<M>>, mut log: Log, mut queue: mpsc::Rec
     }
     drop(state);
     drop(log);
+    core.released.send_replace(true);
     drop(queue);
     if let Some(done) = done {
         // Whoever asked for the closing may have left.

@@ -7,6 +7,7 @@
 //! events, no runtime and no index; nothing in it ever changes or removes an entry.
 
 pub mod canonical;
+pub mod checkpoint;
 pub mod disk;
 pub mod entry;
 pub mod error;
@@ -15,16 +16,19 @@ mod frame;
 pub mod log;
 pub mod memory;
 pub mod merkle;
+pub mod note;
 mod reader;
 mod recovery;
 mod segment;
 pub mod serial;
 
+pub use checkpoint::Checkpoint;
 pub use disk::{Disk, DiskFile, Held, OsDisk};
 pub use entry::{About, Body, EntryRef, Event, MAX_ENTRY_BYTES, Recorded, Stamp, decode, encode};
 pub use error::{EntryError, LogError};
 pub use log::{Appended, Head, Log, Recovery};
 pub use memory::MemoryDisk;
+pub use note::{KeyName, LogSigner, NoteError, NoteSigner, SignedNote, VerifierKey};
 pub use reader::LogReader;
 
 #[doc(hidden)]

@@ -17,7 +17,7 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// Makes a directory and its parents, durably; nothing happens if it is there.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// The names of the files in a directory, in no particular order.
+    /// The names of the files and directories in a directory, in no particular order.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
     /// Opens a file that exists, for reading and writing.
@@ -33,6 +33,12 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes an empty directory.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// The bytes of a file, which need not be writable.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
@@ -43,6 +49,21 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
 
 /// A lock that is held while this lives.
 pub trait Held: Send + Sync + fmt::Debug {}
+
+/// The name of what stands directly in `dir` and is `path` or leads to it, for disks in memory.
+#[must_use]
+pub fn name_in(dir: &Path, path: &Path) -> Option<String> {
+    let below = path.strip_prefix(dir).ok()?.components().next()?;
+    below.as_os_str().to_str().map(str::to_owned)
+}
+
+/// All bytes of an open file, for disks in memory.
+pub fn read_whole(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    let size = usize::try_from(file.size()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = vec![0; size];
+    file.read_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
 
 /// An open file.
 pub trait DiskFile: Send + Sync + fmt::Debug {
@@ -110,6 +131,14 @@ impl Disk for OsDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        std::fs::remove_dir(dir)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -17,10 +17,14 @@ pub mod log;
 pub mod memory;
 pub mod merkle;
 pub mod note;
+pub mod proof;
+pub mod published;
+pub mod publisher;
 mod reader;
 mod recovery;
 mod segment;
 pub mod serial;
+pub mod tile;
 
 pub use checkpoint::Checkpoint;
 pub use disk::{Disk, DiskFile, Held, OsDisk};
@@ -29,7 +33,11 @@ pub use error::{EntryError, LogError};
 pub use log::{Appended, Head, Log, Recovery};
 pub use memory::MemoryDisk;
 pub use note::{KeyName, LogSigner, NoteError, NoteSigner, SignedNote, VerifierKey};
+pub use proof::LogProof;
+pub use published::{TileReader, TreeError};
+pub use publisher::{PublishError, Publisher};
 pub use reader::LogReader;
+pub use tile::Tile;
 
 #[doc(hidden)]
 pub use serde_json;

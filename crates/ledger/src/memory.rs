@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::disk::{Disk, DiskFile, Held};
+use crate::disk::{Disk, DiskFile, Held, name_in, read_whole};
 
 /// A disk in memory. Clones share their files; syncs do nothing.
 #[derive(Clone, Debug, Default)]
@@ -51,13 +51,17 @@ impl Disk for MemoryDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        Ok(self
-            .names()
-            .files
-            .keys()
-            .filter(|path| path.parent() == Some(dir))
-            .filter_map(|path| path.file_name()?.to_str().map(str::to_owned))
-            .collect())
+        let names = self.names();
+        let here = names.files.keys().filter_map(|path| name_in(dir, path));
+        Ok(here.collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    fn remove_dir(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_whole(self.open(path)?.as_ref())
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

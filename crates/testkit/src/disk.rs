@@ -13,7 +13,10 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use lgpki_ledger::{Disk, DiskFile, Held};
+use lgpki_ledger::{
+    Disk, DiskFile, Held,
+    disk::{name_in, read_whole},
+};
 
 use self::content::Content;
 
@@ -203,10 +206,16 @@ impl Disk for FaultyDisk {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let inner = self.inner();
-        let here = inner.names.keys().filter(|path| path.parent() == Some(dir));
-        Ok(here
-            .filter_map(|path| path.file_name()?.to_str().map(str::to_owned))
-            .collect())
+        let here = inner.names.keys().filter_map(|path| name_in(dir, path));
+        Ok(here.collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    fn remove_dir(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_whole(self.open(path)?.as_ref())
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

@@ -20,7 +20,7 @@ use lgpki_domain::{
 };
 use parking_lot::Mutex;
 
-use self::bookings::{Booking, Bookings, Found};
+use self::bookings::{Booking, Bookings, Found, Name};
 use crate::{
     app::{
         is_officer,
@@ -257,7 +257,7 @@ impl Inner {
         self.look_at_clock(now);
         self.room(entrant)?;
         self.forget_idle(now);
-        let name = entrant.request_id.map(|id| (entrant.branch, id.clone()));
+        let name = entrant.request_id.map(|id| Name::of(entrant.branch, id));
         let passed = match name.as_ref().map(|name| self.bookings.find(name, now)) {
             Some(Found::Early(booking)) => return Err(booked(booking, now)),
             Some(Found::Due(booking)) => booking.passed,

@@ -88,6 +88,9 @@ struct Projection {
     elder: HashMap<Digest, Vec<Serial>>,
     /// How many certificates that are not revoked were issued to each branch.
     by_branch: HashMap<BodyCode, u32>,
+    /// By their last day, of the certificates of `by_subject` that are applied for: how many there are, and for how many
+    /// no renewal is under way.
+    by_last_day: BTreeMap<JstDate, (u64, u64)>,
 }
 
 /// The projection; shared by the door, the login check and the downloads.
@@ -198,20 +201,12 @@ impl Standings {
     #[must_use]
     pub fn to_be_renewed(&self, now: Timestamp, until: JstDate) -> BTreeMap<JstDate, (u64, u64)> {
         let projection = self.projection.read();
-        let mut found = BTreeMap::<_, (u64, u64)>::new();
-        for serial in projection.by_subject.values() {
-            let Some(held) = projection.certificates.get(serial) else {
-                continue;
-            };
-            let last_day = held.validity.last_day();
-            let applicable = CertificateKind::APPLICABLE.contains(&held.kind);
-            if applicable && last_day <= until && held.stands(now) {
-                let (all, missing) = found.entry(last_day).or_default();
-                *all += 1;
-                *missing += u64::from(held.renewal.is_none());
-            }
+        let today = now.jst_date();
+        if until < today {
+            return BTreeMap::new();
         }
-        found
+        let days = projection.by_last_day.range(today..=until);
+        days.map(|(day, counts)| (*day, *counts)).collect()
     }
 
     /// How many certificates are known.
@@ -231,6 +226,37 @@ impl Projection {
     fn put(&mut self, held: Held) {
         self.keys.insert(held.key_digest);
         let subject = subject_key(held.kind, &held.subject);
+        let before = self.to_be_renewed(&subject);
+        self.replace(subject, held);
+        let after = self.to_be_renewed(&subject);
+        if before == after {
+            return;
+        }
+        if let Some((day, missing)) = before
+            && let Some((all, without)) = self.by_last_day.get_mut(&day)
+        {
+            *all = all.saturating_sub(1);
+            *without = without.saturating_sub(u64::from(missing));
+            if *all == 0 {
+                self.by_last_day.remove(&day);
+            }
+        }
+        if let Some((day, missing)) = after {
+            let (all, without) = self.by_last_day.entry(day).or_default();
+            *all += 1;
+            *without += u64::from(missing);
+        }
+    }
+
+    /// When the certificate in force for a subject ends, if such are applied for, and whether no renewal is under way.
+    fn to_be_renewed(&self, subject: &Digest) -> Option<(JstDate, bool)> {
+        let held = self.certificates.get(self.by_subject.get(subject)?)?;
+        CertificateKind::APPLICABLE
+            .contains(&held.kind)
+            .then(|| (held.validity.last_day(), held.renewal.is_none()))
+    }
+
+    fn replace(&mut self, subject: Digest, held: Held) {
         if held.revoked_at.is_some() {
             self.leave(subject, held.serial);
         } else {
@@ -325,88 +351,4 @@ fn held(faults: &mut Faults, standing: &v1::Standing) -> Option<Held> {
 }
 
 #[cfg(test)]
-mod tests {
-    use lgpki_domain::Names;
-
-    use super::*;
-
-    fn held(n: u8, revoked: bool) -> Held {
-        let names = |en: &str, ja: &str| Names::try_new("x", en, ja).unwrap();
-        Held {
-            serial: Serial::from_bytes(&[0x40 | n; 16]).unwrap(),
-            branch: None,
-            kind: CertificateKind::OfficialDuty,
-            subject: Subject {
-                body: names("Body", "団体"),
-                unit: None,
-                name: names("Mayor", "市長"),
-            },
-            key_digest: Digest([n; 32]),
-            validity: Validity::for_subscriber("2008-02-04".parse().unwrap()),
-            revoked_at: revoked.then_some(Timestamp::from_seconds(1)),
-            application: None,
-            renewal: None,
-        }
-    }
-
-    fn now() -> Timestamp {
-        "2009-01-01T00:00:00+09:00".parse().unwrap()
-    }
-
-    #[test]
-    fn a_revoked_certificate_frees_its_subject_but_never_its_key() {
-        let standings = Standings::default();
-        let key = subject_key(CertificateKind::OfficialDuty, &held(1, false).subject);
-        standings.apply(vec![held(1, false)], Progress::default());
-        assert_eq!(standings.in_force(key, now()), Some(held(1, false)));
-        assert_eq!(
-            standings.in_force(key, "2011-02-04T00:00:00+09:00".parse().unwrap()),
-            None
-        );
-        standings.apply(vec![held(1, true)], Progress::default());
-        assert_eq!(standings.in_force(key, now()), None);
-        assert!(standings.key_was_certified(Digest([1; 32])));
-        assert!(standings.revoked_at(held(1, true).serial).is_some());
-    }
-
-    #[test]
-    fn a_subject_whose_new_certificate_is_revoked_still_has_its_old_one() {
-        let standings = Standings::default();
-        let old = held(1, false);
-        let key = subject_key(old.kind, &old.subject);
-        let renewed = |revoked| Held {
-            validity: Validity::for_subscriber("2008-12-04".parse().unwrap()),
-            ..held(2, revoked)
-        };
-        for order in [[old.clone(), renewed(false)], [renewed(false), old.clone()]] {
-            let standings = Standings::default();
-            // Told again, as after a break.
-            for _ in 0..2 {
-                standings.apply(order.to_vec(), Progress::default());
-            }
-            assert_eq!(standings.in_force(key, now()), Some(renewed(false)));
-            standings.apply(vec![renewed(true)], Progress::default());
-            assert_eq!(standings.in_force(key, now()), Some(old.clone()));
-            standings.apply(vec![held(1, true)], Progress::default());
-            assert_eq!(standings.in_force(key, now()), None);
-        }
-        standings.apply(
-            vec![old, renewed(false), held(1, true)],
-            Progress::default(),
-        );
-        assert_eq!(standings.in_force(key, now()), Some(renewed(false)));
-    }
-
-    #[test]
-    fn what_was_caught_up_once_stays_so_and_positions_never_go_back() {
-        let standings = Standings::default();
-        let step = |caught_up, issuance_position, next_position| Progress {
-            caught_up,
-            issuance_position,
-            next_position,
-        };
-        standings.apply(vec![], step(true, 9, 4));
-        standings.apply(vec![], step(false, 3, 5));
-        assert_eq!(standings.progress(), step(true, 9, 5));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! its signature is checked. All of it happens in the one buffer that is published in the end, and is
 //! plain computation, to be run where it may block.
 
-use std::thread;
+use std::{sync::Arc, thread};
 
 use lgpki_domain::{CrlNumber, CrlSeries, Digest, Timestamp};
 use lgpki_x509::{
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Composed {
     /// The CA's key.
-    key: CaKey,
+    key: Arc<CaKey>,
     /// What its number counts within.
     series: CrlSeries,
     /// CRLNumber.
@@ -39,7 +39,16 @@ pub(crate) fn has_ended(info: &IssuerInfo, now: Timestamp) -> bool {
 }
 
 /// A CA's key as it stands in CRLs.
-pub(crate) fn ca_key(info: &IssuerInfo) -> Result<CaKey, LifecycleError> {
+pub(crate) fn ca_key(info: &IssuerInfo) -> Result<Arc<CaKey>, LifecycleError> {
+    let from = (
+        &info.certificate,
+        info.crl_urls.as_slice(),
+        info.crl_options,
+    );
+    info.known.or_read(from, || read_key(info))
+}
+
+fn read_key(info: &IssuerInfo) -> Result<CaKey, LifecycleError> {
     // Of the addresses only the CRL's own stand in a CRL.
     let addresses = Addresses {
         crl: info.crl_urls.clone(),
@@ -70,7 +79,7 @@ pub(crate) fn is_genuine(key: &CaKey, list: CrlList, read: &RevocationList) -> b
 /// A list being composed.
 #[derive(Debug)]
 pub(crate) struct Composing {
-    key: CaKey,
+    key: Arc<CaKey>,
     series: CrlSeries,
     number: CrlNumber,
     writer: CrlWriter,
@@ -79,7 +88,7 @@ pub(crate) struct Composing {
 impl Composing {
     /// Begins a list of so many entries.
     pub(crate) fn begin(
-        key: CaKey,
+        key: Arc<CaKey>,
         series: CrlSeries,
         header: &CrlHeader,
         entries: usize,
@@ -183,7 +192,7 @@ impl Composed {
     }
 
     /// What the gate holds the list to.
-    pub(crate) const fn terms(&self, validity_seconds: i64, now: Timestamp) -> Terms<'_> {
+    pub(crate) fn terms(&self, validity_seconds: i64, now: Timestamp) -> Terms<'_> {
         Terms {
             key: &self.key,
             series: self.series,

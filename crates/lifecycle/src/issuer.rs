@@ -18,7 +18,7 @@ use tonic::{Code, transport::Channel};
 
 use crate::ports::{
     AbandonedSerial, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
-    IssuerInfo, ResponderToCertify,
+    IssuerInfo, KnownKey, ResponderToCertify,
 };
 
 /// Bytes of a tbsCertList per message.
@@ -165,6 +165,7 @@ fn info(info: v1::IssuerInfo) -> Result<IssuerInfo, RemoteError> {
             crl_options,
             crl_numbers,
             unlinked: info.unlinked,
+            known: KnownKey::default(),
         }),
         None => Err(unreadable("the issuer's list of CAs", faults)),
     }

@@ -17,6 +17,7 @@ mod gate;
 mod grpc;
 mod http;
 mod issuer;
+mod known_key;
 mod metrics;
 mod ocsp;
 pub mod ports;

@@ -23,6 +23,7 @@ use lgpki_proto::RemoteError;
 use lgpki_x509::{Addresses, ocsp};
 use tokio::sync::{mpsc, watch};
 
+pub use crate::known_key::KnownKey;
 pub use crl::{
     Base, CrlList, CrlToSign, Listed, Publication, PublicationStanding, Recording, Snapshot,
 };
@@ -314,6 +315,8 @@ pub struct IssuerInfo {
     pub crl_numbers: BTreeMap<CrlScope, CrlNumber>,
     /// Whether a link with the generation before is missing: the key issues nothing yet.
     pub unlinked: bool,
+    /// Its key as it was read from the certificate.
+    pub known: KnownKey,
 }
 
 impl IssuerInfo {

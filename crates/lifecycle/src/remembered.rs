@@ -10,7 +10,7 @@ use lgpki_x509::Certificate;
 
 use crate::{
     error::StoreError,
-    ports::{IssuerInfo, LifecycleStore},
+    ports::{IssuerInfo, KnownKey, LifecycleStore},
     publication::{Name, PublicationFiles},
 };
 
@@ -42,6 +42,7 @@ pub(crate) async fn issuers(
             crl_options,
             crl_numbers: BTreeMap::new(),
             unlinked: false,
+            known: KnownKey::default(),
         })
     };
     Ok(keys.into_iter().filter_map(issuer).collect())

@@ -28,7 +28,7 @@ use tonic::Code;
 pub(crate) use self::lists::{listed, listed_at};
 use crate::ports::{
     AbandonedSerial, CrlList, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
-    IssuerInfo, ResponderToCertify, RevocationOrder,
+    IssuerInfo, KnownKey, ResponderToCertify, RevocationOrder,
 };
 
 /// A time in Japan, such as `2008-02-04T09:15:00`.
@@ -320,6 +320,7 @@ impl Issuer for FakeIssuer {
                 })
                 .collect(),
             unlinked: false,
+            known: KnownKey::default(),
         };
         Ok(self.0.cas.iter().map(info).collect())
     }

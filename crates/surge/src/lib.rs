@@ -28,11 +28,12 @@ pub use chart::{Curve, draw, svg};
 pub use habit::{Habit, Visits};
 pub use html::Page;
 pub use load::{
-    Act, Demand, Due, Flood, GroupReport, Heard, Latencies, LoadBooks, LoadPlan, LoadReport, Mix,
-    Processes, Profile, Quantiles, Reply, Returns, Schedule, Second, Side, Tally, load_page,
+    Act, Aim, Before, Demand, Due, Flood, GroupReport, Heard, Latencies, LoadBooks, LoadPlan,
+    LoadReport, Mix, Processes, Profile, Quantiles, Reply, Returns, Schedule, Second, Side, Tally,
+    load_page,
 };
 pub use pace::Pace;
-pub use plan::{Answer, Basis, Plan, Settings, plan};
+pub use plan::{Answer, Basis, CapacityFrom, CapacityOf, Plan, Settings, plan};
 pub use population::{Holding, Population};
 pub use replay::{Books, Case, Effort, Estimates, Noted, Played, Replay, percent};
 pub use report::{Fairness, Report, Totals, Waits, Week};

@@ -4,6 +4,7 @@
 //! with the time from the moment at which the application was due, so that a slow answer is not hidden by
 //! what was sent late because of it. A [`LoadReport`] tells it all. Nothing here talks to anything or reads a clock.
 
+mod aims;
 mod latency;
 mod lines;
 mod mix;
@@ -13,6 +14,7 @@ mod report;
 mod schedule;
 mod tally;
 
+pub use aims::{Aim, Before};
 pub use latency::{Latencies, Quantiles};
 pub use mix::{Act, Mix};
 pub use page::load_page;

@@ -1,6 +1,10 @@
 //! The planner: what a capacity means, and which one it takes.
 
-use lgpki_domain::{BusinessCalendar, estimate::Capacity, order::OrderName};
+use lgpki_domain::{
+    BusinessCalendar, Timestamp,
+    estimate::Capacity,
+    order::{Claim, OrderName},
+};
 use serde::Serialize;
 
 use crate::{
@@ -11,6 +15,9 @@ use crate::{
     trace::{Trace, Window},
 };
 
+/// Certificates signed in a second, where signing is of no account.
+const AT_ONCE: u32 = 1_000_000;
+
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -18,8 +25,8 @@ pub struct Settings {
     pub habit: Habit,
     /// In which order applications are taken.
     pub order: OrderName,
-    /// Applications examined in a business day; derived from the load if not given.
-    pub capacity: Option<u32>,
+    /// Applications examined in a business day.
+    pub capacity: CapacityOf,
     /// Certificates signed in a second.
     pub signatures_per_second: u32,
     /// Branches with this part of the certificates ignore the slots that they are advised.
@@ -28,6 +35,30 @@ pub struct Settings {
     pub seed: u64,
     /// Whether to look for the capacities that it takes; some twenty more simulations.
     pub search: bool,
+}
+
+/// Which capacity is asked for, in applications examined in a business day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CapacityOf {
+    /// 1.2 times the mean daily load of the renewal window.
+    #[default]
+    Derived,
+    /// This one.
+    Given(u32),
+    /// The least at which the offline optimum would let no certificate expire, if everybody came in the last two months.
+    Least,
+}
+
+/// Where a capacity comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CapacityFrom {
+    /// 1.2 times the mean daily load of the renewal window.
+    Derived,
+    /// It was given.
+    Given,
+    /// The least at which the offline optimum would let no certificate expire, if everybody came in the last two months.
+    Least,
 }
 
 /// The capacities that it takes for the same applications in the same order.
@@ -44,8 +75,8 @@ pub struct Answer {
 pub struct Basis {
     /// Applications examined in a business day.
     pub capacity_per_business_day: u32,
-    /// Whether that was derived: 1.2 times the mean of the renewal window.
-    pub capacity_is_derived: bool,
+    /// Where that comes from.
+    pub capacity_from: CapacityFrom,
     /// The renewal window: its first day.
     pub window_first: String,
     /// Its last day.
@@ -57,13 +88,25 @@ pub struct Basis {
 }
 
 impl Basis {
-    /// Of these certificates; the capacity is derived if none is given.
+    /// Of these certificates; the seed is for those who come in the last two months.
     #[must_use]
-    pub fn new(population: &Population, calendar: &BusinessCalendar, given: Option<u32>) -> Self {
+    pub fn new(
+        population: &Population,
+        calendar: &BusinessCalendar,
+        (wanted, seed): (CapacityOf, u64),
+    ) -> Self {
         let window = Window::of(population, calendar);
+        let (capacity, from) = match wanted {
+            CapacityOf::Derived => (window.capacity(), CapacityFrom::Derived),
+            CapacityOf::Given(capacity) => (capacity, CapacityFrom::Given),
+            CapacityOf::Least => (
+                least_for_all(population, calendar, seed),
+                CapacityFrom::Least,
+            ),
+        };
         Self {
-            capacity_per_business_day: given.unwrap_or_else(|| window.capacity()),
-            capacity_is_derived: given.is_none(),
+            capacity_per_business_day: capacity,
+            capacity_from: from,
             window_first: window.first.to_string(),
             window_last: window.last.to_string(),
             window_applications: window.applications,
@@ -107,7 +150,7 @@ pub fn plan(
     calendar: &BusinessCalendar,
     settings: Settings,
 ) -> Option<Plan> {
-    let basis = Basis::new(population, calendar, settings.capacity);
+    let basis = Basis::new(population, calendar, (settings.capacity, settings.seed));
     let per_day = basis.capacity_per_business_day;
     let slots = (per_day, settings.ignoring_percent, settings.seed);
     let trace = Trace::new(population, calendar, settings.habit, slots);
@@ -140,6 +183,32 @@ pub fn plan(
         takes: settings.search.then(takes),
         report,
     })
+}
+
+/// The least capacity at which the optimum loses nobody who comes in the last two months.
+fn least_for_all(population: &Population, calendar: &BusinessCalendar, seed: u64) -> u32 {
+    // No capacity moves those who procrastinate.
+    let trace = Trace::new(population, calendar, Habit::Procrastinate, (1, 0, seed));
+    least(most_in_a_day(&trace), |per_day| {
+        Capacity::try_new(per_day, AT_ONCE)
+            .is_some_and(|capacity| optimum(&trace, calendar, capacity, None) == 0)
+    })
+}
+
+/// How many certificates expire while their renewals wait, by `until`, in the order that loses fewest of them: for equal
+/// jobs the earliest expiry first, the lapsed last. Who goes first it knows no sooner than any other order.
+pub(crate) fn optimum(
+    trace: &Trace,
+    calendar: &BusinessCalendar,
+    capacity: Capacity,
+    until: Option<Timestamp>,
+) -> u64 {
+    let outcomes = simulate(trace, calendar, capacity, OrderName::EarliestExpiry);
+    let is_lost = |outcome: &&Outcome| {
+        let end = until.map_or(outcome.issued, |until| until.min(outcome.issued));
+        matches!(outcome.claim, Claim::Renewal { expires } if expires <= end)
+    };
+    outcomes.iter().filter(is_lost).count() as u64
 }
 
 /// Most arrivals of a day: a capacity at which nobody waits for a business day and nothing expires waiting.

@@ -4,11 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use lgpki_domain::{BodyCode, BusinessCalendar, Timestamp, estimate::Promise, order::Waiting};
+use lgpki_domain::{
+    BodyCode, BusinessCalendar, Timestamp,
+    estimate::{Capacity, Promise},
+    order::{Claim, Waiting},
+};
 use serde::Serialize;
 
 use crate::{
-    plan::Basis,
+    plan::{Basis, optimum},
     report::{Report, Waits},
     simulation::Outcome,
     trace::{Arrival, Trace},
@@ -142,6 +146,8 @@ pub struct Played {
     pub seed: u64,
     /// Certificates beside their renewals.
     pub certificates: u64,
+    /// The first of the opening days.
+    pub first: String,
     /// The first day of the steady years that was played; before it lie only the opening days.
     pub from: String,
     /// The last day.
@@ -166,6 +172,9 @@ pub struct Replay {
     pub refused: BTreeMap<String, u64>,
     /// Renewals whose certificate had expired while they waited and that still waited at the end.
     pub expired_and_open: u64,
+    /// How many certificates would have expired by the end of the replay while the same applications waited, at the same
+    /// capacity, in the order that loses fewest: the offline optimum.
+    pub optimum_expired_waiting: u64,
     /// How good the estimates were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimates: Option<Estimates>,
@@ -207,24 +216,28 @@ impl Replay {
     #[must_use]
     pub fn new(noted: Noted, cases: &[Case], calendar: &BusinessCalendar) -> Self {
         let outcomes: Vec<_> = cases.iter().filter_map(|c| c.outcome(calendar)).collect();
-        let arrival = |case: &Case| Arrival {
-            waiting: case.waiting,
-            expires: case.waiting.expires(),
-            holding: 0,
-        };
-        let trace = Trace {
-            arrivals: cases.iter().map(arrival).collect(),
-            expiring: BTreeMap::new(),
-            sizes: noted.sizes,
-        };
+        let mut trace = trace(cases, noted.sizes);
         let mut report = Report::new(&trace, &outcomes, calendar);
-        let open = cases.iter().filter(|case| case.issued.is_none());
-        let lapsed = open.filter(|case| case.waiting.has_lapsed(noted.end));
+        let open = || cases.iter().filter(|case| case.issued.is_none());
         let mut expired_and_open = 0;
-        for case in lapsed {
+        for case in open().filter(|case| case.waiting.has_lapsed(noted.end)) {
             expired_and_open += 1;
             report.count_expired(&case.waiting);
         }
+        // Whoever still waits at the end has waited that long at least; without them the longest waits would be missing.
+        let waited = |case: &Case| {
+            let until = case.issued.unwrap_or(noted.end);
+            let waited = calendar.millis_between(case.waiting.received, until);
+            (case.waiting.branch, waited)
+        };
+        report.compare(&trace.sizes, cases.iter().map(waited));
+        // What goes straight to lifecycle takes no examiner's time.
+        let is_examined = |a: &Arrival| a.waiting.claim != Claim::EmergencyRevocation;
+        trace.arrivals.retain(is_examined);
+        let per_day = noted.played.basis.capacity_per_business_day;
+        let optimum = Capacity::try_new(per_day, u32::MAX).map_or(0, |capacity| {
+            optimum(&trace, calendar, capacity, Some(noted.end))
+        });
         let peak = noted.played.basis.window_last.parse();
         let peak = peak.map(|day: lgpki_domain::JstDate| day.plus_days(-PEAK_DAYS).start());
         let always = Timestamp::from_millis(i64::MIN);
@@ -234,6 +247,7 @@ impl Replay {
             retries: noted.retries,
             refused: noted.refused,
             expired_and_open,
+            optimum_expired_waiting: optimum,
             estimates: Estimates::new(cases, calendar, always),
             estimates_at_the_peak: peak
                 .ok()
@@ -243,6 +257,23 @@ impl Replay {
             report,
             played: noted.played,
         }
+    }
+}
+
+fn trace(cases: &[Case], sizes: BTreeMap<Option<BodyCode>, u32>) -> Trace {
+    let mut arrivals: Vec<_> = cases
+        .iter()
+        .map(|case| Arrival {
+            waiting: case.waiting,
+            expires: case.waiting.expires(),
+            holding: 0,
+        })
+        .collect();
+    arrivals.sort_by_key(|arrival| arrival.waiting.received);
+    Trace {
+        arrivals,
+        expiring: BTreeMap::new(),
+        sizes,
     }
 }
 
@@ -257,7 +288,7 @@ pub fn percent(part: u64, whole: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use lgpki_domain::{ApplicationId, order::Claim};
+    use lgpki_domain::ApplicationId;
 
     use super::*;
 
@@ -289,7 +320,7 @@ mod tests {
             order: String::from("fifo"),
             basis: Basis {
                 capacity_per_business_day: 8,
-                capacity_is_derived: false,
+                capacity_from: crate::CapacityFrom::Given,
                 window_first: String::from("2010-08-01"),
                 window_last: String::from("2011-02-28"),
                 window_applications: 3,
@@ -298,6 +329,7 @@ mod tests {
             ignoring_percent: 10,
             seed: 1,
             certificates: 3,
+            first: String::from("2008-02-04"),
             from: String::from("2008-03-01"),
             to: String::from("2011-02-10"),
             step_minutes: 15,

@@ -1,6 +1,6 @@
 //! What came of a trace: waiting times week by week, who expired waiting, and whether branches fared alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lgpki_domain::{
     BodyCode, BusinessCalendar, JstDate, Timestamp,
@@ -137,9 +137,18 @@ impl Report {
         Self {
             business_hours_per_day: hours(day),
             totals: totals(outcomes, &weeks, day),
-            fairness: fairness(trace, outcomes),
+            fairness: fairness(&trace.sizes, outcomes.iter().map(|o| (o.branch, o.waited))),
             weeks,
         }
+    }
+
+    /// Compares small and large branches anew: by these waits, of branches that hold so much.
+    pub(crate) fn compare(
+        &mut self,
+        sizes: &BTreeMap<Option<BodyCode>, u32>,
+        waits: impl Iterator<Item = (Option<BodyCode>, i64)>,
+    ) {
+        self.fairness = fairness(sizes, waits);
     }
 
     /// Counts a renewal that still waits though its certificate has expired, in the week in which it did.
@@ -253,22 +262,35 @@ fn totals(outcomes: &[Outcome], weeks: &[Week], day: i64) -> Totals {
     }
 }
 
-fn fairness(trace: &Trace, outcomes: &[Outcome]) -> Fairness {
-    let mut sizes: Vec<_> = trace
-        .sizes
+fn fairness(
+    sizes: &BTreeMap<Option<BodyCode>, u32>,
+    waits: impl Iterator<Item = (Option<BodyCode>, i64)>,
+) -> Fairness {
+    let mut sizes: Vec<_> = sizes
         .iter()
         .map(|(branch, size)| (*size, *branch))
         .collect();
     sizes.sort_unstable();
     let branches = (sizes.len() * EDGE_PERCENT / 100).max(1).min(sizes.len());
-    let waits = |edge: &[(u32, Option<BodyCode>)]| {
-        let edge: std::collections::BTreeSet<_> = edge.iter().map(|(_, branch)| *branch).collect();
-        let of = outcomes.iter().filter(|o| edge.contains(&o.branch));
-        Waits::of(of.map(|o| o.waited).collect())
+    let edge = |edge: &[(u32, Option<BodyCode>)]| -> BTreeSet<Option<BodyCode>> {
+        edge.iter().map(|(_, branch)| *branch).collect()
     };
+    let (small, large) = (
+        edge(&sizes[..branches]),
+        edge(&sizes[sizes.len() - branches..]),
+    );
+    let (mut smallest, mut largest) = (Vec::new(), Vec::new());
+    for (branch, waited) in waits {
+        if small.contains(&branch) {
+            smallest.push(waited);
+        }
+        if large.contains(&branch) {
+            largest.push(waited);
+        }
+    }
     Fairness {
         branches,
-        smallest: waits(&sizes[..branches]),
-        largest: waits(&sizes[sizes.len() - branches..]),
+        smallest: Waits::of(smallest),
+        largest: Waits::of(largest),
     }
 }

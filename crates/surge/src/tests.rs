@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use lgpki_domain::{BusinessCalendar, order::OrderName};
 
-use crate::{Habit, Plan, Population, Settings, Trace, Week, plan};
+use crate::{CapacityFrom, CapacityOf, Habit, Plan, Population, Settings, Trace, Week, plan};
 
 static CALENDAR: LazyLock<BusinessCalendar> = LazyLock::new(BusinessCalendar::default);
 
@@ -15,7 +15,7 @@ fn settings(habit: Habit, order: OrderName, seed: u64) -> Settings {
     Settings {
         habit,
         order,
-        capacity: None,
+        capacity: CapacityOf::Derived,
         signatures_per_second: 100,
         ignoring_percent: 10,
         seed,
@@ -110,19 +110,29 @@ fn where_nobody_need_lose_the_fair_order_loses_one_in_a_hundred_at_most() {
         };
         plan(&population, &CALENDAR, settings).unwrap()
     };
-    let least = ask(OrderName::EarliestExpiry, None, true)
+    let least = ask(OrderName::EarliestExpiry, CapacityOf::Derived, true)
         .takes
         .unwrap()
         .none_expires;
     let lost = |capacity| {
-        ask(OrderName::EarliestExpiry, Some(capacity), false)
-            .report
-            .totals
-            .expired_waiting
+        ask(
+            OrderName::EarliestExpiry,
+            CapacityOf::Given(capacity),
+            false,
+        )
+        .report
+        .totals
+        .expired_waiting
     };
     assert_eq!(lost(least), 0);
     assert!(lost(least - 1) > 0);
-    let fair = ask(OrderName::Fair, Some(least), false).report.totals;
+    let fair = ask(OrderName::Fair, CapacityOf::Least, false);
+    let basis = (
+        fair.basis.capacity_per_business_day,
+        fair.basis.capacity_from,
+    );
+    assert_eq!(basis, (least, CapacityFrom::Least));
+    let fair = fair.report.totals;
     assert!(
         fair.expired_waiting * 100 <= fair.renewals,
         "{} of {}",

@@ -3,16 +3,30 @@
 use std::collections::{BTreeSet, HashMap};
 
 use lgpki_domain::{BodyCode, RequestId, Timestamp};
+use lgpki_x509::key::sha256;
 
 use super::Limit;
 
-/// The most places booked at the same time; some 200 bytes each.
-const MOST: usize = 200_000;
+/// The most places booked at the same time; some 100 bytes each.
+const MOST: usize = 1_000_000;
 /// How long after its time a place is kept, in seconds.
 const GRACE_SECONDS: i64 = 120;
 
-/// The application's name: its branch's space of names, and the request id.
-pub(super) type Name = (Option<BodyCode>, RequestId);
+/// The application's name: its branch's space of names and the request id, digested, so that a place takes the same little
+/// room whatever a front end calls its applications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Name([u8; 16]);
+
+impl Name {
+    /// Of an application.
+    pub(super) fn of(branch: Option<BodyCode>, request: &RequestId) -> Self {
+        let branch = branch.map_or_else(String::new, |branch| branch.to_string());
+        let digest = sha256(format!("{branch}/{}", request.as_str()).as_bytes()).0;
+        let mut name = [0; 16];
+        name.copy_from_slice(&digest[..16]);
+        Self(name)
+    }
+}
 
 /// A place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +66,7 @@ impl Bookings {
             Some(booking) if now < booking.at => Found::Early(booking),
             Some(booking) => {
                 self.by_name.remove(name);
-                self.by_time.remove(&(booking.at, name.clone()));
+                self.by_time.remove(&(booking.at, *name));
                 Found::Due(booking)
             }
         }
@@ -63,7 +77,7 @@ impl Bookings {
         if self.by_name.len() >= MOST {
             return false;
         }
-        self.by_time.insert((booking.at, name.clone()));
+        self.by_time.insert((booking.at, name));
         self.by_name.insert(name, booking);
         true
     }
@@ -87,7 +101,7 @@ mod tests {
     }
 
     fn name(text: &str) -> Name {
-        (None, text.parse().unwrap())
+        Name::of(None, &text.parse().unwrap())
     }
 
     #[test]
@@ -107,5 +121,18 @@ mod tests {
         assert_eq!(find("request-1", 10), Found::None);
         assert_eq!(find("request-2", 10 + GRACE_SECONDS + 1), Found::None);
         assert!(bookings.by_name.is_empty() && bookings.by_time.is_empty());
+    }
+
+    #[test]
+    fn branches_have_spaces_of_names_of_their_own() {
+        let request = "request-1".parse().unwrap();
+        let of = |branch| Name::of(branch, &request);
+        let names = [
+            of(None),
+            of(BodyCode::try_new(1, 1)),
+            of(BodyCode::try_new(1, 2)),
+        ];
+        assert!(names[0] != names[1] && names[1] != names[2] && names[0] != names[2]);
+        assert_eq!(of(None), name("request-1"));
     }
 }

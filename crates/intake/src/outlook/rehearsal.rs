@@ -137,7 +137,7 @@ fn rehearse(habit: Habit, order: OrderName) -> Vec<Kept> {
     let settings = Settings {
         habit,
         order,
-        capacity: None,
+        capacity: lgpki_surge::CapacityOf::Derived,
         signatures_per_second: 100,
         ignoring_percent: 10,
         seed: SEED,

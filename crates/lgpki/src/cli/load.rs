@@ -90,6 +90,10 @@ pub(crate) struct LoadArgs {
     /// Leave report.html and load.json in this directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Compare with the run that left this directory with --out: of a higher rate the throughput, of a flood what the other
+    /// branches feel, of both the memory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) beside: Option<PathBuf>,
     /// For everything that is drawn but keys and signatures.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

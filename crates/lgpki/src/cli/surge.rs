@@ -1,11 +1,11 @@
 //! What can be asked of the planner and the replay.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Subcommand};
 
 use lgpki_domain::{BusinessHours, JstDate, order::OrderName};
-use lgpki_surge::Habit;
+use lgpki_surge::{CapacityOf, Habit};
 
 use super::{HabitChoice, OrderChoice, load::LoadArgs};
 
@@ -18,6 +18,7 @@ pub(crate) enum SurgeCommand {
         after_help = "Examples:\n  lgpki surge plan                               the three years of the sources, made up: what they feared\n  \
                       lgpki surge plan --habit slots                 the same years in the slots that are advised\n  \
                       lgpki surge plan --compare --svg surge.svg     habits and orders side by side\n  \
+                      lgpki surge plan --compare --capacity least    at the least capacity at which nobody need expire\n  \
                       lgpki surge plan --examiners 8 --signatures 50 what eight examiners can do\n  \
                       lgpki surge --as ca/offices/operator-1 plan --live --examiners 8\n                                                 \
                       what is coming for the certificates of a running system\n\n\
@@ -30,7 +31,9 @@ pub(crate) enum SurgeCommand {
     #[command(
         after_help = "Examples:\n  lgpki surge replay --order fifo --out replay\n                                             what the sources feared, as HTML, SVG and JSON\n  \
                       lgpki surge replay --habit slots           the same years in the slots that are advised\n  \
-                      lgpki surge replay --compare --out replay  habits and orders side by side in one picture\n  \
+                      lgpki surge replay --compare --out replay  habits and orders side by side in one picture, and the optimum\n  \
+                      lgpki surge replay --compare --capacity least\n                                             \
+                      the same at the least capacity at which nobody need expire\n  \
                       lgpki surge replay --certificates 1000 --from 2010-12-01\n                                             \
                       a small one, without the steady years\n\n\
                       Everything happens in a throw-away directory and touches no other system. Holders, their habits and the \
@@ -61,6 +64,32 @@ pub(crate) enum SurgeCommand {
     Load(LoadArgs),
 }
 
+/// A capacity as it is written: a number, `least`, or `derived`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CapacityChoice(pub(crate) CapacityOf);
+
+impl FromStr for CapacityChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = match text {
+            "derived" => Some(CapacityOf::Derived),
+            "least" => Some(CapacityOf::Least),
+            number => {
+                let number = number.parse().ok();
+                number
+                    .filter(|n| (1..=MOST).contains(n))
+                    .map(CapacityOf::Given)
+            }
+        };
+        read.map(Self)
+            .ok_or_else(|| format!("write a number of 1 to {MOST}, or `least`"))
+    }
+}
+
+/// The highest capacity.
+const MOST: u32 = 1_000_000;
+
 /// What is asked of the replay.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -70,9 +99,15 @@ pub(crate) struct ReplayArgs {
     /// In which order applications are examined and issued.
     #[arg(long, value_enum, default_value_t = OrderChoice(OrderName::Fair))]
     pub(crate) order: OrderChoice,
-    /// Applications that are examined in a business day.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) capacity: Option<u32>,
+    /// Applications that are examined in a business day; `least` for as few as would let no certificate expire, in the
+    /// best order, if everybody came in the last two months.
+    #[arg(
+        long,
+        value_name = "N|least",
+        default_value = "derived",
+        hide_default_value = true
+    )]
+    pub(crate) capacity: CapacityChoice,
     /// Branches with so many of a hundred certificates ignore the slots that they are advised.
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=99))]
     pub(crate) ignoring: u8,
@@ -94,6 +129,9 @@ pub(crate) struct ReplayArgs {
     /// Leave report.html, one picture and one JSON file in this directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Draw the waiting times to this file, SVG.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
     /// Put habits and orders side by side, one replay after the other.
     #[arg(long, conflicts_with_all = ["habit", "order"])]
     pub(crate) compare: bool,
@@ -118,9 +156,16 @@ pub(crate) struct PlanArgs {
     /// Applications that one examiner examines in a business day.
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) per_examiner: u32,
-    /// Applications that are examined in a business day, instead of examiners.
-    #[arg(long, value_name = "N", conflicts_with = "examiners", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
-    pub(crate) capacity: Option<u32>,
+    /// Applications that are examined in a business day, instead of examiners; `least` for as few as would let no
+    /// certificate expire, in the best order, if everybody came in the last two months.
+    #[arg(
+        long,
+        value_name = "N|least",
+        conflicts_with = "examiners",
+        default_value = "derived",
+        hide_default_value = true
+    )]
+    pub(crate) capacity: CapacityChoice,
     /// Certificates signed in a second.
     #[arg(long, value_name = "M", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) signatures: u32,
@@ -169,6 +214,17 @@ fn hours(text: &str) -> Result<BusinessHours, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_capacity_is_a_number_or_the_least() {
+        let read = |text: &str| text.parse::<CapacityChoice>().map(|choice| choice.0);
+        assert_eq!(read("227"), Ok(CapacityOf::Given(227)));
+        assert_eq!(read("least"), Ok(CapacityOf::Least));
+        assert_eq!(read("derived"), Ok(CapacityOf::Derived));
+        for text in ["", "0", "1000001", "most"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn business_hours_are_read_and_nonsense_is_not() {

@@ -2,6 +2,7 @@
 
 mod load;
 mod replay;
+mod rows;
 mod told;
 
 use std::fs;
@@ -11,7 +12,7 @@ use lgpki_proto::{
     convert::wire,
     v1::{self, certificate_service_client::CertificateServiceClient},
 };
-use lgpki_surge::{Habit, Plan, Population, Settings};
+use lgpki_surge::{CapacityOf, Habit, Plan, Population, Settings};
 use serde_json::json;
 
 use super::forecast::chart::grouped;
@@ -60,11 +61,14 @@ pub(crate) fn run(
 }
 
 fn settings(args: &PlanArgs, habit: Habit, order: OrderName, search: bool) -> Settings {
-    let examiners = args.examiners.map(|n| n.saturating_mul(args.per_examiner));
+    let capacity = match args.examiners {
+        Some(examiners) => CapacityOf::Given(examiners.saturating_mul(args.per_examiner)),
+        None => args.capacity.0,
+    };
     Settings {
         habit,
         order,
-        capacity: args.capacity.or(examiners),
+        capacity,
         signatures_per_second: args.signatures,
         ignoring_percent: args.ignoring,
         seed: args.seed,

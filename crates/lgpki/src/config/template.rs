@@ -73,7 +73,8 @@ crl_delta_hours = 4             # between delta CRLs, of CAs that publish them: 
 ocsp = {{ validity_hours = 8, cache_minutes = 60, signatures_per_second = 2000, kept_answers = 20000 }}
 issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}
 
-# Renewal slots: the business days on which renewals are advised, booked against what can be examined.
+# Renewal slots: the business days on which renewals are advised, booked against what can be examined: less than
+# examiners times per_examiner of [intake.queue] (4 times 60), so that a sixth is left for what comes without a slot.
 [lifecycle.slots]
 per_business_day = 200          # applications that the operator can examine in a business day; 0 books no slots
 ignoring_percent = 10           # of a hundred certificates, those whose holders are expected not to heed the advice

@@ -1,8 +1,7 @@
 //! What a human must look at about a CA's key: how long the CA can still issue, and whether the key's
 //! OCSP responder answers.
 
-use lgpki_domain::{Timestamp, Validity};
-use lgpki_x509::Certificate;
+use lgpki_domain::Timestamp;
 
 use super::{Alarm, AlarmKind, TOLERATED};
 use crate::{crl, ports::IssuerInfo};
@@ -71,8 +70,7 @@ fn issuing_ends(info: &IssuerInfo, infos: &[IssuerInfo], now: Timestamp) -> Opti
     }
     let issuing = own().filter(|one| !one.unlinked);
     let last = issuing
-        .filter_map(|one| Certificate::parse(&one.certificate).ok()?.validity())
-        .filter_map(Validity::last_issuing_day)
+        .filter_map(|one| crl::ca_key(one).ok()?.validity().last_issuing_day())
         .max()?;
     let since = last.plus_months(-WARNING_MONTHS).plus_days(1).start();
     let ends = if last.last_second() < now {

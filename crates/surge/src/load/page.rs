@@ -22,6 +22,19 @@ pub fn load_page(report: &LoadReport, facts: &[(&str, String)]) -> String {
          due, whether or not it could be sent then.",
     );
     page.sheet(facts);
+    if !report.aims.is_empty() {
+        page.heading("What is aimed at");
+        let aims = report.aims.iter().map(|aim| {
+            let met = if aim.met { "met" } else { "missed" };
+            vec![
+                aim.what.to_owned(),
+                aim.aim.clone(),
+                aim.seen.clone(),
+                met.to_owned(),
+            ]
+        });
+        page.table(&["what", "aim", "seen", ""], &aims.collect::<Vec<_>>());
+    }
     page.heading("How long answers took");
     page.picture(&latencies(report));
     page.table(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
+    aims::Aim,
     latency::Quantiles,
     mix::Mix,
     profile::Profile,
@@ -144,6 +145,8 @@ pub struct LoadReport {
     pub books: LoadBooks,
     /// Second by second.
     pub by_second: Vec<Second>,
+    /// What was seen beside what is aimed at.
+    pub aims: Vec<Aim>,
 }
 
 impl LoadReport {
@@ -155,12 +158,17 @@ impl LoadReport {
         let within = usize::try_from(plan.seconds).unwrap_or(usize::MAX);
         let seconds = tally.seconds.iter().take(within);
         let acknowledged = seconds.map(|second| second.acknowledged).sum();
+        // Workers may have run out of applications before their time was over.
+        let due_for = match plan.workers {
+            Some(_) => f64::from(plan.seconds).min(tally.last().as_secs_f64()),
+            None => f64::from(plan.seconds),
+        };
         let groups = [
             GroupReport::new(Side::Others, &tally.others),
             GroupReport::new(Side::Flooding, &tally.flooding),
         ];
         Self {
-            acknowledged_per_second: number(acknowledged) / f64::from(plan.seconds.max(1)),
+            acknowledged_per_second: number(acknowledged) / due_for.max(0.001),
             plan,
             sent: BTreeMap::new(),
             instead: 0,
@@ -179,6 +187,7 @@ impl LoadReport {
             processes,
             books,
             by_second: tally.seconds.clone(),
+            aims: Vec::new(),
         }
     }
 }

@@ -96,6 +96,7 @@ pub struct Tally {
     pub(super) failures: BTreeMap<String, u64>,
     pub(super) back: Back,
     pub(super) seconds: Vec<Second>,
+    last: Duration,
 }
 
 impl Tally {
@@ -119,6 +120,7 @@ impl Tally {
 
     /// Notes an answer.
     pub fn note(&mut self, noted: &Heard) {
+        self.last = self.last.max(noted.answered);
         let took = noted.answered.saturating_sub(noted.due);
         let group = match noted.side {
             Side::Others => &mut self.others,
@@ -171,6 +173,11 @@ impl Tally {
     #[must_use]
     pub fn p99(&self) -> f64 {
         self.others.acknowledged.at_millionths(990_000)
+    }
+
+    /// When the last answer came, after the beginning.
+    pub(super) const fn last(&self) -> Duration {
+        self.last
     }
 
     fn second(&mut self, at: Duration) -> &mut Second {

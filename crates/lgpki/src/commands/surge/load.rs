@@ -49,7 +49,10 @@ pub(super) fn run(
         });
         return Ok(());
     }
+    // Before anything is sent: a run whose comparison cannot be read would be for nothing.
+    let before = args.beside.as_deref().map(told::before).transpose()?;
     let report = super::super::block_on(load(office, args, &pool, output))?;
+    let report = report.held_against(before.as_ref());
     if let Some(out) = &args.out {
         told::leave(out, &report)?;
         output.say(format!("left in {}: report.html load.json", out.display()));

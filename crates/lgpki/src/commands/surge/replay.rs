@@ -27,8 +27,9 @@ use self::{
 use crate::{cli::ReplayArgs, error::CommandError, output::Output};
 
 /// What `--compare` puts side by side.
-const COMPARED: [(Habit, OrderName); 4] = [
+const COMPARED: [(Habit, OrderName); 5] = [
     (Habit::Procrastinate, OrderName::Fifo),
+    (Habit::Procrastinate, OrderName::FifoPassing),
     (Habit::Procrastinate, OrderName::Fair),
     (Habit::Spread, OrderName::Fair),
     (Habit::Slots, OrderName::Fair),
@@ -58,6 +59,10 @@ pub(super) fn run(args: &ReplayArgs, output: Output) -> Result<(), CommandError>
             "left in {}: report.html waits.svg replay.json",
             out.display()
         ));
+    }
+    if let Some(path) = &args.svg {
+        told::draw_waits(path, &replays)?;
+        output.say(format!("wrote {}", path.display()));
     }
     match replays.as_slice() {
         [replay] => output.result(replay, || told::single(replay)),
@@ -169,10 +174,11 @@ fn played(
     Ok(Played {
         habit: habit.name(),
         order: order.name().to_owned(),
-        basis: Basis::new(population, calendar, args.capacity),
+        basis: Basis::new(population, calendar, (args.capacity.0, args.seed)),
         ignoring_percent: args.ignoring,
         seed: args.seed,
         certificates: population.holdings.len() as u64,
+        first: population.first.to_string(),
         from: from.to_string(),
         to: to.to_string(),
         step_minutes: args.step.parse().unwrap_or(15),

@@ -2,6 +2,7 @@
 
 use lgpki_surge::Plan;
 
+use super::rows::{self, days};
 use crate::{
     commands::forecast::chart::grouped,
     output::{sheet, table},
@@ -10,30 +11,6 @@ use crate::{
 /// One plan.
 pub(super) fn single(plan: &Plan, per_examiner: u32) -> String {
     format!("{}\n{}", summary(plan, per_examiner), weeks(plan))
-}
-
-/// Business days with one digit.
-fn days(plan: &Plan, hours: f64) -> String {
-    format!("{:.1}", hours / plan.report.business_hours_per_day)
-}
-
-/// The capacity, and where it comes from.
-fn capacity(plan: &Plan) -> String {
-    let how = if plan.basis.capacity_is_derived {
-        format!(
-            ": 1.2 times the mean of {} applications that fall due on {} business days from {} to {}",
-            grouped(plan.basis.window_applications),
-            plan.basis.window_business_days,
-            plan.basis.window_first,
-            plan.basis.window_last
-        )
-    } else {
-        String::from(", as given")
-    };
-    format!(
-        "{} a business day{how}",
-        plan.basis.capacity_per_business_day
-    )
 }
 
 fn summary(plan: &Plan, per_examiner: u32) -> String {
@@ -51,8 +28,7 @@ fn summary(plan: &Plan, per_examiner: u32) -> String {
     } else {
         ""
     };
-    let fairness = &plan.report.fairness;
-    sheet(&[
+    let mut rows = vec![
         (
             "simulated",
             format!(
@@ -71,49 +47,23 @@ fn summary(plan: &Plan, per_examiner: u32) -> String {
                 grouped(totals.revocations)
             ),
         ),
-        ("capacity", capacity(plan)),
+        ("capacity", rows::capacity(&plan.basis)),
         (
             "signatures",
             format!("{} a second", plan.signatures_per_second),
         ),
-        (
-            "longest median wait of a week",
-            format!(
-                "{:.1} business days, in {}",
-                totals.worst_week_p50_business_days, totals.worst_week
-            ),
-        ),
-        (
-            "longest wait of all",
-            format!(
-                "{} business days",
-                days(plan, totals.wait_business_hours.max)
-            ),
-        ),
-        ("expired while waiting", grouped(totals.expired_waiting)),
-        (
-            "without a usable certificate",
-            format!(
-                "{} days of all holders together, {} of one at most",
-                grouped(totals.days_without_certificate),
-                totals.longest_without_certificate
-            ),
-        ),
-        (
-            "p99 of the smallest and largest branches",
-            format!(
-                "{} and {} business days",
-                days(plan, fairness.smallest.p99),
-                days(plan, fairness.largest.p99)
-            ),
-        ),
+    ];
+    let lost = rows::lost(&plan.report, totals.renewals, None);
+    rows.extend(rows::waits(&plan.report, lost));
+    rows.extend([
         ("queue clear", totals.clear_at.chars().take(10).collect()),
         (
             "to keep p99 of every week under a day",
             takes(|t| t.within_a_day),
         ),
         ("to let nothing expire", takes(|t| t.none_expires)),
-    ])
+    ]);
+    sheet(&rows)
 }
 
 /// The weeks in which some waited for more than a business day.
@@ -132,9 +82,9 @@ fn weeks(plan: &Plan) -> String {
                 format!("{:.0}", week.arrivals_per_business_day),
                 grouped(week.issued),
                 grouped(week.queue),
-                days(plan, waits.p50),
-                days(plan, waits.p99),
-                days(plan, waits.max),
+                days(&plan.report, waits.p50),
+                days(&plan.report, waits.p99),
+                days(&plan.report, waits.max),
                 grouped(week.expired_waiting),
             ]
         })
@@ -167,15 +117,15 @@ pub(super) fn side_by_side(plans: &[Plan]) -> String {
             plan.habit.to_owned(),
             plan.order.to_owned(),
             format!("{:.1}", totals.worst_week_p50_business_days),
-            days(plan, totals.wait_business_hours.p99),
-            days(plan, totals.wait_business_hours.max),
+            days(&plan.report, totals.wait_business_hours.p99),
+            days(&plan.report, totals.wait_business_hours.max),
             grouped(totals.expired_waiting),
             grouped(totals.days_without_certificate),
             format!("{:.0}", totals.busiest_week_per_business_day),
             format!(
                 "{} / {}",
-                days(plan, fairness.smallest.p99),
-                days(plan, fairness.largest.p99)
+                days(&plan.report, fairness.smallest.p99),
+                days(&plan.report, fairness.largest.p99)
             ),
         ]
     };
@@ -190,7 +140,10 @@ pub(super) fn side_by_side(plans: &[Plan]) -> String {
         "busiest week",
         "p99 small/large",
     ];
-    let first = plans.first().map(capacity).unwrap_or_default();
+    let first = plans
+        .first()
+        .map(|plan| rows::capacity(&plan.basis))
+        .unwrap_or_default();
     format!(
         "{}\nSimulated; waits in business days. Capacity: {first}.",
         table(&header, plans.iter().map(row))

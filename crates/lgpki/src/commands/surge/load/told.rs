@@ -3,14 +3,17 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use lgpki_surge::{GroupReport, LoadReport, Quantiles, Side, load_page};
+use lgpki_surge::{Before, GroupReport, LoadReport, Quantiles, Side, load_page};
 
 use super::drive::{Drive, lock};
 use crate::{
     commands::forecast::chart::grouped,
     error::CommandError,
-    output::{Output, sheet},
+    output::{Output, sheet, table},
 };
+
+/// What is left for programs, and for a later run to compare with.
+const JSON: &str = "load.json";
 
 /// A bar over the seconds of the run.
 pub(super) fn bar(output: Output, seconds: u32) -> ProgressBar {
@@ -41,7 +44,29 @@ pub(super) fn tick(bar: &ProgressBar, drive: &Drive) {
 
 /// The whole of it.
 pub(super) fn single(report: &LoadReport) -> String {
-    sheet(&facts(report))
+    let aims = report.aims.iter().map(|aim| {
+        let met = if aim.met { "met" } else { "missed" };
+        vec![
+            aim.what.to_owned(),
+            aim.aim.clone(),
+            aim.seen.clone(),
+            met.to_owned(),
+        ]
+    });
+    let aims = table(&["what", "aim", "seen", ""], aims);
+    format!("{}\n{aims}", sheet(&facts(report)))
+}
+
+/// Reads what an earlier run left in this directory.
+pub(super) fn before(dir: &Path) -> Result<Before, CommandError> {
+    let path = dir.join(JSON);
+    let text = fs::read_to_string(&path).map_err(|e| {
+        CommandError::file("read", &path, &e).hint("name a directory that a load left with --out")
+    })?;
+    serde_json::from_str(&text).map_err(|e| {
+        CommandError::from_error(&path.display().to_string(), &e)
+            .hint("name a directory that a load of this version left with --out")
+    })
 }
 
 fn facts(report: &LoadReport) -> Vec<(&'static str, String)> {
@@ -210,11 +235,11 @@ fn rounded(rate: f64) -> String {
 /// Leaves everything in `dir`.
 pub(super) fn leave(dir: &Path, report: &LoadReport) -> Result<(), CommandError> {
     fs::create_dir_all(dir).map_err(|e| CommandError::file("make", dir, &e))?;
-    let json = serde_json::to_string_pretty(report)
-        .map_err(|e| CommandError::from_error("load.json", &e))?;
+    let json =
+        serde_json::to_string_pretty(report).map_err(|e| CommandError::from_error(JSON, &e))?;
     for (name, content) in [
         ("report.html", load_page(report, &facts(report))),
-        ("load.json", json),
+        (JSON, json),
     ] {
         let path = dir.join(name);
         fs::write(&path, content).map_err(|e| CommandError::file("write", &path, &e))?;

@@ -2,8 +2,9 @@
 
 use std::{fs, path::Path};
 
-use lgpki_surge::{Curve, Estimates, Page, Replay, draw};
+use lgpki_surge::{Curve, Estimates, Page, Played, Replay, draw};
 
+use super::super::rows::{self, days};
 use crate::{
     commands::forecast::chart::grouped,
     error::CommandError,
@@ -15,31 +16,17 @@ pub(super) fn single(replay: &Replay) -> String {
     sheet(&facts(replay))
 }
 
-/// Business days with one digit.
-fn days(replay: &Replay, hours: f64) -> String {
-    format!("{:.1}", hours / replay.report.business_hours_per_day)
-}
-
 fn facts(replay: &Replay) -> Vec<(&'static str, String)> {
     let (played, totals) = (&replay.played, &replay.report.totals);
-    let (basis, fairness) = (&played.basis, &replay.report.fairness);
-    let how = if basis.capacity_is_derived {
-        format!(
-            ": 1.2 times the mean of {} applications that fall due on {} business days from {} to {}",
-            grouped(basis.window_applications),
-            basis.window_business_days,
-            basis.window_first,
-            basis.window_last
-        )
-    } else {
-        String::from(", as given")
-    };
     let mut facts = vec![
         (
             "replayed",
             format!(
-                "2008-02-04 to {} through the real services; holders {}, order {}, seed {}",
-                played.to, played.habit, played.order, played.seed
+                "{} through the real services; holders {}, order {}, seed {}",
+                span(played),
+                played.habit,
+                played.order,
+                played.seed
             ),
         ),
         (
@@ -60,41 +47,15 @@ fn facts(replay: &Replay) -> Vec<(&'static str, String)> {
                 grouped(totals.revocations)
             ),
         ),
-        (
-            "capacity",
-            format!("{} a business day{how}", basis.capacity_per_business_day),
-        ),
-        (
-            "longest median wait of a week",
-            format!(
-                "{:.1} business days, in {}",
-                totals.worst_week_p50_business_days, totals.worst_week
-            ),
-        ),
-        (
-            "longest wait of all",
-            format!(
-                "{} business days",
-                days(replay, totals.wait_business_hours.max)
-            ),
-        ),
-        ("expired while waiting", grouped(totals.expired_waiting)),
-        (
-            "without a usable certificate",
-            format!(
-                "{} days of all holders together, {} of one at most",
-                grouped(totals.days_without_certificate),
-                totals.longest_without_certificate
-            ),
-        ),
-        (
-            "p99 of the smallest and largest branches",
-            format!(
-                "{} and {} business days",
-                days(replay, fairness.smallest.p99),
-                days(replay, fairness.largest.p99)
-            ),
-        ),
+        ("capacity", rows::capacity(&played.basis)),
+    ];
+    let lost = rows::lost(
+        &replay.report,
+        totals.renewals + replay.expired_and_open,
+        Some(replay.optimum_expired_waiting),
+    );
+    facts.extend(rows::waits(&replay.report, lost));
+    facts.extend([
         ("estimates", estimates(replay.estimates.as_ref())),
         (
             "estimates at the peak",
@@ -102,10 +63,21 @@ fn facts(replay: &Replay) -> Vec<(&'static str, String)> {
         ),
         ("sent again when told to", grouped(replay.retries)),
         ("refused", counted(&replay.refused)),
-    ];
+    ]);
     facts.extend(books(replay));
     facts.extend(effort(replay));
     facts
+}
+
+/// What was played: where the steady years are left out, that the books begin with the opening days and go on much later.
+fn span(played: &Played) -> String {
+    if played.first == played.from {
+        return format!("{} to {}", played.from, played.to);
+    }
+    format!(
+        "the opening days from {} on, then {} to {}, the years between left out,",
+        played.first, played.from, played.to
+    )
 }
 
 fn estimates(estimates: Option<&Estimates>) -> String {
@@ -195,10 +167,24 @@ fn effort(replay: &Replay) -> Vec<(&'static str, String)> {
 /// Several replays, a line each.
 pub(super) fn side_by_side(replays: &[Replay]) -> String {
     let (header, rows) = compared(replays);
-    table(&header, rows)
+    format!("{}\n{}", table(&header, rows), legend(replays))
 }
 
-fn compared(replays: &[Replay]) -> ([&'static str; 8], Vec<Vec<String>>) {
+/// What the columns mean.
+fn legend(replays: &[Replay]) -> String {
+    let Some(first) = replays.first() else {
+        return String::new();
+    };
+    format!(
+        "Replayed {} through the real services; waits in business days. Capacity: {}. Optimum: how many would expire \
+         waiting at least, for the same applications and capacity, in the order that loses fewest. Who still waits at the \
+         end counts in p99 small/large (the tenth of the branches that hold least, and most) as having waited until then.",
+        span(&first.played),
+        rows::capacity(&first.played.basis)
+    )
+}
+
+fn compared(replays: &[Replay]) -> ([&'static str; 9], Vec<Vec<String>>) {
     let header = [
         "habit",
         "order",
@@ -206,6 +192,7 @@ fn compared(replays: &[Replay]) -> ([&'static str; 8], Vec<Vec<String>>) {
         "p99",
         "max",
         "expired waiting",
+        "optimum",
         "days without",
         "p99 small/large",
     ];
@@ -215,14 +202,15 @@ fn compared(replays: &[Replay]) -> ([&'static str; 8], Vec<Vec<String>>) {
             replay.played.habit.to_owned(),
             replay.played.order.clone(),
             format!("{:.1}", totals.worst_week_p50_business_days),
-            days(replay, totals.wait_business_hours.p99),
-            days(replay, totals.wait_business_hours.max),
+            days(&replay.report, totals.wait_business_hours.p99),
+            days(&replay.report, totals.wait_business_hours.max),
             grouped(totals.expired_waiting),
+            grouped(replay.optimum_expired_waiting),
             grouped(totals.days_without_certificate),
             format!(
                 "{} / {}",
-                days(replay, fairness.smallest.p99),
-                days(replay, fairness.largest.p99)
+                days(&replay.report, fairness.smallest.p99),
+                days(&replay.report, fairness.largest.p99)
             ),
         ]
     };
@@ -258,7 +246,7 @@ fn page(replays: &[Replay]) -> String {
     page.picture(&picture(replays));
     if replays.len() > 1 {
         let (header, rows) = compared(replays);
-        page.text("Waits in business days.");
+        page.text(&legend(replays));
         page.table(&header, &rows);
     }
     for replay in replays {
@@ -319,14 +307,19 @@ fn weeks(replay: &Replay) -> Vec<Vec<String>> {
             grouped(week.arrivals),
             grouped(week.issued),
             grouped(week.queue),
-            days(replay, waits.p50),
-            days(replay, waits.p90),
-            days(replay, waits.p99),
-            days(replay, waits.max),
+            days(&replay.report, waits.p50),
+            days(&replay.report, waits.p90),
+            days(&replay.report, waits.p99),
+            days(&replay.report, waits.max),
             grouped(week.expired_waiting),
         ]
     })
     .collect()
+}
+
+/// Draws the waits of all replays.
+pub(super) fn draw_waits(path: &Path, replays: &[Replay]) -> Result<(), CommandError> {
+    fs::write(path, picture(replays)).map_err(|e| CommandError::file("write", path, &e))
 }
 
 /// Leaves everything in `dir`.

@@ -167,34 +167,48 @@ fn notice(notice: Notice, now: Timestamp) -> v1::Notice {
     }
 }
 
-/// The moment (time, kind, notAfter and serial number) and the index.
-fn write_cursor(cursor: NoticeCursor) -> String {
-    let NoticeCursor {
-        told: (at, kind, place),
-        index,
-    } = cursor;
-    let kind = match kind {
+const fn letter(kind: NoticeKind) -> char {
+    match kind {
         NoticeKind::EntersWindow => 'w',
         NoticeKind::ExpiresSoon => 's',
         NoticeKind::Expired => 'e',
         NoticeKind::Revoked => 'r',
-    };
+    }
+}
+
+fn kind(letter: &str) -> Option<NoticeKind> {
+    match letter {
+        "w" => Some(NoticeKind::EntersWindow),
+        "s" => Some(NoticeKind::ExpiresSoon),
+        "e" => Some(NoticeKind::Expired),
+        "r" => Some(NoticeKind::Revoked),
+        _ => None,
+    }
+}
+
+/// The moment (time, kind, notAfter and serial number) and the index; then, where they are needed, how
+/// far the entry at the index was told and what is left out.
+fn write_cursor(cursor: NoticeCursor) -> String {
+    let NoticeCursor {
+        told: (at, kind, place),
+        index,
+        within,
+        since,
+    } = cursor;
+    let kind = letter(kind);
     let place = place.map_or_else(
         || "-.-".to_owned(),
         |place| format!("{}.{}", place.not_after.as_millis(), place.serial),
     );
-    format!("{}.{kind}.{place}.{index}", at.as_millis())
+    let within = within.map_or_else(String::new, |kind| format!(".{}", letter(kind)));
+    let since = since.map_or_else(String::new, |at| format!(".f{}", at.as_millis()));
+    format!("{}.{kind}.{place}.{index}{within}{since}", at.as_millis())
 }
 
 fn read_cursor(text: &str) -> Option<NoticeCursor> {
     let mut parts = text.split('.');
     let at = time(parts.next()?)?;
-    let kind = match parts.next()? {
-        "w" => NoticeKind::EntersWindow,
-        "s" => NoticeKind::ExpiresSoon,
-        "e" => NoticeKind::Expired,
-        _ => return None,
-    };
+    let told = kind(parts.next()?).filter(|kind| *kind != NoticeKind::Revoked)?;
     let place = match (parts.next()?, parts.next()?) {
         ("-", "-") => None,
         (not_after, serial) => Some(Cursor {
@@ -203,9 +217,20 @@ fn read_cursor(text: &str) -> Option<NoticeCursor> {
         }),
     };
     let index = parts.next()?.parse().ok()?;
+    let mut rest = parts.next();
+    let within = rest.and_then(kind);
+    if within.is_some() {
+        rest = parts.next();
+    }
+    let since = match rest {
+        None => None,
+        Some(text) => Some(time(text.strip_prefix('f')?)?),
+    };
     parts.next().is_none().then_some(NoticeCursor {
-        told: (at, kind, place),
+        told: (at, told, place),
         index,
+        within,
+        since,
     })
 }
 
@@ -226,12 +251,23 @@ mod tests {
             not_after: Timestamp::from_millis(1_296_745_199_000),
             serial: Serial::from_bytes(&[0x41; 16]).unwrap(),
         };
+        let withins = [
+            None,
+            Some(NoticeKind::EntersWindow),
+            Some(NoticeKind::Revoked),
+        ];
         for place in [Some(place), None] {
-            let cursor = NoticeCursor {
-                told: (Timestamp::from_millis(77), NoticeKind::ExpiresSoon, place),
-                index: u64::MAX,
-            };
-            assert_eq!(read_cursor(&write_cursor(cursor)), Some(cursor));
+            for within in withins {
+                for since in [None, Some(Timestamp::from_millis(5))] {
+                    let cursor = NoticeCursor {
+                        told: (Timestamp::from_millis(77), NoticeKind::ExpiresSoon, place),
+                        index: u64::MAX,
+                        within,
+                        since,
+                    };
+                    assert_eq!(read_cursor(&write_cursor(cursor)), Some(cursor));
+                }
+            }
         }
         for text in [
             "x",
@@ -239,6 +275,11 @@ mod tests {
             "1.r.-.-.2",
             "1.w.-.41.2",
             "1.w.-.-.2.3",
+            "1.w.-.-.2.f",
+            "1.w.-.-.2.f-1",
+            "1.w.-.-.2.f1.w",
+            "1.w.-.-.2.w.w",
+            "1.w.-.-.2.w.f1.",
             "1.w.-.-.-1",
             "9223372036854775807.s.-.-.0",
             "9223372036854775807.w.-.-.0",
@@ -259,8 +300,10 @@ mod tests {
             let NoticeStart::Since(at) = asked.start else {
                 panic!("{day}: {:?}", asked.start);
             };
-            let told = (at, NoticeKind::EntersWindow, None);
-            let cursor = NoticeCursor { told, index: 0 };
+            let cursor = NoticeCursor {
+                since: Some(at),
+                ..NoticeCursor::new(at, 0)
+            };
             assert_eq!(read_cursor(&write_cursor(cursor)), Some(cursor), "{day}");
         }
     }

@@ -40,6 +40,23 @@ pub struct NoticeCursor {
     pub told: Moment,
     /// What stands in the log below this index.
     pub index: u64,
+    /// Of what the entry at the index itself brings, for it may bring several: everything up to this.
+    pub within: Option<NoticeKind>,
+    /// Until the end of the log is reached: what happened before this time is left out.
+    pub since: Option<Timestamp>,
+}
+
+impl NoticeCursor {
+    /// Nothing of the log from `index` on, and nothing that time brings from `at` on.
+    #[must_use]
+    pub const fn new(at: Timestamp, index: u64) -> Self {
+        Self {
+            told: (at, NoticeKind::EntersWindow, None),
+            index,
+            within: None,
+            since: None,
+        }
+    }
 }
 
 /// From where notices are wanted.

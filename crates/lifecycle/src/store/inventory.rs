@@ -44,6 +44,8 @@ pub(crate) struct Inventory {
     /// The entries that brought notices, of all branches and of each.
     acts: BTreeSet<(u64, [u8; 16])>,
     acts_by_branch: BTreeSet<(BodyCode, u64, [u8; 16])>,
+    /// The first entry by which something was revoked on a day, by the day's number.
+    first_revoked: BTreeMap<i32, u64>,
     books: BTreeMap<CrlSeries, Book>,
     pub(crate) slots: Slots,
     position: u64,

@@ -78,6 +78,9 @@ on_every_engine! {
     every_notice_is_told_exactly_once_whatever_happens_between_pages;
     a_certificate_that_arrives_late_is_told_of_at_once;
     what_is_wanted_since_a_day_leaves_out_what_was_before;
+    whoever_takes_one_notice_at_a_time_hears_of_each_once;
+    what_is_wanted_since_a_day_is_complete_though_the_clock_was_set_back;
+    a_look_for_what_happened_since_a_day_passes_a_stretch_at_most;
     a_slot_is_booked_from_where_it_was_and_only_for_what_stands;
     a_slot_let_pass_is_counted_and_may_leave_none;
     a_slot_ends_with_the_certificate_or_its_renewal;

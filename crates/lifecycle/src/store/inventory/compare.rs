@@ -88,6 +88,13 @@ impl Inventory {
                     },
                     found,
                 );
+                if self.first_revoked != rebuilt.first_revoked {
+                    found.differs(Place::Memory, None, || {
+                        let text = |of: &Self| format!("{} days", of.first_revoked.len());
+                        let field = "first revocation of each day".to_owned();
+                        (field, text(self), text(rebuilt))
+                    });
+                }
             }
             Part::Calendar => self.calendar.compare(&rebuilt.calendar, found),
             Part::Crls => self.compare_crls(rebuilt, found),

@@ -124,6 +124,11 @@ impl Inventory {
                     .insert((branch, index, *serial.as_bytes()));
             }
         }
+        if let Some(revoked) = held.revoked {
+            let day = revoked.revocation.at.jst_day_number();
+            let first = self.first_revoked.entry(day).or_insert(revoked.index);
+            *first = revoked.index.min(*first);
+        }
     }
 
     /// What there is to tell; `end` is the end of the log.
@@ -141,30 +146,18 @@ impl Inventory {
     }
 
     fn begin(&self, query: &NoticeQuery, end: u64) -> NoticeCursor {
-        let before = |at| (at, NoticeKind::EntersWindow, None);
         match query.start {
             NoticeStart::After(cursor) => cursor,
-            NoticeStart::First => NoticeCursor {
-                told: before(Timestamp::from_millis(0)),
-                index: 0,
-            },
-            NoticeStart::Now => NoticeCursor {
-                told: before(query.now),
-                index: end,
-            },
+            NoticeStart::First => NoticeCursor::new(Timestamp::from_millis(0), 0),
+            NoticeStart::Now => NoticeCursor::new(query.now, end),
             NoticeStart::Since(at) => {
-                let revoked = |(index, bytes): &(u64, [u8; 16])| {
-                    let held = Serial::from_bytes(bytes).and_then(|serial| self.held(serial));
-                    let revoked = held.and_then(|held| held.revoked);
-                    revoked.filter(|revoked| revoked.index == *index)
-                };
-                // From the end, since it is the last ones that are asked for; revocations stand in the
-                // log in the order of their times.
-                let revocations = self.acts.iter().rev().filter_map(revoked);
-                let since = revocations.take_while(|revoked| revoked.revocation.at >= at);
+                // The clock may have been set back, so that what happened earlier stands later in the
+                // log: of each day its first entry is known, and what is older is left out on the way.
+                let days = self.first_revoked.range(at.jst_day_number()..);
+                let first = days.map(|(_, index)| *index).min();
                 NoticeCursor {
-                    told: before(at),
-                    index: since.last().map_or(end, |revoked| revoked.index),
+                    since: Some(at),
+                    ..NoticeCursor::new(at, first.unwrap_or(end))
                 }
             }
         }
@@ -188,32 +181,66 @@ impl Inventory {
     /// Tells what the log has brought; whether that was all.
     fn tell_acts(&self, query: &NoticeQuery, end: u64, told: &mut Told) -> bool {
         for (passed, (index, bytes)) in self.acts(query.branch, told.cursor.index).enumerate() {
-            if told.found.len() >= query.limit || passed == STRETCH {
+            if passed == STRETCH {
                 return false;
             }
-            told.cursor.index = index + 1;
-            let found = Serial::from_bytes(&bytes).and_then(|serial| self.candidate(serial));
-            let Some(found) = found else { continue };
-            let held = found.held;
-            if let Some(revoked) = held.revoked.filter(|revoked| revoked.index == index) {
-                let at = revoked.revocation.at;
-                told.found
-                    .push((NoticeKind::Revoked, at, found, told.cursor));
-                continue;
-            }
-            let place = Serial::from_bytes(&bytes).map(|serial| Cursor {
-                not_after: held.not_after,
-                serial,
-            });
-            for kind in TIMED {
-                let at = due(kind, held.not_after, query.soon_days);
-                if (at, kind, place) <= told.cursor.told && held.brings(kind, at) {
-                    told.found.push((kind, at, found, told.cursor));
+            // An entry that was told in part is the first one here.
+            let within = told.cursor.within.filter(|_| index == told.cursor.index);
+            let start = NoticeCursor {
+                index,
+                within,
+                ..told.cursor
+            };
+            for (kind, at, found) in self.act(query, (index, bytes), start) {
+                if told.found.len() >= query.limit {
+                    return false;
                 }
+                told.cursor.index = index;
+                told.cursor.within = Some(kind);
+                told.found.push((kind, at, found, told.cursor));
             }
+            told.cursor.index = index + 1;
+            told.cursor.within = None;
         }
-        told.cursor.index = told.cursor.index.max(end);
+        told.cursor = NoticeCursor {
+            index: told.cursor.index.max(end),
+            within: None,
+            since: None,
+            ..told.cursor
+        };
         true
+    }
+
+    /// What an entry of the log brings after `start`, in the order of the kinds.
+    fn act(
+        &self,
+        query: &NoticeQuery,
+        (index, bytes): (u64, [u8; 16]),
+        start: NoticeCursor,
+    ) -> Vec<(NoticeKind, Timestamp, Candidate)> {
+        let serial = Serial::from_bytes(&bytes);
+        let Some((serial, found)) = serial.zip(serial.and_then(|serial| self.candidate(serial)))
+        else {
+            return Vec::new();
+        };
+        let held = found.held;
+        let wanted = |kind, at| Some(kind) > start.within && Some(at) >= start.since;
+        if let Some(revoked) = held.revoked.filter(|revoked| revoked.index == index) {
+            let (kind, at) = (NoticeKind::Revoked, revoked.revocation.at);
+            return wanted(kind, at)
+                .then_some((kind, at, found))
+                .into_iter()
+                .collect();
+        }
+        let place = Some(Cursor {
+            not_after: held.not_after,
+            serial,
+        });
+        let moments = TIMED.map(|kind| (kind, due(kind, held.not_after, query.soon_days)));
+        let due = moments.into_iter().filter(|(kind, at)| {
+            (*at, *kind, place) <= start.told && held.brings(*kind, *at) && wanted(*kind, *at)
+        });
+        due.map(|(kind, at)| (kind, at, found)).collect()
     }
 
     /// Tells what the passing of time has brought.

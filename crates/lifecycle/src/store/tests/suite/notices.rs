@@ -45,6 +45,7 @@ async fn told(
     let mut start = start;
     loop {
         let told = page(store, branch, start, (now, 3)).await;
+        assert!(told.notices.len() <= 3);
         for notice in &told.notices {
             assert!(notice.certificate.issued.der.is_empty());
             all.push((notice.kind, notice.at, notice.certificate.issued.serial));
@@ -248,4 +249,122 @@ pub(crate) async fn what_is_wanted_since_a_day_leaves_out_what_was_before(
         ]
     );
     assert_eq!(told(&store, None, NoticeStart::Now, now).await.0, []);
+}
+
+/// Like [`told`], one at a time, going on after each from the cursor of the notice or of the page.
+async fn told_singly(
+    store: &impl LifecycleStore,
+    start: NoticeStart,
+    now: Timestamp,
+    by_notice: bool,
+) -> Vec<(NoticeKind, Serial)> {
+    let mut all = Vec::new();
+    let mut start = start;
+    loop {
+        // Of a page that is longer than what is kept of it, the rest comes again.
+        let size = if by_notice { 3 } else { 1 };
+        let told = page(store, None, start, (now, size)).await;
+        start = NoticeStart::After(told.cursor);
+        let Some(first) = told.notices.first() else {
+            if told.caught_up {
+                return all;
+            }
+            continue;
+        };
+        assert!(told.notices.len() <= size);
+        all.push((first.kind, first.certificate.issued.serial));
+        if by_notice {
+            start = NoticeStart::After(first.cursor);
+        }
+    }
+}
+
+pub(crate) async fn whoever_takes_one_notice_at_a_time_hears_of_each_once(
+    store: impl LifecycleStore,
+) {
+    let before = at("2011-03-01T12:00:00");
+    let on_time = item(issued_on(9, "2008-02-20"), 0);
+    let registered = at("2008-02-20T12:00:00");
+    store.follow(vec![on_time], registered).await.unwrap();
+    let (_, start) = told(&store, None, NoticeStart::First, before).await;
+    // One that has expired when it arrives brings three notices by one entry; another two.
+    let now = at("2011-03-01T12:00:01");
+    let items = vec![
+        item(issued_on(0, "2008-02-04"), 1),
+        item(issued_on(1, "2008-03-20"), 2),
+    ];
+    store.follow(items, now).await.unwrap();
+    store.revoke(vec![any(100, 1)], now).await.unwrap();
+    let expected = [
+        (NoticeKind::EntersWindow, serial(0)),
+        (NoticeKind::ExpiresSoon, serial(0)),
+        (NoticeKind::Expired, serial(0)),
+        (NoticeKind::EntersWindow, serial(1)),
+        (NoticeKind::ExpiresSoon, serial(1)),
+        (NoticeKind::Revoked, serial(1)),
+    ];
+    for by_notice in [false, true] {
+        let heard = told_singly(&store, start, now, by_notice).await;
+        assert_eq!(heard, expected, "{by_notice}");
+    }
+}
+
+pub(crate) async fn what_is_wanted_since_a_day_is_complete_though_the_clock_was_set_back(
+    store: impl LifecycleStore,
+) {
+    let items = (0..5)
+        .map(|n| item(issued_on(n, "2008-02-04"), n))
+        .collect();
+    store
+        .follow(items, at("2008-02-04T12:00:00"))
+        .await
+        .unwrap();
+    // Ahead by years for once; then right, then behind by a day, then right again.
+    for (n, when) in [
+        (0, "2010-01-01T12:00:00"),
+        (1, "2008-03-03T12:00:00"),
+        (2, "2008-03-02T12:00:00"),
+        (3, "2008-03-03T13:00:00"),
+        (4, "2008-03-01T12:00:00"),
+    ] {
+        let when = at(when);
+        store.revoke(vec![any(100 + n, n)], when).await.unwrap();
+    }
+    let now = at("2008-03-03T14:00:00");
+    for (day, expected) in [
+        ("2008-03-03", vec![0, 1, 3]),
+        ("2008-03-02", vec![0, 1, 2, 3]),
+        ("2008-03-04", vec![0]),
+        ("2010-01-02", vec![]),
+    ] {
+        let since = NoticeStart::Since(day.parse::<lgpki_domain::JstDate>().unwrap().start());
+        for branch in [None, "01001".parse().ok()] {
+            let (come, after) = told(&store, branch, since, now).await;
+            let come: Vec<_> = come.into_iter().map(|(_, _, serial)| serial).collect();
+            let expected: Vec<_> = expected.iter().map(|n| serial(*n)).collect();
+            assert_eq!(come, expected, "{day}");
+            assert_eq!(told(&store, branch, after, now).await.0, []);
+        }
+    }
+}
+
+pub(crate) async fn a_look_for_what_happened_since_a_day_passes_a_stretch_at_most(
+    store: impl LifecycleStore,
+) {
+    let count = 200;
+    let items = (0..count).map(|n| item(issued_on(n, "2008-02-04"), n));
+    let registered = at("2008-02-04T12:00:00");
+    store.follow(items.collect(), registered).await.unwrap();
+    // The first under a clock that was ahead, so that all the others must be passed.
+    let ahead = at("2009-01-01T12:00:00");
+    store.revoke(vec![any(1_000, 0)], ahead).await.unwrap();
+    let orders = (1..count).map(|n| any(1_000 + n, n)).collect();
+    store.revoke(orders, registered).await.unwrap();
+    let since = NoticeStart::Since(at("2008-03-01T00:00:00"));
+    let now = at("2008-03-01T12:00:00");
+    let first = page(&store, None, since, (now, 100)).await;
+    assert_eq!(first.notices.len(), 1);
+    assert!(!first.caught_up, "a look of one stretch comes to the end");
+    let (come, _) = told(&store, None, since, now).await;
+    assert_eq!(come.len(), 1);
 }

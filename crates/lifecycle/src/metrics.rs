@@ -124,6 +124,11 @@ pub(crate) fn ocsp_answered(outcome: &'static str) {
     counter!("lgpki_lifecycle_ocsp_answers_total", "outcome" => outcome).increment(1);
 }
 
+/// An OCSP request was put off, for the second's share of answers of its sort was signed.
+pub(crate) fn ocsp_turned_away(wanted: &'static str) {
+    counter!("lgpki_lifecycle_ocsp_turned_away_total", "wanted" => wanted).increment(1);
+}
+
 /// How many OCSP answers are kept.
 pub(crate) fn ocsp_kept(ca_key: AuthorityKey, count: usize) {
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 are kept")]

@@ -5,6 +5,7 @@
 //! issued are unknown, never good. The keys live in memory alone and are certified anew at every
 //! start: there is nothing to protect on disk, and a lost one is worth 30 days of answers, no more.
 
+mod budget;
 mod desk;
 mod health;
 mod journal;
@@ -12,7 +13,7 @@ mod kept;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use axum::body::Bytes;
@@ -20,6 +21,8 @@ use lgpki_domain::{AuthorityKey, Clock, Digest, Timestamp};
 use lgpki_runtime::shutdown::Shutdown;
 use lgpki_x509::ocsp::{CertId, Failure, OcspRequest, Status};
 
+pub(crate) use budget::FEWEST;
+use budget::{Budget, Wanted};
 pub(crate) use desk::Desk;
 use health::Health;
 use journal::Journal;
@@ -74,15 +77,8 @@ pub(crate) struct Answerer<S> {
     /// What is signed, for the log.
     journal: Journal,
     desks: RwLock<BTreeMap<AuthorityKey, Arc<Desk>>>,
-    budget: Mutex<Budget>,
+    budget: Budget,
     health: Health,
-}
-
-/// How many signatures were made on demand in the running second.
-#[derive(Debug, Default)]
-struct Budget {
-    second: i64,
-    used: u32,
 }
 
 impl<S: LifecycleStore> Answerer<S> {
@@ -94,7 +90,7 @@ impl<S: LifecycleStore> Answerer<S> {
             settings,
             journal: Journal::default(),
             desks: RwLock::default(),
-            budget: Mutex::default(),
+            budget: Budget::default(),
             health: Health::new(since),
         }
     }
@@ -155,8 +151,9 @@ impl<S: LifecycleStore> Answerer<S> {
             return Failure::TryLater.into();
         }
         // An answer about one certificate that exists, without a nonce, is good for everybody.
-        let for_everybody = match (request.cert_ids(), statuses.as_slice(), request.nonce()) {
-            ([id], [status], None) if *status != Status::Unknown => {
+        let wanted = Wanted::of(&request, &statuses);
+        let for_everybody = match (wanted, request.cert_ids(), statuses.as_slice()) {
+            (Wanted::Everybody, [id], [status]) => {
                 id.serial().map(|serial| (id.der(), serial, *status))
             }
             _ => None,
@@ -167,8 +164,13 @@ impl<S: LifecycleStore> Answerer<S> {
             metrics::ocsp_answered("pre-signed");
             return self.reply(&signed, now);
         }
-        if !self.spend(now) {
-            self.health.turned_away(name, now);
+        let most = self.settings.signatures_per_second;
+        if !self.budget.spend(wanted, most, now) {
+            metrics::ocsp_turned_away(wanted.name());
+            // Whoever asks about nothing shall not have anybody called.
+            if wanted != Wanted::Unknown {
+                self.health.turned_away(name, now);
+            }
             return Failure::TryLater.into();
         }
         let ids: Vec<_> = request.cert_ids().iter().map(CertId::der).collect();
@@ -200,17 +202,6 @@ impl<S: LifecycleStore> Answerer<S> {
                 max_age: left.min(self.settings.cache_seconds).max(0),
             }),
         }
-    }
-
-    /// Whether one more answer may be signed in this second.
-    fn spend(&self, now: Timestamp) -> bool {
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let second = now.as_seconds();
-        if budget.second != second {
-            *budget = Budget { second, used: 0 };
-        }
-        budget.used = budget.used.saturating_add(1);
-        budget.used <= self.settings.signatures_per_second
     }
 
     /// Signs again what was asked for since it was signed and is past half its time; lets go of what

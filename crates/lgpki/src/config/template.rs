@@ -70,6 +70,8 @@ node = "lifecycle-1"
 crl_daily_at = "09:15"          # JST
 crl_validity_hours = 48
 crl_delta_hours = 4             # between delta CRLs, of CAs that publish them: 1, 2, 3, 4, 6, 8, 12 or 24
+# Of the signatures half are kept for answers that are given again; those with a nonce share the other half with
+# those about serial numbers that were never issued, which have at most a quarter.
 ocsp = {{ validity_hours = 8, cache_minutes = 60, signatures_per_second = 2000, kept_answers = 20000 }}
 issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::error::LifecycleError;
+use crate::{error::LifecycleError, ocsp::FEWEST};
 
 /// The longest time for which an answer may stand, in hours: no longer than a CRL's usual two days.
 const LONGEST_HOURS: i64 = 48;
@@ -18,7 +18,9 @@ pub struct OcspConfig {
     /// For how many minutes a cache may keep an answer without asking again; so long may a
     /// revocation stay unseen behind a cache.
     pub cache_minutes: i64,
-    /// How many answers a second are signed on demand; whoever comes later is told to try again.
+    /// How many answers a second are signed on demand; whoever comes later is told to try again. Half
+    /// of them are kept for answers about one certificate without a nonce, which are given again, and
+    /// at most a quarter is about serial numbers that were never issued.
     pub signatures_per_second: u32,
     /// How many signed answers are kept for those who ask again.
     pub kept_answers: usize,
@@ -62,9 +64,9 @@ impl OcspSettings {
                 config.cache_minutes
             ));
         }
-        if !(1..=MOST_PER_SECOND).contains(&config.signatures_per_second) {
+        if !(FEWEST..=MOST_PER_SECOND).contains(&config.signatures_per_second) {
             return wrong(format!(
-                "ocsp.signatures_per_second: {} is not between 1 and {MOST_PER_SECOND}",
+                "ocsp.signatures_per_second: {} is not between {FEWEST} and {MOST_PER_SECOND}",
                 config.signatures_per_second
             ));
         }
@@ -100,7 +102,7 @@ mod tests {
                 ..base.clone()
             },
             OcspConfig {
-                signatures_per_second: 0,
+                signatures_per_second: 3,
                 ..base.clone()
             },
         ] {

@@ -1,5 +1,7 @@
 //! OCSP: what is answered, what is kept, what is recorded, and how the responder gets its certificate.
 
+mod shares;
+
 use axum::{
     body::{Body, to_bytes},
     http::{StatusCode, header, response::Parts},
@@ -265,29 +267,6 @@ async fn a_hot_answer_is_signed_anew_before_half_its_time_is_over() {
     world.clock.set(near.plus_seconds(4 * 3600));
     let third = get(&world, &hot).await.1;
     assert_eq!(believed(&world, &third).1, near.plus_seconds(4 * 3600));
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn more_signatures_than_allowed_in_a_second_are_put_off() {
-    let world = world().await;
-    world.register(vec![issued_item(1)]).await;
-    let nonce = request(&world, serial(1), Some(&[1; 16]));
-    let most = world.answerer.settings().signatures_per_second;
-    for _ in 0..most {
-        let (_, body) = post(&world, PLACE, nonce.clone()).await;
-        assert!(BasicResponse::parse(&body).is_ok());
-    }
-    let (_, body) = post(&world, PLACE, nonce.clone()).await;
-    let late = BasicResponse::parse(&body).unwrap_err();
-    assert_eq!(late, ResponseError::Refused(3));
-    world.clock.advance_seconds(1);
-    let (_, body) = post(&world, PLACE, nonce).await;
-    assert!(BasicResponse::parse(&body).is_ok());
-    let left = world.stop().await;
-    let world = left.start().await;
-    // Nothing that was signed is missing from the log.
-    assert_eq!(recorded(&world.store).await, u64::from(most) + 1);
     world.stop().await;
 }
 

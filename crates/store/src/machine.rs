@@ -48,6 +48,20 @@ pub trait Machine: Send + Sync + 'static {
     /// Called once when the engine opens, before the log's tail is replayed; a second time, with
     /// empty tables, if the first failed and everything is rebuilt.
     fn load(&mut self, view: &View<'_>) -> Result<(), StoreError>;
+
+    /// Takes over what `rebuilt` holds in memory, which the log alone has brought to the same entry,
+    /// and may leave it its own; what others wait on, such as a bell, stays. `view` is of the tables,
+    /// which agree with `rebuilt` already.
+    ///
+    /// Nobody reads meanwhile: a machine that holds much exchanges it for `rebuilt`'s instead of
+    /// loading it anew, which is all that this does by itself.
+    fn take_over(&mut self, rebuilt: &mut Self, view: &View<'_>) -> Result<(), StoreError>
+    where
+        Self: Sized,
+    {
+        let _ = rebuilt;
+        self.load(view)
+    }
 }
 
 /// What a machine decided.

@@ -3,8 +3,8 @@
 //!
 //! A replica replays the log into a fresh machine with tables of its own in memory, a stretch at a
 //! time, while the engine goes on. To be compared it is brought to exactly the entry that the live
-//! state has reached. Adopting it changes the tables of the live state where they differ and lets
-//! the machine load them anew; the log is only ever read.
+//! state has reached. Adopting it changes the tables of the live state where they differ and has the
+//! machine take over what the replica holds in memory; the log is only ever read.
 
 use std::{fmt, sync::OnceLock};
 
@@ -22,6 +22,8 @@ use crate::{
 
 /// Entries that are replayed while both states are held.
 const LAST_STRETCH: usize = 4096;
+/// Keys that are compared while readers may have to wait.
+const COMPARED: usize = 4096;
 /// Bytes of the log that are read at once.
 const LOOK_BYTES: usize = 16 * 1024 * 1024;
 
@@ -178,8 +180,9 @@ impl<M: Machine> Engine<M> {
     }
 
     /// Makes the live state what the replica says: changes the tables where they differ, and has the
-    /// machine load them. Returns how many keys were changed, once the index holds them. After a kill
-    /// in between the index is the one before or the one after. An error stops the engine, for the
+    /// machine take over what the replica's holds. Returns how many keys were changed, once the index
+    /// holds them. Nothing is decided meanwhile, but readers wait only for the changes. After a kill in
+    /// between the index is the one before or the one after. An error stops the engine, for the
     /// state may be half changed.
     pub async fn adopt(&self, replica: Replica<M>) -> Result<usize, StoreError> {
         self.core.check()?;
@@ -250,23 +253,16 @@ impl<M: Machine> Core<M> {
             return Err(StoreError::Closed);
         }
         while !self.replay(&mut replica, usize::MAX, |_| ())? {}
-        let count = {
+        // Nobody else decides anything, so that what is compared under one look stands under the next.
+        let changes = self.differences(&replica)?;
+        let count = changes.len();
+        {
             let mut state = self.state.write();
             let State {
                 machine,
                 overlay,
                 next,
             } = &mut *state;
-            let live = View {
-                ground: self.ground(),
-                overlay,
-                next: *next,
-            };
-            let changes = differences::<M>(&live, &replica.view());
-            // What was compared with an index that cannot be read must not reach it.
-            self.check()?;
-            drop(replica);
-            let count = changes.len();
             let mut tables = Tables {
                 ground: self.ground(),
                 overlay,
@@ -278,36 +274,76 @@ impl<M: Machine> Core<M> {
                     None => tables.delete(table, &key),
                 }
             }
-            machine.load(&tables.view())?;
+            machine.take_over(&mut replica.machine, &tables.view())?;
             self.check()?;
-            count
-        };
+        }
+        // With what the live machine held until now; it may be much.
+        drop(replica);
         if self.indexed && !self.wait_until_flushed() {
             return Err(StoreError::Closed);
         }
         self.base.hand_over().map_err(StoreError::Index)?;
         Ok(count)
     }
+
+    /// What makes the live tables those of the replica, compared a stretch at a time: between two of
+    /// them readers, and the thread that writes the index, get their turn.
+    fn differences(&self, replica: &Replica<M>) -> Result<Vec<Change>, StoreError> {
+        let mut changes = Vec::new();
+        for table in M::TABLES.iter().copied() {
+            let mut at: Option<Vec<u8>> = None;
+            loop {
+                let state = self.state.read();
+                let live = View {
+                    ground: self.ground(),
+                    overlay: &state.overlay,
+                    next: state.next,
+                };
+                let both = (&live, &replica.view());
+                at = stretch(both, table, at.as_deref(), &mut changes);
+                // What was compared with an index that cannot be read must not reach it.
+                self.check()?;
+                if at.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(changes)
+    }
 }
 
 /// A key of a table and the value that it should have.
 type Change = (&'static str, Vec<u8>, Option<Vec<u8>>);
 
-/// What makes the first tables the second.
-fn differences<M: Machine>(from: &View<'_>, to: &View<'_>) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for table in M::TABLES.iter().copied() {
-        let mut from = from.scan(table, &Span::all()).peekable();
-        for (key, value) in to.scan(table, &Span::all()) {
-            while let Some((old, _)) = from.next_if(|(old, _)| *old < key) {
-                changes.push((table, old, None));
+/// What makes the first tables the second among the keys of `table` after `after`, along one stretch, and
+/// where that ends; nowhere if it was the last.
+fn stretch(
+    (from, to): (&View<'_>, &View<'_>),
+    table: &'static str,
+    after: Option<&[u8]>,
+    changes: &mut Vec<Change>,
+) -> Option<Vec<u8>> {
+    let span = after.map_or_else(Span::all, |after| Span::all().after(after));
+    let mut from = from.scan(table, &span).peekable();
+    let mut to = to.scan(table, &span).peekable();
+    for passed in 1.. {
+        let first = match (from.peek(), to.peek()) {
+            (Some((old, _)), Some((new, _))) => old.min(new),
+            (Some((key, _)), None) | (None, Some((key, _))) => key,
+            (None, None) => return None,
+        };
+        let key = first.clone();
+        let old = from.next_if(|(old, _)| *old == key).map(|(_, old)| old);
+        let new = to.next_if(|(new, _)| *new == key).map(|(_, new)| new);
+        if passed == COMPARED {
+            if old != new {
+                changes.push((table, key.clone(), new));
             }
-            let old = from.next_if(|(old, _)| *old == key);
-            if old.is_none_or(|(_, old)| old != value) {
-                changes.push((table, key, Some(value)));
-            }
+            return Some(key);
         }
-        changes.extend(from.map(|(old, _)| (table, old, None)));
+        if old != new {
+            changes.push((table, key, new));
+        }
     }
-    changes
+    None
 }

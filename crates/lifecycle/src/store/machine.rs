@@ -4,13 +4,16 @@
 //! more if it is revoked; all else that is needed lies in memory. A revocation is idempotent by its
 //! command, a feed item by its index in the issuer's log.
 
+mod stamp;
+
 use std::collections::HashSet;
 
 use lgpki_domain::{ApplicationId, Fault, RenewalOutcome, RevocationReason, Serial, Timestamp};
-use lgpki_ledger::{EntryError, EntryRef, Recorded, Stamp};
+use lgpki_ledger::{EntryError, Recorded, Stamp};
 use lgpki_store::{Decision, Machine, Span, StoreError, Tables, View};
 use tokio::sync::watch;
 
+use self::stamp::answering;
 use super::{
     chain::Chain,
     event::{CertificateRevoked, CrlPublished, LifecycleEvent, OcspSigned},
@@ -87,6 +90,9 @@ pub(crate) struct LifecycleMachine {
     /// What a test spoils after each event.
     #[cfg(test)]
     pub(crate) spoil: Option<Spoil>,
+    /// How many times it has loaded.
+    #[cfg(test)]
+    pub(crate) loads: u32,
 }
 
 /// Spoils what the machine holds.
@@ -396,6 +402,16 @@ impl Machine for LifecycleMachine {
         renewal::load(&mut inventory, view)?;
         slots::load(&mut inventory, view)?;
         self.inventory = inventory;
+        #[cfg(test)]
+        {
+            self.loads += 1;
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, rebuilt: &mut Self, _: &View<'_>) -> Result<(), StoreError> {
+        // Its slots are swapped with it; the bell stays, for there are those who listen.
+        std::mem::swap(&mut self.inventory, &mut rebuilt.inventory);
         Ok(())
     }
 }
@@ -429,15 +445,5 @@ fn revoked(
         revocation: Revocation { at, reason },
         command,
         index,
-    }
-}
-
-fn answering(at: Timestamp, actor: impl Into<String>, log: &str, index: u64) -> Stamp {
-    Stamp {
-        answers: Some(EntryRef {
-            index,
-            log: log.to_owned(),
-        }),
-        ..Stamp::new(at, actor)
     }
 }

@@ -119,3 +119,31 @@ async fn a_closed_engine_adopts_nothing() {
         Engine::open_embedded(dir.path(), Toy::default(), Options::new("node-1")).unwrap();
     assert_eq!(accounts(&engine).await, wrong);
 }
+
+#[tokio::test]
+async fn readers_wait_for_no_loading_while_a_replica_is_adopted() {
+    for (sort, engine, _dir) in engines_of(crooked) {
+        fill(&engine).await;
+        let mut replica = replica();
+        engine.beside(&mut replica, both).await.unwrap();
+        engine.adopt(replica).await.unwrap();
+        let loads = engine.read(|machine, _| machine.loads).await.unwrap();
+        assert_eq!(loads, 1, "{sort}: only when it was opened");
+        assert_eq!(dump(&engine).await, from_log(&engine.log()), "{sort}");
+    }
+}
+
+#[tokio::test]
+async fn tables_longer_than_one_look_are_compared_to_their_end() {
+    for (sort, engine, _dir) in engines_of(crooked) {
+        for some in 0..10_u64 {
+            let names = (0..1_000).map(|n| add(&format!("n{:05}", some * 1_000 + n), 1));
+            let last = ["bent", "lost"].map(|name| add(name, 1));
+            engine.submit(names.chain(last).collect()).await.unwrap();
+        }
+        let mut replica = replica();
+        engine.beside(&mut replica, both).await.unwrap();
+        assert!(engine.adopt(replica).await.unwrap() >= 3, "{sort}");
+        assert_eq!(dump(&engine).await, from_log(&engine.log()), "{sort}");
+    }
+}

@@ -71,6 +71,8 @@ pub(crate) struct Toy<const V: u32 = 1> {
     /// Refuses to load anything but empty tables.
     pub(crate) distrustful: bool,
     pub(crate) loaded: bool,
+    /// How many times it has loaded.
+    pub(crate) loads: u32,
     /// Keeps wrong books: too much of `bent`, nothing of `lost`, and one that nobody opened.
     pub(crate) crooked: bool,
 }
@@ -168,9 +170,21 @@ impl<const V: u32> Machine for Toy<V> {
         let balances = view.scan("accounts", &Span::all()).map(|(_, v)| number(&v));
         self.total = balances.sum();
         self.loaded = true;
+        self.loads += 1;
         if self.distrustful && self.total > 0 {
             return Err(StoreError::Corrupt("an account looks odd".to_owned()));
         }
+        Ok(())
+    }
+
+    fn take_over(&mut self, rebuilt: &mut Self, view: &View<'_>) -> Result<(), StoreError> {
+        let balances = view.scan("accounts", &Span::all()).map(|(_, v)| number(&v));
+        assert_eq!(
+            balances.sum::<u64>(),
+            rebuilt.total,
+            "the tables come first"
+        );
+        self.total = rebuilt.total;
         Ok(())
     }
 }

@@ -271,9 +271,15 @@ async fn what_was_spoilt_is_told_field_by_field_and_put_right() {
             // Comparing changes nothing.
             assert_eq!(rebuild(&store, &feed(), false).await, (report, found));
 
+            let mut notable = store.notable();
+            notable.mark_unchanged();
             let (report, _) = rebuild(&store, &feed(), true).await;
             assert!(report.applied.is_some(), "{sort} {round}");
             assert_eq!(whole(&store).await, sound, "{sort} {round}");
+            // Nothing was loaded while readers waited, and who listens goes on listening.
+            let loads = store.engine.read(|machine, _| machine.loads).await;
+            assert_eq!(loads.unwrap(), 1, "{sort} {round}");
+            assert!(!notable.has_changed().unwrap(), "{sort} {round}");
             assert_eq!(
                 rebuild(&store, &feed(), false).await.1,
                 [],

@@ -3,6 +3,7 @@
 //! Where to listen, TLS and the issuer's address are the same for every service and not read here.
 
 mod ocsp;
+mod public;
 mod slots;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 pub(crate) use self::slots::MOST_LEAD;
 pub use self::{
     ocsp::{OcspConfig, OcspSettings},
+    public::{PublicConfig, PublicSettings},
     slots::{SlotConfig, SlotSettings},
 };
 use crate::error::LifecycleError;
@@ -41,6 +43,8 @@ pub struct LifecycleConfig {
     pub crl_delta_hours: i64,
     /// The OCSP responder.
     pub ocsp: OcspConfig,
+    /// What the public HTTP port allows.
+    pub publication_limits: PublicConfig,
     /// How many days before the day of expiry branches are told that a certificate expires soon.
     pub notice_days: i32,
     /// Renewal slots.
@@ -55,6 +59,7 @@ impl Default for LifecycleConfig {
             crl_validity_hours: 48,
             crl_delta_hours: 4,
             ocsp: OcspConfig::default(),
+            publication_limits: PublicConfig::default(),
             notice_days: 30,
             slots: SlotConfig::default(),
         }
@@ -72,6 +77,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// How OCSP is answered.
     pub ocsp: OcspSettings,
+    /// What the public HTTP port allows.
+    pub public: PublicSettings,
     /// How many days before the day of expiry a certificate expires soon.
     pub notice_days: i32,
     /// How renewal slots are booked.
@@ -187,6 +194,7 @@ impl Settings {
             schedule: Schedule::try_new(hour, minute, config.crl_validity_hours)?
                 .with_delta_hours(config.crl_delta_hours)?,
             ocsp: OcspSettings::try_new(&config.ocsp)?,
+            public: PublicSettings::try_new(&config.publication_limits)?,
             notice_days: config.notice_days,
             slots: SlotSettings::try_new(&config.slots)?,
         })

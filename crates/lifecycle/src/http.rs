@@ -29,9 +29,6 @@ use crate::{
     publication::{Name, PublicationFiles},
 };
 
-/// Connections at the same time; relying parties keep what they fetched.
-const CONNECTIONS: usize = 1_024;
-
 /// What the door opens to.
 #[derive(Debug)]
 pub(crate) struct Public<S> {
@@ -58,9 +55,10 @@ impl<S: LifecycleStore> Public<S> {
 pub(crate) async fn serve<S: LifecycleStore>(
     listener: TcpListener,
     public: Public<S>,
+    limits: Limits,
     shutdown: Shutdown,
 ) {
-    plain_http::serve(listener, router(public), Limits::new(CONNECTIONS), shutdown).await;
+    plain_http::serve(listener, router(public), limits, shutdown).await;
 }
 
 /// The routes; `GET` answers `HEAD` as well.

@@ -1,6 +1,7 @@
 //! What lifecycle counts and measures. Labels come from closed lists, never from serial numbers.
 
 use lgpki_domain::{Authority, AuthorityKey, RevocationReason, Timestamp};
+use lgpki_runtime::plain_http::TurnedAway;
 use metrics::{counter, gauge};
 
 use crate::{
@@ -117,6 +118,11 @@ pub(crate) fn fetched(status: u16) {
         _ => "other",
     };
     counter!("lgpki_lifecycle_fetches_total", "status" => status).increment(1);
+}
+
+/// Somebody was turned away from the public HTTP port, or cut.
+pub(crate) fn turned_away(why: TurnedAway) {
+    counter!("lgpki_lifecycle_http_turned_away_total", "why" => why.name()).increment(1);
 }
 
 /// An OCSP request was answered; `outcome` is `pre-signed`, `live` or a refusal's name.

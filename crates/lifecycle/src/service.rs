@@ -72,6 +72,7 @@ pub async fn run(
     let clock = Arc::clone(&deps.clock);
     let answerer = Answerer::new(store.clone(), Arc::clone(&clock), settings.ocsp);
     let answerer = Arc::new(answerer);
+    let limits = settings.public.limits();
     let running = Running {
         settings,
         store: store.clone(),
@@ -86,6 +87,7 @@ pub async fn run(
     let publication = http::serve(
         listeners.publication,
         Public::new(files, Arc::clone(&answerer), Arc::clone(&clock)),
+        limits,
         shutdown.clone(),
     );
     tasks.spawn(async move {

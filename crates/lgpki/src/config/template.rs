@@ -73,6 +73,9 @@ crl_delta_hours = 4             # between delta CRLs, of CAs that publish them: 
 # Of the signatures half are kept for answers that are given again; those with a nonce share the other half with
 # those about serial numbers that were never issued, which have at most a quarter.
 ocsp = {{ validity_hours = 8, cache_minutes = 60, signatures_per_second = 2000, kept_answers = 20000 }}
+# Of the HTTP port: connections of all, and of one address (0: no limit). Behind a reverse proxy name its IP address in
+# proxies, and have it set X-Forwarded-For: then requests under way are counted for whom it asks, not for the proxy.
+publication_limits = {{ connections = 1024, per_address = 64, stall_seconds = 30, proxies = [] }}
 issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}
 
 # Renewal slots: the business days on which renewals are advised, booked against what can be examined: less than

@@ -5,8 +5,11 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use axum::routing::get;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use axum::{body::Bytes, routing::get};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpSocket,
+};
 
 use super::*;
 use crate::shutdown::{self, ShutdownTrigger};
@@ -119,4 +122,100 @@ async fn at_the_end_an_answer_under_way_is_given_and_silent_connections_are_not_
     assert!(answer(asking).await.ends_with("at last"));
     scene.serving.await.unwrap();
     assert!(TcpStream::connect(scene.address).await.is_err());
+}
+
+/// Connects from this address of the loopback network.
+async fn connect_from(scene: &Scene, address: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket
+        .bind(format!("{address}:0").parse().unwrap())
+        .unwrap();
+    socket.connect(scene.address).await.unwrap()
+}
+
+fn asking_for(whom: &str) -> Vec<u8> {
+    format!("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {whom}\r\nConnection: close\r\n\r\n")
+        .into_bytes()
+}
+
+#[tokio::test]
+async fn an_address_that_has_enough_connections_is_turned_away_and_others_are_not() {
+    let limits = Limits {
+        per_address: NonZeroU32::new(2),
+        ..Limits::new(8)
+    };
+    let scene = Scene::new(hello(), limits).await;
+    let held = [scene.send(b"").await, scene.send(b"").await];
+    let turned = answer(scene.send(b"").await).await;
+    assert!(turned.starts_with("HTTP/1.1 429 "), "{turned}");
+    assert!(turned.contains("\r\nretry-after: 1\r\n"), "{turned}");
+    let mut other = connect_from(&scene, "127.0.0.2").await;
+    other.write_all(REQUEST).await.unwrap();
+    assert!(answer(other).await.ends_with("hello"));
+    drop(held);
+    // Once the server has seen that they left.
+    loop {
+        let mut next = scene.send(b"").await;
+        let _ = next.write_all(REQUEST).await;
+        let mut heard = Vec::new();
+        let _ = next.read_to_end(&mut heard).await;
+        if heard.ends_with(b"hello") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_requests_are_counted_for_whom_the_proxy_asks() {
+    let (entered, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (enter, gate) = (Arc::clone(&entered), Arc::clone(&go));
+    let handler = move || async move {
+        enter.add_permits(1);
+        gate.acquire().await.unwrap().forget();
+        "done"
+    };
+    let limits = Limits {
+        per_address: NonZeroU32::new(1),
+        proxies: Arc::new([[127, 0, 0, 1].into()]),
+        ..Limits::new(8)
+    };
+    let router = Router::new().route("/", get(handler));
+    let scene = Scene::new(router, limits).await;
+    // Two are under way for different people, whatever they themselves have written.
+    let first = scene.send(&asking_for("192.0.2.2, 192.0.2.1")).await;
+    let second = scene.send(&asking_for("192.0.2.2")).await;
+    for _ in 0..2 {
+        entered.acquire().await.unwrap().forget();
+    }
+    let turned = answer(scene.send(&asking_for("192.0.2.1")).await).await;
+    assert!(turned.starts_with("HTTP/1.1 429 "), "{turned}");
+    // The proxy's own requests are for nobody.
+    let own = scene.send(REQUEST).await;
+    entered.acquire().await.unwrap().forget();
+    go.add_permits(3);
+    for under_way in [first, second, own] {
+        assert!(answer(under_way).await.ends_with("done"));
+    }
+    // Whoever is no proxy is believed nothing.
+    let mut stranger = connect_from(&scene, "127.0.0.2").await;
+    stranger.write_all(&asking_for("192.0.2.1")).await.unwrap();
+    entered.acquire().await.unwrap().forget();
+    let turned = answer(connect_from(&scene, "127.0.0.2").await).await;
+    assert!(turned.starts_with("HTTP/1.1 429 "), "{turned}");
+    go.add_permits(1);
+    assert!(answer(stranger).await.ends_with("done"));
+}
+
+#[tokio::test]
+async fn whoever_takes_nothing_of_an_answer_is_let_go_and_makes_room() {
+    let long = Bytes::from(vec![7; 64 * 1024 * 1024]);
+    let router = hello().route("/long", get(move || async move { long }));
+    let limits = Limits {
+        stall: Duration::from_millis(50),
+        ..Limits::new(1)
+    };
+    let scene = Scene::new(router, limits).await;
+    let holding = scene.send(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(answer(scene.send(REQUEST).await).await.ends_with("hello"));
+    drop(holding);
 }

@@ -8,6 +8,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use lgpki_domain::{AuthorityKey, Serial, Timestamp};
+use lgpki_runtime::plain_http::Limits;
 use lgpki_testkit::tool::tool;
 use lgpki_x509::{
     ocsp::{
@@ -484,7 +485,7 @@ async fn openssl_believes_the_running_responder() {
     let (trigger, shutdown) = shutdown::channel();
     let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
     let public = Public::new(world.files.clone(), Arc::clone(&world.answerer), clock);
-    let serving = tokio::spawn(http::serve(listener, public, shutdown));
+    let serving = tokio::spawn(http::serve(listener, public, Limits::new(8), shutdown));
     let ask = |n: u32, extra: &[&str]| {
         let mut command = openssl.command();
         command.current_dir(dir.path());

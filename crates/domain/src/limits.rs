@@ -1,4 +1,5 @@
-//! What intake admits: quotas of branches, of callers and of all, and the length of the queue.
+//! What intake admits: quotas of branches, of callers and of all, the length of the queue, and how much
+//! one body may have registered.
 //!
 //! Operators change them while the service runs; each change is an entry in intake's log.
 
@@ -32,6 +33,18 @@ pub struct Limits {
     pub queue: u32,
     /// How far ahead whoever is turned away is given a time of their own, in seconds.
     pub booking_seconds: u32,
+    /// Requests about addressees, and changes of its directories, of one body in an hour.
+    pub registry_per_hour: u32,
+    /// So many of them at once.
+    pub registry_burst: u32,
+    /// Versions of all addressees of one body, those of ended ones included.
+    pub addressee_versions: u32,
+    /// Organizations and accounts of one body.
+    pub directory_entries: u32,
+    /// Calls of one login certificate in a second that read, watch or download.
+    pub reads_per_second: u32,
+    /// So many of them at once.
+    pub reads_burst: u32,
 }
 
 /// What holds until an operator changes it: a branch may renew all its certificates twice over at
@@ -49,6 +62,12 @@ impl Default for Limits {
             all_burst: 10_000,
             queue: 200_000,
             booking_seconds: 3_600,
+            registry_per_hour: 1_200,
+            registry_burst: 2_000,
+            addressee_versions: 20_000,
+            directory_entries: 5_000,
+            reads_per_second: 500,
+            reads_burst: 50_000,
         }
     }
 }
@@ -56,7 +75,7 @@ impl Default for Limits {
 impl Limits {
     /// Every limit with its name, in the order in which they are shown.
     #[must_use]
-    pub const fn named(&self) -> [(&'static str, u32); 10] {
+    pub const fn named(&self) -> [(&'static str, u32); 16] {
         [
             ("branch_per_hour", self.branch_per_hour),
             (
@@ -74,6 +93,12 @@ impl Limits {
             ("all_burst", self.all_burst),
             ("queue", self.queue),
             ("booking_seconds", self.booking_seconds),
+            ("registry_per_hour", self.registry_per_hour),
+            ("registry_burst", self.registry_burst),
+            ("addressee_versions", self.addressee_versions),
+            ("directory_entries", self.directory_entries),
+            ("reads_per_second", self.reads_per_second),
+            ("reads_burst", self.reads_burst),
         ]
     }
 
@@ -110,6 +135,18 @@ impl Limits {
     #[must_use]
     pub fn caller(&self) -> Quota {
         Quota::per_hour(self.caller_per_hour, self.caller_burst)
+    }
+
+    /// The quota of what one body registers.
+    #[must_use]
+    pub fn registry(&self) -> Quota {
+        Quota::per_hour(self.registry_per_hour, self.registry_burst)
+    }
+
+    /// The quota of what one login certificate reads.
+    #[must_use]
+    pub fn reads(&self) -> Quota {
+        Quota::per_second(self.reads_per_second, self.reads_burst)
     }
 
     /// The quota of all together.

@@ -74,9 +74,16 @@ impl Meter {
 
     /// Counts one: that enters now, or that was given [`earliest`](Self::earliest) for its own.
     pub fn count(&mut self, quota: Quota, now: Timestamp) {
+        self.count_many(quota, 1, now);
+    }
+
+    /// Counts so many that enter together. Whoever finds room for one may bring many: what they are too
+    /// many holds up the next.
+    pub fn count_many(&mut self, quota: Quota, many: u32, now: Timestamp) {
         let micros = now.as_millis().saturating_mul(MICROS_PER_MILLI);
         let even = self.even_by(quota, micros);
-        self.even = even.saturating_add(quota.interval);
+        let taken = quota.interval.saturating_mul(many.into());
+        self.even = even.saturating_add(taken);
         self.interval = quota.interval;
     }
 
@@ -142,6 +149,18 @@ mod tests {
             }
             assert_eq!(meter.earliest(then, at(0)), at(interval));
         }
+    }
+
+    #[test]
+    fn many_that_enter_together_count_as_many_one_after_the_other() {
+        let quota = Quota::per_second(10, 3);
+        let (mut one, mut many) = (Meter::default(), Meter::default());
+        for _ in 0..7 {
+            one.count(quota, at(0));
+        }
+        many.count_many(quota, 7, at(0));
+        assert_eq!(many, one);
+        assert_eq!(many.earliest(quota, at(0)), at(500));
     }
 
     #[test]

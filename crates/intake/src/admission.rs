@@ -1,4 +1,5 @@
-//! Admission: how many applications may enter, before anything is looked at.
+//! Admission: how many applications may enter, before anything is looked at; and how much else may be
+//! asked.
 //!
 //! Three meters stand before the door: the caller's, the branch's and that of all; and the queue has
 //! an end. Whoever is turned away is told which limit it was and, where places are booked, a time of
@@ -10,6 +11,7 @@
 //! which admits rather more than less. The limits themselves are in the log.
 
 mod bookings;
+mod others;
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -52,6 +54,10 @@ pub enum Limit {
     All,
     /// The queue's length.
     Queue,
+    /// Of what a body registers: addressees, and changes of its directories.
+    Registry,
+    /// Of what a login certificate reads.
+    Reads,
 }
 
 impl Limit {
@@ -63,6 +69,8 @@ impl Limit {
             Self::Branch => "BRANCH_QUOTA",
             Self::All => "QUOTA_OF_ALL",
             Self::Queue => "QUEUE_FULL",
+            Self::Registry => "REGISTRY_QUOTA",
+            Self::Reads => "READ_QUOTA",
         }
     }
 
@@ -73,6 +81,10 @@ impl Limit {
             Self::Branch => "the branch has sent more applications than it may for now",
             Self::All => "more applications arrive than can be taken",
             Self::Queue => "the queue is full",
+            Self::Registry => {
+                "the body has sent more changes of what it has registered than it may for now"
+            }
+            Self::Reads => "your login certificate has asked for more than it may for now",
         }
     }
 
@@ -84,6 +96,8 @@ impl Limit {
             Self::Branch => "branch",
             Self::All => "all",
             Self::Queue => "queue",
+            Self::Registry => "registry",
+            Self::Reads => "reads",
         }
     }
 }
@@ -116,7 +130,11 @@ impl fmt::Display for TurnedAway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (says, millis) = (self.limit.says(), self.retry_after.as_millis());
         let (seconds, tenths) = (millis / 1_000, millis % 1_000 / 100);
-        write!(f, "{says}; send this one again in {seconds}.{tenths} s")?;
+        let again = match self.limit {
+            Limit::Reads => "ask again",
+            _ => "send this one again",
+        };
+        write!(f, "{says}; {again} in {seconds}.{tenths} s")?;
         f.write_str(if self.booked {
             ", with the same request id: it is let in then"
         } else {
@@ -171,6 +189,8 @@ struct Inner {
     all: Meter,
     branches: HashMap<BodyCode, Meter>,
     callers: HashMap<Serial, Meter>,
+    registries: HashMap<BodyCode, Meter>,
+    readers: HashMap<Serial, Meter>,
     bookings: Bookings,
     turned: HashMap<(String, &'static str), u64>,
 }
@@ -188,6 +208,8 @@ impl Admission {
                 all: Meter::default(),
                 branches: HashMap::new(),
                 callers: HashMap::new(),
+                registries: HashMap::new(),
+                readers: HashMap::new(),
                 bookings: Bookings::default(),
                 turned: HashMap::new(),
             }),
@@ -213,7 +235,7 @@ impl Admission {
         let mut inner = self.inner.lock();
         let admitted = inner.admit(entrant, now);
         if let Err(turned) = &admitted {
-            inner.note(entrant, turned.limit);
+            inner.note(entrant.caller, turned.limit);
             metrics::turned_away(turned.limit);
         }
         admitted
@@ -232,7 +254,7 @@ impl Admission {
         match room {
             Ok(()) => inner.under_way += 1,
             Err(turned) => {
-                inner.note(entrant, turned.limit);
+                inner.note(entrant.caller, turned.limit);
                 metrics::turned_away(turned.limit);
             }
         }
@@ -337,6 +359,8 @@ impl Inner {
             self.all = Meter::default();
             self.branches.clear();
             self.callers.clear();
+            self.registries.clear();
+            self.readers.clear();
             self.bookings = Bookings::default();
             self.latest = now;
         }
@@ -350,10 +374,16 @@ impl Inner {
         if self.branches.len() >= MANY {
             self.branches.retain(|_, meter| !meter.is_idle(now));
         }
+        if self.registries.len() >= MANY {
+            self.registries.retain(|_, meter| !meter.is_idle(now));
+        }
+        if self.readers.len() >= MANY {
+            self.readers.retain(|_, meter| !meter.is_idle(now));
+        }
     }
 
-    fn note(&mut self, entrant: Entrant<'_>, limit: Limit) {
-        let mut who = entrant.caller.to_string();
+    fn note(&mut self, caller: &Caller, limit: Limit) {
+        let mut who = caller.to_string();
         if self.turned.len() >= MANY && !self.turned.contains_key(&(who.clone(), limit.name())) {
             "others".clone_into(&mut who);
         }

@@ -103,6 +103,11 @@ impl<S: IntakeStore> App<S> {
         self.parts.clock.now()
     }
 
+    /// Lets a call that reads in, or turns it away.
+    pub fn admit_read(&self, caller: &Caller) -> Result<(), AppError> {
+        Ok(self.parts.admission.admit_read(caller, self.now())?)
+    }
+
     /// The examiner's name, for the branch whose application it is; of one that is no branch's, for
     /// operators.
     #[must_use]

@@ -12,6 +12,7 @@ mod directory;
 mod encode;
 mod examination;
 mod feed;
+mod meter;
 mod notice;
 mod queue;
 mod rebuild;
@@ -73,18 +74,24 @@ impl<S: IntakeStore> Handlers<S> {
         }
     }
 
-    /// All services, for the server.
+    /// All services, for the server; what reads is counted before.
     #[must_use]
     pub fn into_routes(self) -> Routes {
-        Routes::new(ApplicationServiceServer::new(self.clone()))
-            .add_service(AdmissionServiceServer::new(self.clone()))
-            .add_service(ExaminationServiceServer::new(self.clone()))
-            .add_service(QueueServiceServer::new(self.clone()))
-            .add_service(DirectoryServiceServer::new(self.clone()))
-            .add_service(AddresseeServiceServer::new(self.clone()))
-            .add_service(NoticeServiceServer::new(self.clone()))
-            .add_service(SlotServiceServer::new(self.clone()))
-            .add_service(CertificateServiceServer::new(self))
+        let meter = meter::meter(self.app.clone());
+        macro_rules! metered {
+            ($server:ident) => {
+                $server::with_interceptor(self.clone(), meter.clone())
+            };
+        }
+        Routes::new(metered!(ApplicationServiceServer))
+            .add_service(metered!(AdmissionServiceServer))
+            .add_service(metered!(ExaminationServiceServer))
+            .add_service(metered!(QueueServiceServer))
+            .add_service(metered!(DirectoryServiceServer))
+            .add_service(metered!(AddresseeServiceServer))
+            .add_service(metered!(NoticeServiceServer))
+            .add_service(metered!(SlotServiceServer))
+            .add_service(metered!(CertificateServiceServer))
     }
 }
 

@@ -33,7 +33,7 @@ pub fn describe() {
     describe_counter!(SUBMITTED, "Applications submitted, by outcome");
     describe_counter!(
         TURNED_AWAY,
-        "Applications turned away over a limit, by limit"
+        "Applications and other calls turned away over a limit, by limit"
     );
     describe_counter!(
         SLOT_TOKENS,
@@ -64,7 +64,7 @@ pub fn describe() {
     );
 }
 
-/// Counts an application turned away.
+/// Counts an application, or another call, that was turned away.
 pub(crate) fn turned_away(limit: Limit) {
     counter!(TURNED_AWAY, "limit" => limit.name()).increment(1);
 }

@@ -86,6 +86,8 @@ impl<S: IntakeStore> App<S> {
     ) -> Result<Recorded, AppError> {
         let mut faults = sent.faults;
         let (act, person) = self.act(caller, deed, &mut faults)?;
+        let admission = &self.parts.admission;
+        admission.admit_changes(caller, (act.body(), 1), self.now())?;
         let opening = match person.filter(|_| faults.is_empty()) {
             Some(name) => Some(commit(self.parts.random.as_ref(), &name).map_err(store)?),
             None => None,

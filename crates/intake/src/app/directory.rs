@@ -131,6 +131,9 @@ impl<S: IntakeStore> App<S> {
     ) -> Result<u32, AppError> {
         own_body(caller, body)?;
         check_count("changes", changes.len())?;
+        let many = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        let admission = &self.parts.admission;
+        admission.admit_changes(caller, (body, many), self.now())?;
         let mut faults = Faults::new();
         for (i, change) in changes.iter().enumerate() {
             if let DirectoryChange::RegisterAccount(account) = change {

@@ -49,6 +49,12 @@ impl<S: IntakeStore> AdmissionService for Handlers<S> {
             all_burst: given.all_burst,
             queue: given.queue,
             booking_seconds: given.booking_seconds,
+            registry_per_hour: given.registry_per_hour,
+            registry_burst: given.registry_burst,
+            addressee_versions: given.addressee_versions,
+            directory_entries: given.directory_entries,
+            reads_per_second: given.reads_per_second,
+            reads_burst: given.reads_burst,
         };
         let changed = self.app.change_limits(rpc.caller(), new, request.revision);
         let after = changed.await.map_err(|error| rpc.refuse(error))?;
@@ -71,5 +77,11 @@ fn limits(limits: &Limits) -> v1::Limits {
         all_burst: limits.all_burst,
         queue: limits.queue,
         booking_seconds: limits.booking_seconds,
+        registry_per_hour: limits.registry_per_hour,
+        registry_burst: limits.registry_burst,
+        addressee_versions: limits.addressee_versions,
+        directory_entries: limits.directory_entries,
+        reads_per_second: limits.reads_per_second,
+        reads_burst: limits.reads_burst,
     }
 }

@@ -48,11 +48,12 @@ struct Made {
 type Judged = Result<Result<Made, AddresseeAnswer>, Corrupt>;
 
 impl Addressees {
-    /// Decides a request.
+    /// Decides a request; `most` versions may a body have recorded in all.
     pub(crate) fn decide(
         directories: &Directories,
         view: &View<'_>,
         request: AddresseeRequest,
+        most: u32,
     ) -> Decision<IntakeEvent, Outcome> {
         let stamp = Stamp::new(request.at, request.caller.to_string());
         let answered = |answer| Outcome::Addressee(Box::new(answer));
@@ -61,7 +62,7 @@ impl Addressees {
             id,
             record,
             erases,
-        } = match judge(directories, view, request, &stamp) {
+        } = match judge((directories, most), view, request, &stamp) {
             Err(corrupt) => return Decision::answer(Outcome::Corrupt(corrupt)),
             Ok(Err(answer)) => return Decision::answer(answered(answer)),
             Ok(Ok(made)) => made,
@@ -83,7 +84,7 @@ impl Addressees {
 }
 
 fn judge(
-    directories: &Directories,
+    (directories, most): (&Directories, u32),
     view: &View<'_>,
     asked: AddresseeRequest,
     stamp: &Stamp,
@@ -96,6 +97,7 @@ fn judge(
         view,
         body: asked.act.body(),
         stamp,
+        most_versions: most,
     };
     let request = Named {
         name: asked.request_id,
@@ -158,6 +160,7 @@ struct Hall<'a> {
     view: &'a View<'a>,
     body: BodyCode,
     stamp: &'a Stamp,
+    most_versions: u32,
 }
 
 impl Hall<'_> {
@@ -175,6 +178,7 @@ impl Hall<'_> {
             );
             asked.faults.push("content", "TOO_MANY_ADDRESSEES", message);
         }
+        self.check_versions(summary.versions, &mut asked.faults);
         let content = match self.content(None, draft, asked.faults)? {
             Ok(content) => content,
             Err(faults) => return Ok(Err(refused(faults))),
@@ -196,9 +200,21 @@ impl Hall<'_> {
         }))
     }
 
+    /// An end is always recorded; whoever records more and more versions is held up some day.
+    fn check_versions(&self, recorded: u32, faults: &mut Faults) {
+        if recorded >= self.most_versions {
+            let message = format!(
+                "body {} has recorded {recorded} versions of its addressees; {} are the most, so ask the \
+                 operator, who can allow more",
+                self.body, self.most_versions
+            );
+            faults.push("content", "TOO_MANY_VERSIONS", message);
+        }
+    }
+
     fn change(
         &self,
-        asked: Named,
+        mut asked: Named,
         (id, version): (AddresseeId, u32),
         draft: AddresseeDraft,
     ) -> Judged {
@@ -206,6 +222,8 @@ impl Hall<'_> {
             Ok(before) => before,
             Err(answer) => return Ok(Err(answer)),
         };
+        let recorded = summary(self.view, self.body)?.versions;
+        self.check_versions(recorded, &mut asked.faults);
         let content = match self.content(Some(id), draft, asked.faults)? {
             Ok(content) => content,
             Err(faults) => return Ok(Err(refused(faults))),

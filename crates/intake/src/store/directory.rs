@@ -85,10 +85,10 @@ impl Directories {
             .unwrap_or_default()
     }
 
-    /// Decides changes to one body's directories, all or none.
+    /// Decides changes to one body's directories, which may have `most` entries, all or none.
     pub(crate) fn decide_changes(
         &self,
-        body: BodyCode,
+        (body, most): (BodyCode, u32),
         changes: Vec<DirectoryChange>,
         stamp: &Stamp,
     ) -> Decision<IntakeEvent, Outcome> {
@@ -97,6 +97,7 @@ impl Directories {
             faults.add(unknown(body));
         }
         let mut copy = self.entries.get(&body).cloned().unwrap_or_default();
+        let before = copy.len();
         let mut touched = 0;
         let mut effective = Vec::new();
         for (i, change) in changes.into_iter().enumerate() {
@@ -110,6 +111,14 @@ impl Directories {
                 }
                 Err(fault) => faults.add(fault),
             }
+        }
+        let after = copy.len();
+        if after > before && after > usize::try_from(most).unwrap_or(usize::MAX) {
+            let message = format!(
+                "body {body} would have {after} organizations and accounts; {most} are the most, so remove \
+                 some or ask the operator, who can allow more"
+            );
+            faults.push("changes", "TOO_MANY_ENTRIES", message);
         }
         if !faults.is_empty() {
             return Decision::answer(Outcome::Changed(Err(faults)));

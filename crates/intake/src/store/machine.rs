@@ -29,7 +29,7 @@ impl Machine for IntakeMachine {
     type Event = IntakeEvent;
 
     const TABLES: &'static [&'static str] = tables::ALL;
-    const STATE_VERSION: u32 = 8;
+    const STATE_VERSION: u32 = 9;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
         match command {
@@ -47,7 +47,11 @@ impl Machine for IntakeMachine {
                 body,
                 changes,
                 stamp,
-            } => self.directories.decide_changes(body, changes, &stamp),
+            } => {
+                let most = self.limits.in_force().limits.directory_entries;
+                self.directories
+                    .decide_changes((body, most), changes, &stamp)
+            }
             Command::ImportBodies { bodies, stamp } => {
                 self.directories.decide_import(&bodies, &stamp)
             }
@@ -88,7 +92,10 @@ impl Machine for IntakeMachine {
                     .collect();
                 Decision::record_all(events, Outcome::Noted)
             }
-            Command::Addressee(request) => Addressees::decide(&self.directories, view, *request),
+            Command::Addressee(request) => {
+                let most = self.limits.in_force().limits.addressee_versions;
+                Addressees::decide(&self.directories, view, *request, most)
+            }
         }
     }
 

@@ -58,6 +58,8 @@ on_every_engine! {
     a_certificate_issued_behind_the_standings_is_in_the_way,
     answers_that_do_not_fit_change_nothing,
     limits_change_once_for_each_revision_seen,
+    a_body_records_so_many_versions_and_can_always_end_an_entry,
+    a_body_has_so_many_entries_in_its_directories,
     what_waits_for_an_examiner_is_listed_in_its_order,
     the_queues_can_be_put_into_another_order,
     listings_filter_and_page,

@@ -24,16 +24,21 @@ fn desk(scene: &Scene) -> AdmissionServiceClient<Channel> {
 
 /// Lets the branch send two at once and then one a minute.
 pub(crate) async fn tighten(scene: &Scene) -> u64 {
-    let mut desk = desk(scene);
-    let standing = desk.get_limits(v1::GetLimitsRequest {}).await.unwrap();
-    let standing = standing.into_inner();
-    let limits = v1::Limits {
+    let tight = |limits| v1::Limits {
         branch_per_hour: 60,
         branch_per_hour_per_certificate: 0,
         branch_burst: 2,
         branch_burst_per_certificate: 0,
-        ..standing.limits.unwrap()
+        ..limits
     };
+    set(scene, tight).await
+}
+
+async fn set(scene: &Scene, tight: impl FnOnce(v1::Limits) -> v1::Limits) -> u64 {
+    let mut desk = desk(scene);
+    let standing = desk.get_limits(v1::GetLimitsRequest {}).await.unwrap();
+    let standing = standing.into_inner();
+    let limits = tight(standing.limits.unwrap());
     let change = v1::ChangeLimitsRequest {
         limits: Some(limits),
         revision: standing.revision,
@@ -201,4 +206,103 @@ async fn who_was_turned_away_stands_in_the_log_in_the_end() {
     scene.stop().await;
     let log = super::scene::log_text(&store);
     assert!(log.contains("admission.refused") && log.contains("\"count\":3,\"limit\":\"branch\""));
+}
+
+#[tokio::test]
+async fn whoever_reads_too_much_is_told_when_to_ask_again_and_may_do_all_else() {
+    let scene = Scene::new().await;
+    let tight = |limits| v1::Limits {
+        reads_per_second: 1,
+        reads_burst: 3,
+        ..limits
+    };
+    set(&scene, tight).await;
+    let branch = scene.branch();
+    let list = |officer: &super::scene::Officer| {
+        let mut client = officer.applications();
+        async move {
+            let asked = v1::ListApplicationsRequest::default();
+            let answer = client.list_applications(asked).await;
+            answer.map(|_| ()).map_err(RemoteError::from)
+        }
+    };
+    for _ in 0..3 {
+        list(&branch).await.unwrap();
+    }
+    let refused = list(&branch).await.unwrap_err();
+    assert_eq!(refused.code, Code::ResourceExhausted);
+    assert_eq!(refused.reason, "READ_QUOTA");
+    assert_eq!(refused.retry_after, Some(Duration::from_secs(1)));
+    // A stream is opened like any other call.
+    let watch = v1::WatchApplicationsRequest::default();
+    let watched = branch.applications().watch_applications(watch).await;
+    assert_eq!(watched.unwrap_err().code(), Code::ResourceExhausted);
+    // It may still apply; a colleague reads, and an operator as much as there is.
+    let application = application(CertificateKind::OfficialDuty, 1);
+    branch.submitted(application).await;
+    let colleague = scene.officer(OfficerRole::BranchOfficer, sapporo(), 41);
+    list(&colleague).await.unwrap();
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    for _ in 0..9 {
+        list(&operator).await.unwrap();
+    }
+    scene.clock.advance_seconds(1);
+    list(&branch).await.unwrap();
+    assert_eq!(list(&branch).await.unwrap_err().reason, "READ_QUOTA");
+    let store = scene.store.clone();
+    scene.stop().await;
+    let log = super::scene::log_text(&store);
+    assert!(log.contains("\"limit\":\"reads\""), "{log}");
+}
+
+#[tokio::test]
+async fn what_a_body_registers_is_counted_for_all_of_its_officers_together() {
+    let scene = Scene::new().await;
+    let tight = |limits| v1::Limits {
+        registry_per_hour: 60,
+        registry_burst: 2,
+        ..limits
+    };
+    set(&scene, tight).await;
+    let units = |body: &str, many: usize| v1::ChangeEntriesRequest {
+        body: body.to_owned(),
+        changes: (0..many)
+            .map(|n| v1::DirectoryChange {
+                change: Some(v1::directory_change::Change::RegisterOrganization(
+                    v1::Organization {
+                        names: Some(v1::Names {
+                            en: format!("Unit {n}"),
+                            ja: format!("第{n}部"),
+                        }),
+                    },
+                )),
+            })
+            .collect(),
+    };
+    let lgwan = scene.officer(OfficerRole::LgwanOfficer, sapporo(), 31);
+    // Many together count as many, and hold up what comes after.
+    let changed = lgwan.directory().change_entries(units("01001", 4)).await;
+    assert_eq!(changed.unwrap().into_inner().changed, 4);
+    let register = v1::EndAddresseeRequest {
+        request_id: "addressee-1".to_owned(),
+        id: "01001-0001".to_owned(),
+        version: 1,
+        reason: "文書係の廃止".to_owned(),
+    };
+    let branch = scene.branch();
+    let refused = branch.addressees().end_addressee(register.clone()).await;
+    let refused = RemoteError::from(refused.unwrap_err());
+    assert_eq!(refused.code, Code::ResourceExhausted);
+    assert_eq!(refused.reason, "REGISTRY_QUOTA");
+    assert_eq!(refused.retry_after, Some(Duration::from_mins(3)));
+    let other = scene.officer(OfficerRole::LgwanOfficer, super::scene::hakodate(), 42);
+    let changed = other.directory().change_entries(units("01002", 1)).await;
+    assert_eq!(changed.unwrap().into_inner().changed, 1);
+    let operator = scene.officer(OfficerRole::Operator, sapporo(), 20);
+    let changed = operator.directory().change_entries(units("01001", 5)).await;
+    assert_eq!(changed.unwrap().into_inner().changed, 1);
+    scene.clock.advance_seconds(180);
+    let judged = branch.addressees().end_addressee(register).await;
+    assert_ne!(judged.unwrap_err().code(), Code::ResourceExhausted);
+    scene.stop().await;
 }

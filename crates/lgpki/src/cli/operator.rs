@@ -182,10 +182,11 @@ pub(crate) enum OperatorCommand {
         #[command(subcommand)]
         command: Option<QueueCommand>,
     },
-    /// Show how many applications may enter, or change it at once and for good.
+    /// Show how many applications may enter and how much else may be asked, or change it at once and for good.
     #[command(
         after_help = "Examples:\n  lgpki operator --as offices/operator-1 limits\n  \
-                            lgpki operator limits --set branch_burst=1000 --set all_per_second=500"
+                            lgpki operator limits --set branch_burst=1000 --set all_per_second=500\n  \
+                            lgpki operator limits --set reads_per_second=1000"
     )]
     Limits {
         /// A limit and its new value; may be repeated. The others stay as they are.

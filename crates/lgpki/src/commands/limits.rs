@@ -1,4 +1,4 @@
-//! `lgpki operator limits`: how many applications may enter.
+//! `lgpki operator limits`: how many applications may enter, and how much else may be asked.
 
 use lgpki_domain::Limits;
 use lgpki_proto::v1::{self, admission_service_client::AdmissionServiceClient};
@@ -85,12 +85,18 @@ fn meaning(name: &str) -> &'static str {
         "all_per_second" => "applications of all in a second",
         "all_burst" => "applications of all at once",
         "queue" => "applications under way, from receipt to issue",
+        "registry_per_hour" => "addressee requests and directory changes of one body in an hour",
+        "registry_burst" => "addressee requests and directory changes of one body at once",
+        "addressee_versions" => "versions of all addressees of one body",
+        "directory_entries" => "organizations and accounts of one body",
+        "reads_per_second" => "calls that read, of one login certificate in a second",
+        "reads_burst" => "calls that read, of one login certificate at once",
         _ => "how far ahead who is turned away is given a time, in seconds; 0 for never",
     }
 }
 
 /// The limits with their names, in the order of [`Limits::named`].
-fn named(limits: v1::Limits) -> [(&'static str, u32); 10] {
+fn named(limits: v1::Limits) -> [(&'static str, u32); 16] {
     let mut limits = limits;
     Limits::default()
         .named()
@@ -109,6 +115,12 @@ fn field<'a>(limits: &'a mut v1::Limits, name: &str) -> Result<&'a mut u32, Comm
         "all_burst" => &mut limits.all_burst,
         "queue" => &mut limits.queue,
         "booking_seconds" => &mut limits.booking_seconds,
+        "registry_per_hour" => &mut limits.registry_per_hour,
+        "registry_burst" => &mut limits.registry_burst,
+        "addressee_versions" => &mut limits.addressee_versions,
+        "directory_entries" => &mut limits.directory_entries,
+        "reads_per_second" => &mut limits.reads_per_second,
+        "reads_burst" => &mut limits.reads_burst,
         _ => {
             let known = Limits::default().named().map(|(name, _)| name);
             return Err(CommandError::new(format!("there is no limit {name:?}"))
@@ -128,7 +140,10 @@ mod tests {
             *field(&mut limits, name).unwrap() = n;
         }
         let values = named(limits).map(|(_, value)| value);
-        assert_eq!(values, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(
+            values,
+            std::array::from_fn(|n| u32::try_from(n).unwrap() + 1)
+        );
         assert!(field(&mut limits, "branch").is_err());
     }
 }

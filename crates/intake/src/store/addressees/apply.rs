@@ -193,6 +193,7 @@ fn count(tables: &mut Tables<'_>, id: AddresseeId, is_new: bool, has_ended: bool
         summary.last = id.number();
         summary.in_force += 1;
     }
+    summary.versions = summary.versions.saturating_add(1);
     if has_ended {
         summary.in_force = summary.in_force.saturating_sub(1);
     }

@@ -85,6 +85,8 @@ pub(super) struct Summary {
     pub(super) last: u32,
     /// Entries that have not ended.
     pub(super) in_force: u32,
+    /// Versions of all entries.
+    pub(super) versions: u32,
 }
 
 /// Who has an address or a name.

@@ -64,6 +64,11 @@ impl BodyDirectory {
         )
     }
 
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.units.len() + self.accounts.values().map(BTreeMap::len).sum::<usize>()
+    }
+
     pub(super) fn put_unit(&mut self, unit: Organization) {
         self.units.insert(unit.names.en().to_owned(), unit);
     }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitsChanged {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    addressee_versions: Option<u32>,
     all_burst: u32,
     all_per_second: u32,
     booking_seconds: u32,
@@ -17,7 +19,17 @@ pub(crate) struct LimitsChanged {
     branch_per_hour_per_certificate: u32,
     caller_burst: u32,
     caller_per_hour: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    directory_entries: Option<u32>,
     queue: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reads_burst: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reads_per_second: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registry_burst: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registry_per_hour: Option<u32>,
     /// Counts the changes.
     pub(crate) revision: u64,
 }
@@ -25,6 +37,7 @@ pub(crate) struct LimitsChanged {
 impl LimitsChanged {
     pub(crate) const fn new(limits: &Limits, revision: u64) -> Self {
         Self {
+            addressee_versions: Some(limits.addressee_versions),
             all_burst: limits.all_burst,
             all_per_second: limits.all_per_second,
             booking_seconds: limits.booking_seconds,
@@ -34,12 +47,19 @@ impl LimitsChanged {
             branch_per_hour_per_certificate: limits.branch_per_hour_per_certificate,
             caller_burst: limits.caller_burst,
             caller_per_hour: limits.caller_per_hour,
+            directory_entries: Some(limits.directory_entries),
             queue: limits.queue,
+            reads_burst: Some(limits.reads_burst),
+            reads_per_second: Some(limits.reads_per_second),
+            registry_burst: Some(limits.registry_burst),
+            registry_per_hour: Some(limits.registry_per_hour),
             revision,
         }
     }
 
-    pub(crate) const fn limits(&self) -> Limits {
+    /// The limits; what an older entry does not name is as it was then, unchanged.
+    pub(crate) fn limits(&self) -> Limits {
+        let usual = Limits::default();
         Limits {
             branch_per_hour: self.branch_per_hour,
             branch_per_hour_per_certificate: self.branch_per_hour_per_certificate,
@@ -51,6 +71,12 @@ impl LimitsChanged {
             all_burst: self.all_burst,
             queue: self.queue,
             booking_seconds: self.booking_seconds,
+            registry_per_hour: self.registry_per_hour.unwrap_or(usual.registry_per_hour),
+            registry_burst: self.registry_burst.unwrap_or(usual.registry_burst),
+            addressee_versions: self.addressee_versions.unwrap_or(usual.addressee_versions),
+            directory_entries: self.directory_entries.unwrap_or(usual.directory_entries),
+            reads_per_second: self.reads_per_second.unwrap_or(usual.reads_per_second),
+            reads_burst: self.reads_burst.unwrap_or(usual.reads_burst),
         }
     }
 }

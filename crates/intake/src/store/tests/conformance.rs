@@ -41,7 +41,11 @@ pub(super) use self::{
         urgent_revocations_are_claimed_first_and_the_rest_in_order,
         what_was_claimed_is_handed_out_again_only_after_its_release,
     },
-    limits::limits_change_once_for_each_revision_seen,
+    limits::{
+        a_body_has_so_many_entries_in_its_directories,
+        a_body_records_so_many_versions_and_can_always_end_an_entry,
+        limits_change_once_for_each_revision_seen,
+    },
     queueing::{
         the_queues_can_be_put_into_another_order, what_waits_for_an_examiner_is_listed_in_its_order,
     },

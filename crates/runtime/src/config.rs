@@ -11,8 +11,10 @@ use serde::Deserialize;
 
 use crate::error::RuntimeError;
 
+mod reload;
 mod tls_paths;
 
+pub use reload::AnchorFile;
 pub use tls_paths::{TlsPaths, certificates};
 
 /// Where a port is opened: an IP address and a port, such as `127.0.0.1:7411`.

@@ -170,6 +170,7 @@ pub(crate) async fn start(
 ) -> Result<Running, CommandError> {
     let parts = Parts::new(config, &around.ports)?;
     let mut tasks = Supervisor::new(trigger, until.clone());
+    parts.follow_anchors(config, &mut tasks, &until);
     let (mut store, mut all_readiness) = (None, Vec::new());
     for service in services {
         let readiness = match service {

@@ -42,7 +42,8 @@ level = "info"                  # error, warn, info, debug, trace, off; or per p
 format = "text"                 # "text" for people, "json" for machines
 
 [tls]
-# The service CA signs the three services' TLS identities and nothing else.
+# The service CA signs the three services' TLS identities and nothing else. This file, and organization_ca below, are
+# read again within ten seconds of a change.
 service_ca = "tls/service-ca.pem"
 passphrase_file = "secrets/tls-passphrase"    # of the services' TLS keys
 

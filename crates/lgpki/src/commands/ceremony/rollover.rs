@@ -76,7 +76,7 @@ pub(super) async fn run(args: RolloverArgs, output: Output) -> Result<(), Comman
     });
     output.say(
         "next: start the issuer again. An intake on another machine needs the file of trust anchors \
-         too, before the first day of the new key, and reads it when it starts.",
+         too, before the first day of the new key; a running one reads it again within ten seconds.",
     );
     Ok(())
 }

@@ -10,7 +10,7 @@ use lgpki_proto::ServiceName;
 use lgpki_runtime::{
     Door, GrpcServer, Identity, Readiness, Shutdown, Supervisor, TrustAnchors,
     client::{self, Dial},
-    config::Target,
+    config::{AnchorFile, Target},
     error::chain,
 };
 use lgpki_store::OpeningStore;
@@ -59,6 +59,12 @@ impl Parts {
             .to_pkcs8_der()
             .map_err(|e| wrong("the TLS key cannot be used", &e))?;
         Identity::try_new(chain, key).map_err(|e| wrong("the TLS identity cannot be used", &e))
+    }
+
+    /// Follows the file of the CA by which the services know each other.
+    pub(super) fn follow_anchors(&self, config: &Config, tasks: &mut Supervisor, until: &Shutdown) {
+        let file = AnchorFile::new(config.tls.service_ca.clone(), self.anchors.clone());
+        follow("tls.service_ca", file, tasks, until);
     }
 
     fn server(&self, service: ServiceName, shared: &Shared) -> Result<GrpcServer, CommandError> {
@@ -175,6 +181,9 @@ impl Parts {
             .map_err(|e| CommandError::new(chain(&e)))?;
         let (store, openings) = open_intake(shared).await?;
         let openings = Arc::new(openings);
+        let officers = anchors(&section.own.organization_ca)?;
+        let file = AnchorFile::new(section.own.organization_ca.clone(), officers.clone());
+        follow("intake.organization_ca", file, tasks, until);
         let deps = lgpki_intake::Deps {
             store: store.clone(),
             openings: openings.clone(),
@@ -182,7 +191,7 @@ impl Parts {
             lifecycle: self.dial(shared, &section.own.lifecycle, ServiceName::Lifecycle)?,
             identity: self.identity(shared)?,
             services: self.anchors.clone(),
-            officers: anchors(&section.own.organization_ca)?,
+            officers,
             limits: shared.limits.clone(),
             clock: self.clock.clone(),
             random: self.randomness.clone(),
@@ -222,6 +231,15 @@ async fn open_intake(shared: &Shared) -> Result<(Arc<EngineStore>, OpeningStore)
     opened
         .await
         .map_err(|e| CommandError::from_error("intake's store cannot be opened", &e))?
+}
+
+/// Reads a file of trust anchors again whenever it has changed.
+fn follow(key: &str, file: AnchorFile, tasks: &mut Supervisor, until: &Shutdown) {
+    let following = file.follow(until.clone());
+    tasks.spawn(key.to_owned(), async move {
+        following.await;
+        Ok::<_, std::convert::Infallible>(())
+    });
 }
 
 fn missing(service: ServiceName) -> CommandError {

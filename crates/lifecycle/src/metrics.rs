@@ -125,7 +125,8 @@ pub(crate) fn turned_away(why: TurnedAway) {
     counter!("lgpki_lifecycle_http_turned_away_total", "why" => why.name()).increment(1);
 }
 
-/// An OCSP request was answered; `outcome` is `pre-signed`, `live` or a refusal's name.
+/// An OCSP request was answered; `outcome` is `pre-signed`, `live`, `unknown-put-off` (about what nobody
+/// issued, beyond its share) or a refusal's name.
 pub(crate) fn ocsp_answered(outcome: &'static str) {
     counter!("lgpki_lifecycle_ocsp_answers_total", "outcome" => outcome).increment(1);
 }

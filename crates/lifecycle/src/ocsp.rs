@@ -58,13 +58,20 @@ pub(crate) struct Caching {
     pub(crate) max_age: i64,
 }
 
-impl From<Failure> for Reply {
-    fn from(failure: Failure) -> Self {
-        metrics::ocsp_answered(failure.name());
+impl Reply {
+    /// A failure, counted as this outcome.
+    fn failed(failure: Failure, outcome: &'static str) -> Self {
+        metrics::ocsp_answered(outcome);
         Self {
             body: Bytes::copy_from_slice(&failure.to_der()),
             caching: None,
         }
+    }
+}
+
+impl From<Failure> for Reply {
+    fn from(failure: Failure) -> Self {
+        Self::failed(failure, failure.name())
     }
 }
 
@@ -168,9 +175,10 @@ impl<S: LifecycleStore> Answerer<S> {
         if !self.budget.spend(wanted, most, now) {
             metrics::ocsp_turned_away(wanted.name());
             // Whoever asks about nothing shall not have anybody called.
-            if wanted != Wanted::Unknown {
-                self.health.turned_away(name, now);
+            if wanted == Wanted::Unknown {
+                return Reply::failed(Failure::TryLater, "unknown-put-off");
             }
+            self.health.turned_away(name, now);
             return Failure::TryLater.into();
         }
         let ids: Vec<_> = request.cert_ids().iter().map(CertId::der).collect();

@@ -118,7 +118,7 @@ pub(crate) enum CirsCommand {
     #[command(
         after_help = "Examples:\n  lgpki cirs notices --since 2011-01-01\n  lgpki cirs notices --watch\n\n\
                             enters-window: renewal may be applied for; expires-soon: 30 days are left; expired; revoked.\n\
-                            With --json each notice is one line, with the cursor to go on from after it."
+                            With --watch --json each notice is one line, with the cursor to go on from after it."
     )]
     Notices(NoticesArgs),
     /// Addressees of the document exchange (文書交換付帯情報): register, change, end, list, follow.

@@ -63,7 +63,8 @@ pub(crate) struct ListArgs {
 /// Which notices.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct NoticesArgs {
-    /// Only what happened on this day or later; 90 days ago if not given.
+    /// Only what happened on this day or later. If not given: the last 90 days, and with --watch nothing of
+    /// the past.
     #[arg(long, value_name = "DATE", conflicts_with = "cursor")]
     pub(crate) since: Option<JstDate>,
     /// Go on from a cursor that an earlier call printed.

@@ -70,7 +70,7 @@ pub(crate) enum OperatorCommand {
     #[command(
         after_help = "Examples:\n  lgpki operator notices --since 2011-01-01\n  lgpki operator notices --watch\n\n\
                             enters-window: renewal may be applied for; expires-soon: 30 days are left; expired; revoked.\n\
-                            With --json each notice is one line, with the cursor to go on from after it."
+                            With --watch --json each notice is one line, with the cursor to go on from after it."
     )]
     Notices {
         /// Only of this branch.

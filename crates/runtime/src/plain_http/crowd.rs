@@ -8,7 +8,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -112,7 +112,8 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
     let named = headers.get_all(FORWARDED_FOR).iter().next_back()?;
     let last = named.to_str().ok()?.rsplit(',').next()?.trim();
     let bare = last.trim_start_matches('[').trim_end_matches(']');
-    bare.parse().ok()
+    let with_port = || last.parse().ok().map(|peer: SocketAddr| peer.ip());
+    bare.parse().ok().or_else(with_port)
 }
 
 async fn count(State(crowd): State<Crowd>, request: Request, next: Next) -> Response {
@@ -215,6 +216,8 @@ mod tests {
             ("203.0.113.9, 192.0.2.1", Some("192.0.2.1")),
             ("192.0.2.7", Some("192.0.2.7")),
             ("[2001:db8::1]", Some("2001:db8::1")),
+            ("192.0.2.8:4711", Some("192.0.2.8")),
+            ("[2001:db8::2]:4711", Some("2001:db8::2")),
             ("somebody", None),
         ] {
             headers.append(FORWARDED_FOR, text.parse().unwrap());

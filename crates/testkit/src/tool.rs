@@ -5,7 +5,7 @@
 
 use std::{
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -67,6 +67,56 @@ pub fn python(modules: &[&str], packages: &str) -> Option<Tool> {
         "a Python module is missing (Debian: apt-get install {packages})"
     ));
     None
+}
+
+/// Builds the program `tests/go/check_log.go` in `scratch`: it checks a published log with Go's own
+/// code for transparency logs. None where the compiler or that code is missing; like [`tool`].
+///
+/// # Panics
+/// If something is missing and tools are required, or if the program cannot be built.
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "a test that cannot build its checker ends"
+)]
+pub fn log_checker(scratch: &Path) -> Option<Tool> {
+    const LIBRARY: &str = "/usr/share/gocode/src/golang.org/x/mod/sumdb";
+    let gccgo = tool("gccgo", "gccgo")?;
+    if !Path::new(LIBRARY).is_dir() {
+        missing("Go's x/mod is missing (Debian: apt-get install golang-golang-x-mod-dev)");
+        return None;
+    }
+    let library = scratch.join("golang.org/x/mod/sumdb");
+    std::fs::create_dir_all(&library).expect("a directory for what is built");
+    let build = |command: &mut Command| {
+        let output = command.current_dir(scratch).output().expect("gccgo runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+    };
+    for (package, sources) in [("tlog", &["note", "tile", "tlog"][..]), ("note", &["note"])] {
+        let mut command = gccgo.command();
+        command.arg(format!("-fgo-pkgpath=golang.org/x/mod/sumdb/{package}"));
+        command
+            .args(["-c", "-o"])
+            .arg(library.join(format!("{package}.o")));
+        command.args(
+            sources
+                .iter()
+                .map(|source| format!("{LIBRARY}/{package}/{source}.go")),
+        );
+        build(&mut command);
+    }
+    let program = scratch.join("check_log");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/go/check_log.go");
+    let mut command = gccgo.command();
+    command
+        .args(["-I", "."])
+        .arg("-o")
+        .arg(&program)
+        .arg(source);
+    command.args(["tlog", "note"].map(|package| library.join(format!("{package}.o"))));
+    build(&mut command);
+    Some(Tool(program))
 }
 
 /// Says that a test is skipped because `what`, or fails it where nothing may be skipped.

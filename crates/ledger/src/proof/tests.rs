@@ -172,7 +172,7 @@ proptest! {
         index: u64, size: u64, old: u64,
         proof in proptest::collection::vec(any::<Hash>(), 0..70),
     ) {
-        prop_assert!(check_inclusion(&[0; 32], index, (size, &[0; 32]), &proof).is_err());
+        prop_assert!(check_inclusion(&[1; 32], index, (size, &[0; 32]), &proof).is_err());
         let _ = check_consistency((old, &[0; 32]), (size, &[0; 32]), &proof);
     }
 }

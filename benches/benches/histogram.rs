@@ -99,7 +99,10 @@ async fn populate(store: &EngineStore) -> Result<(), Failure> {
 
 fn of(c: &mut Criterion) -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
-    let (store, _) = EngineStore::open_unindexed(directory.path(), Options::new("bench"))?;
+    let (store, _) = EngineStore::open_unindexed(
+        directory.path(),
+        Options::new(lgpki_testkit::log_identity("bench")),
+    )?;
     let runtime = Runtime::new()?;
     runtime.block_on(populate(&store))?;
     let from: JstDate = "2011-02-03".parse()?;

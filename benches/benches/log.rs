@@ -10,7 +10,9 @@ use std::{fs::File, io::Write, sync::Arc};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lgpki_benches::Failure;
-use lgpki_ledger::{Log, MemoryDisk, OsDisk};
+use lgpki_domain::Timestamp;
+use lgpki_ledger::{Log, MemoryDisk, NewEntry, OsDisk};
+use lgpki_testkit::log_identity;
 
 const ENTRY: usize = 1024;
 
@@ -32,13 +34,19 @@ fn eprint(failure: &Failure) {
 
 fn of(c: &mut Criterion, batch: usize) -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
-    let entries: Vec<Vec<u8>> = (0..batch)
-        .map(|n| vec![b'a' + n.to_le_bytes()[0] % 26; ENTRY])
+    let entries: Vec<NewEntry> = (0..batch)
+        .map(|n| NewEntry {
+            bytes: vec![b'a' + n.to_le_bytes()[0] % 26; ENTRY],
+            time: Timestamp::from_seconds(1_202_084_100),
+            ceremony: false,
+        })
         .collect();
-    let (mut log, _) = Log::open(directory.path(), Arc::new(OsDisk))?;
-    let (mut memory, _) = Log::open(directory.path(), Arc::new(MemoryDisk::default()))?;
+    let identity = || log_identity("bench-1");
+    let (mut log, _) = Log::open(directory.path(), Arc::new(OsDisk), identity())?;
+    let disk = Arc::new(MemoryDisk::default());
+    let (mut memory, _) = Log::open(directory.path(), disk, identity())?;
     let mut plain = File::create(directory.path().join("plain"))?;
-    let bytes = entries.concat();
+    let bytes: Vec<u8> = entries.iter().flat_map(|e| e.bytes.clone()).collect();
 
     let mut group = c.benchmark_group(format!("append {batch} entries of 1 KB"));
     group.throughput(Throughput::Elements(batch as u64));

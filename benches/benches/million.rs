@@ -82,7 +82,10 @@ fn measure(entries: u64) -> Result<(), Failure> {
     let inventory = installation.ca().join("data/lifecycle");
     let now = SystemClock.now();
     {
-        let (store, _) = EngineStore::open(&inventory, Options::new("lifecycle-1"))?;
+        let (store, _) = EngineStore::open(
+            &inventory,
+            Options::new(lgpki_testkit::log_identity("lifecycle-1")),
+        )?;
         runtime.block_on(populate(&store, entries, now))?;
         runtime.block_on(store.close());
     }
@@ -116,7 +119,10 @@ fn measure(entries: u64) -> Result<(), Failure> {
         return Err(format!("the CRL lists {listed} certificates").into());
     }
     let read = openssl(&installation, &file)?;
-    let (store, _) = EngineStore::open(&inventory, Options::new("lifecycle-1"))?;
+    let (store, _) = EngineStore::open(
+        &inventory,
+        Options::new(lgpki_testkit::log_identity("lifecycle-1")),
+    )?;
     let mut yardstick = Vec::new();
     for _ in 0..ROUNDS {
         yardstick.push(stream_and_hash(&runtime, &store, &bytes, entries)?);

@@ -272,7 +272,8 @@ impl Faults {
 #[must_use]
 pub fn read_log(installation: &Installation, service: Service) -> Vec<Entry> {
     let dir = installation.data(service);
-    let (log, _) = Log::open(&dir, Arc::new(OsDisk)).expect("the log");
+    let identity = installation.log_identity(service);
+    let (log, _) = Log::open(&dir, Arc::new(OsDisk), identity).expect("the log");
     let entries = log.reader().read(0, usize::MAX, usize::MAX);
     entries
         .expect("the entries")

@@ -6,7 +6,11 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
+
+use lgpki_keys::{PassphraseSource, SoftwareKey};
+use lgpki_ledger::{Identity, LogSigner};
 
 use crate::{Process, Service, run};
 
@@ -140,6 +144,24 @@ impl Installation {
     #[must_use]
     pub const fn publication_port(&self) -> u16 {
         self.first_port + 6
+    }
+
+    /// Whose log a service's is, with the key that `init` made.
+    ///
+    /// # Panics
+    /// If the key cannot be opened.
+    #[must_use]
+    pub fn log_identity(&self, service: Service) -> Identity {
+        let passphrase = PassphraseSource::File(self.ca().join("secrets/tls-passphrase"));
+        let passphrase = passphrase.read().expect("the passphrase");
+        let name = service.name();
+        let file = self.ca().join(format!("tls/{name}.log-key.pem"));
+        let key = SoftwareKey::load(&file, &passphrase).expect("the log key");
+        let der = key.to_pkcs8_der().expect("the log key");
+        let signer = LogSigner::from_pkcs8(&der).expect("the log key");
+        let origin = "lgpki.invalid/audit".parse().expect("a name");
+        let node = format!("{name}-1");
+        Identity::try_new(&origin, name, node, Arc::new(signer)).expect("an identity")
     }
 
     /// The data directory of a service.

@@ -68,6 +68,13 @@ impl CertificateKind {
         }
     }
 
+    /// Whether certificates of this kind are about the system's own keys: those of other CAs, the links
+    /// between a CA's keys, those that answer in a CA's name. Their entries stand in the log of keys too.
+    #[must_use]
+    pub const fn concerns_keys(self) -> bool {
+        matches!(self, Self::Cross | Self::Link | Self::OcspResponder)
+    }
+
     /// The name in Japanese, for tables and messages.
     #[must_use]
     pub const fn name_ja(self) -> &'static str {

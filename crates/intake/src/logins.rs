@@ -135,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_is_registered_and_not_revoked_logs_in() {
-        let store = EngineStore::open_memory("intake-1").unwrap();
+        let store = EngineStore::open_memory(lgpki_testkit::log_identity("intake-1")).unwrap();
         let standings = Arc::new(Standings::default());
         let logins = Logins::load(&store, standings.clone()).await.unwrap();
         let standing = |n| logins.standing(&serial(n), None);

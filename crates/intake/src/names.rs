@@ -90,7 +90,8 @@ mod tests {
 
     #[tokio::test]
     async fn names_left_over_by_a_crash_are_erased_and_all_others_stay() {
-        let store = Arc::new(EngineStore::open_memory("intake-1").unwrap());
+        let store =
+            Arc::new(EngineStore::open_memory(lgpki_testkit::log_identity("intake-1")).unwrap());
         begin(store.as_ref()).await;
         let dir = tempfile::tempdir().unwrap();
         let openings = OpeningStore::open(dir.path(), Arc::new(OsDisk)).unwrap();
@@ -128,7 +129,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_person_of_an_addressees_former_version_is_erased_at_the_next_start() {
-        let store = Arc::new(EngineStore::open_memory("intake-1").unwrap());
+        let store =
+            Arc::new(EngineStore::open_memory(lgpki_testkit::log_identity("intake-1")).unwrap());
         with_units(store.as_ref()).await;
         let dir = tempfile::tempdir().unwrap();
         let openings = Arc::new(OpeningStore::open(dir.path(), Arc::new(OsDisk)).unwrap());

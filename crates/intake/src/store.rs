@@ -45,7 +45,7 @@ use lgpki_domain::{
     ApplicationId, BodyCode, Caller, Faults, RequestId, Timestamp,
     directory::{Account, Body, Organization},
 };
-use lgpki_ledger::{LogReader, Stamp};
+use lgpki_ledger::{Identity, LogReader, Stamp};
 use lgpki_store::{Engine, OpenReport, Options, View};
 use tokio::sync::watch;
 
@@ -92,10 +92,10 @@ impl EngineStore {
     }
 
     /// A store in memory; nothing survives.
-    pub fn open_memory(node: &str) -> Result<Self, StoreError> {
+    pub fn open_memory(log: Identity) -> Result<Self, StoreError> {
         Ok(Self::new(Engine::open_memory(
             IntakeMachine::default(),
-            node,
+            log,
         )?))
     }
 

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use lgpki_ledger::Identity;
 use serde::Deserialize;
 
 /// The issuer's own settings in the configuration file.
@@ -29,9 +30,6 @@ impl Default for IssuerConfig {
 /// A setting cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSetting {
-    /// The node's name does not serve as one.
-    #[error("node: {0:?} is no name for a node; write 1 to 64 of a-z A-Z 0-9 . _ -")]
-    Node(String),
     /// Too small a cache.
     #[error("issuer.index_cache_megabytes: {0} is too little; write 8 or more")]
     Cache(u16),
@@ -40,32 +38,25 @@ pub enum BadSetting {
 /// What the issuer runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    node: String,
+    log: Identity,
     data_dir: PathBuf,
     signing_threads: Option<NonZeroUsize>,
     cache_bytes: u64,
 }
 
 impl Settings {
-    /// Checks the settings. `node` is the name that stands in every entry of the log, `data_dir` the
-    /// issuer's own directory, such as `/var/lib/lgpki/issuer`.
+    /// Checks the settings. `log` is whose log it is, `data_dir` the issuer's own directory, such as
+    /// `/var/lib/lgpki/issuer`.
     pub fn try_new(
-        node: &str,
+        log: Identity,
         data_dir: impl Into<PathBuf>,
         config: &IssuerConfig,
     ) -> Result<Self, BadSetting> {
-        let is_name = (1..=64).contains(&node.len())
-            && node
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if !is_name {
-            return Err(BadSetting::Node(node.chars().take(80).collect()));
-        }
         if config.index_cache_megabytes < 8 {
             return Err(BadSetting::Cache(config.index_cache_megabytes));
         }
         Ok(Self {
-            node: node.to_owned(),
+            log,
             data_dir: data_dir.into(),
             signing_threads: NonZeroUsize::new(config.signing_threads.into()),
             cache_bytes: u64::from(config.index_cache_megabytes) * 1024 * 1024,
@@ -75,7 +66,7 @@ impl Settings {
     /// The node's name.
     #[must_use]
     pub fn node(&self) -> &str {
-        &self.node
+        self.log.node()
     }
 
     /// The issuer's data directory.
@@ -91,7 +82,7 @@ impl Settings {
     pub(crate) fn options(&self) -> lgpki_store::Options {
         lgpki_store::Options {
             cache_bytes: self.cache_bytes,
-            ..lgpki_store::Options::new(self.node.clone())
+            ..lgpki_store::Options::new(self.log.clone())
         }
     }
 }
@@ -101,19 +92,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_has_a_plain_name_and_a_cache_a_decent_size() {
+    fn a_cache_has_a_decent_size() {
+        let log = lgpki_testkit::log_identity("issuer-1");
         let config = IssuerConfig::default();
-        assert!(Settings::try_new("issuer-1", "x", &config).is_ok());
-        for wrong in ["", "a b", "発行", "\"", &"n".repeat(65)] {
-            let refused = Settings::try_new(wrong, "x", &config);
-            assert!(matches!(refused, Err(BadSetting::Node(_))), "{wrong:?}");
-        }
+        assert!(Settings::try_new(log.clone(), "x", &config).is_ok());
         let small = IssuerConfig {
             index_cache_megabytes: 7,
             ..config
         };
         assert_eq!(
-            Settings::try_new("a", "x", &small),
+            Settings::try_new(log, "x", &small),
             Err(BadSetting::Cache(7))
         );
     }

@@ -49,6 +49,10 @@ impl Cause {
 
 impl Body for EpochOpened {
     const KIND: &'static str = "epoch.opened";
+
+    fn ceremony(&self) -> bool {
+        true
+    }
 }
 
 events! {

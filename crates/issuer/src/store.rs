@@ -10,7 +10,7 @@ mod tests;
 use std::path::Path;
 
 use lgpki_domain::{ApplicationId, AuthorityKey, CrlNumber, CrlOptions, Faults};
-use lgpki_ledger::{LogReader, Stamp, decode};
+use lgpki_ledger::{Identity, LogReader, Stamp, decode};
 use lgpki_store::{Engine, OpenReport, Options};
 use lgpki_x509::issuer::Addresses;
 use tokio::sync::watch;
@@ -40,8 +40,8 @@ impl LogStore {
     }
 
     /// A store in memory, for tests; nothing survives.
-    pub fn open_memory(node: &str) -> Result<Self, StoreError> {
-        let engine = Engine::open_memory(IssuerMachine::default(), node)?;
+    pub fn open_memory(log: Identity) -> Result<Self, StoreError> {
+        let engine = Engine::open_memory(IssuerMachine::default(), log)?;
         Ok(Self { engine })
     }
 

@@ -98,6 +98,17 @@ impl Stamp {
     }
 }
 
+/// An entry that is to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEntry {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its time, which decides whether another year begins.
+    pub time: Timestamp,
+    /// Whether it is about keys or a ceremony, and so stands in the log of those too.
+    pub ceremony: bool,
+}
+
 /// An event with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded<E> {
@@ -120,6 +131,9 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// What the event is about.
     fn about(&self) -> About;
 
+    /// Whether the event is about keys or a ceremony.
+    fn ceremony(&self) -> bool;
+
     /// Writes the body's canonical JSON.
     fn write_body(&self, out: &mut Vec<u8>) -> Result<(), EntryError>;
 
@@ -139,6 +153,12 @@ pub trait Body: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What the event is about; nothing in particular unless told.
     fn about(&self) -> About {
         About::default()
+    }
+
+    /// Whether the event is about keys or a ceremony, and so stands in the log of those too; it does
+    /// not unless told.
+    fn ceremony(&self) -> bool {
+        false
     }
 
     /// Reads a body of `version`. A kind with a history overrides this and reads the older ones

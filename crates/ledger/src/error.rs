@@ -103,6 +103,24 @@ pub enum LogError {
         /// What was found.
         what: String,
     },
+    /// The files were written before there were signed heads.
+    #[error(
+        "the log file {0} is of a form that this program no longer reads (it has no signed heads): run the \
+         program that wrote it, or begin anew with `lgpki init` in an empty directory"
+    )]
+    OldForm(PathBuf),
+    /// The newest head was signed with another key, or under another name.
+    #[error(
+        "the newest head of the log in {dir} does not verify with this service's log key as {origin}: give \
+         the service the log_key and the log_origin that it has always had; if they are, the log was \
+         altered: restore the whole data directory from a copy"
+    )]
+    Unsigned {
+        /// The log's directory.
+        dir: PathBuf,
+        /// The name under which it was verified.
+        origin: String,
+    },
     /// An earlier error stopped the log; only opening it anew can show what was kept.
     #[error("the log stopped after an earlier error: {0}")]
     Poisoned(String),
@@ -124,7 +142,8 @@ impl LogError {
             Self::InUse(_) | Self::DiskFull { .. } | Self::Io { .. } | Self::Poisoned(_) => {
                 ErrorClass::Unavailable
             }
-            Self::Corrupt { .. } => ErrorClass::Corrupt,
+            Self::Corrupt { .. } | Self::Unsigned { .. } => ErrorClass::Corrupt,
+            Self::OldForm(_) => ErrorClass::Internal,
             Self::Beyond { .. } => ErrorClass::NotFound,
         }
     }

@@ -67,6 +67,12 @@ macro_rules! events {
                 }
             }
 
+            fn ceremony(&self) -> bool {
+                match self {
+                    $( Self::$variant(body) => $crate::Body::ceremony(body), )+
+                }
+            }
+
             fn write_body(
                 &self,
                 out: &mut ::std::vec::Vec<u8>,

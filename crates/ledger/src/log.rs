@@ -1,24 +1,31 @@
 //! The log's files: opening, recovering, appending.
 //!
-//! `<dir>/log/` holds segments of frames and a lock. One write and one sync commit a frame. What
-//! is found after a crash is either a whole frame or a torn tail, which was never acknowledged and
-//! is cut; damage anywhere else is reported, never repaired. After an input or output error nobody
-//! knows what the disk holds, so the log refuses all work until it is opened anew.
+//! `<dir>/log/` holds segments of frames and a lock. One write and one sync commit a frame: its
+//! entries and the signed heads that they make. A year begins a segment. What is found after a crash
+//! is either a whole frame or a torn tail, which was never acknowledged and is cut; damage anywhere
+//! else is reported, never repaired. After an input or output error nobody knows what the disk
+//! holds, so the log refuses all work until it is opened anew.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use lgpki_domain::Timestamp;
+
 use crate::{
-    disk::{Disk, DiskFile, Held},
-    entry::MAX_ENTRY_BYTES,
+    disk::{Disk, Held},
+    entry::{MAX_ENTRY_BYTES, NewEntry},
     error::LogError,
     frame,
-    merkle::{self, CompactRange, Hash},
+    head::Heads,
+    header::Header,
+    identity::{Identity, LogId, year},
+    opening::opening,
     reader::{LogReader, Shared},
     recovery::recover,
     segment::{self, Segment},
+    trees::{Trees, opened},
 };
 
 /// A segment's file until its header is durable.
@@ -32,16 +39,23 @@ pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 pub struct Log {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
+    identity: Identity,
     shared: Arc<Shared>,
-    range: CompactRange,
-    file: Arc<dyn DiskFile>,
-    path: PathBuf,
-    start: u64,
-    offset: u64,
+    /// The segment that grows; none before the first entry.
+    current: Option<Current>,
     segment_bytes: u64,
     buffer: Vec<u8>,
     poisoned: Option<String>,
     _lock: Box<dyn Held>,
+}
+
+/// The segment that grows.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) segment: Segment,
+    pub(crate) trees: Trees,
+    /// Where the next frame goes.
+    pub(crate) offset: u64,
 }
 
 /// What opening a log found.
@@ -55,35 +69,31 @@ pub struct Recovery {
     pub torn_bytes: u64,
 }
 
-/// A log's size and root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Durable entries.
-    pub size: u64,
-    /// The Merkle root over them.
-    pub root: Hash,
-}
-
 /// What an append did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The index of the first entry appended.
     pub first: u64,
-    /// The log after it.
-    pub head: Head,
+    /// Entries in the log after it.
+    pub size: u64,
 }
 
 impl Log {
-    /// Opens or begins the log under `dir`; takes the lock, cuts a torn tail, and returns only
-    /// when what is left is durable.
-    pub fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Recovery), LogError> {
-        Self::open_with(dir, disk, SEGMENT_BYTES)
+    /// Opens or begins the log under `dir`; takes the lock, cuts a torn tail, verifies the newest
+    /// heads, and returns only when what is left is durable.
+    pub fn open(
+        dir: &Path,
+        disk: Arc<dyn Disk>,
+        identity: Identity,
+    ) -> Result<(Self, Recovery), LogError> {
+        Self::open_with(dir, disk, identity, SEGMENT_BYTES)
     }
 
     /// Like [`open`](Self::open), with a new segment begun after `segment_bytes`.
     pub fn open_with(
         dir: &Path,
         disk: Arc<dyn Disk>,
+        identity: Identity,
         segment_bytes: u64,
     ) -> Result<(Self, Recovery), LogError> {
         let purpose = dir;
@@ -96,34 +106,22 @@ impl Log {
             .map_err(|e| LogError::io("lock", &lock_path, e))?
             .ok_or_else(|| LogError::InUse(purpose.to_owned()))?;
         let shared = Arc::new(Shared::default());
-        let (tail, segments) = recover(&dir, disk.as_ref(), &shared)?;
-        let (segment, range, offset, torn_bytes) = if let Some(tail) = tail {
-            (tail.segment, tail.range, tail.offset, tail.torn_bytes)
-        } else {
-            let range = CompactRange::new();
-            let segment = begin_segment(&dir, disk.as_ref(), &range)?;
-            shared.add_segment(segment.clone());
-            let start = segment.start;
-            (segment, range, start, 0)
-        };
-        let recovery = Recovery {
-            entries: range.size(),
-            segments: segments.max(1),
-            torn_bytes,
-        };
+        let found = recover(&dir, disk.as_ref(), &identity, &shared)?;
         let log = Self {
             dir,
             disk,
+            identity,
             shared,
-            range,
-            file: segment.file,
-            path: segment.path,
-            start: segment.start,
-            offset,
+            current: found.current,
             segment_bytes,
             buffer: Vec::new(),
             poisoned: None,
             _lock: lock,
+        };
+        let recovery = Recovery {
+            entries: log.size(),
+            segments: found.segments,
+            torn_bytes: found.torn_bytes,
         };
         Ok((log, recovery))
     }
@@ -131,13 +129,19 @@ impl Log {
     /// Entries in the log, all of them durable.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.range.size()
+        self.current.as_ref().map_or(0, |c| c.trees.next())
     }
 
-    /// The Merkle root over all entries.
+    /// The year whose log grows; none before the first entry.
     #[must_use]
-    pub fn root(&self) -> Hash {
-        self.range.root()
+    pub fn year(&self) -> Option<i16> {
+        self.current.as_ref().map(|c| c.trees.year)
+    }
+
+    /// The newest heads; none before the first entry.
+    #[must_use]
+    pub fn heads(&self) -> Option<Heads> {
+        self.shared.heads()
     }
 
     /// A reader of this log.
@@ -146,9 +150,11 @@ impl Log {
         LogReader(Arc::clone(&self.shared))
     }
 
-    /// Appends `entries`, all or none, and returns when they are durable. After an error every
-    /// later call fails, for the disk may hold the frame or not.
-    pub fn append(&mut self, entries: &[Vec<u8>]) -> Result<Appended, LogError> {
+    /// Appends `entries`, all or none, and returns when they and the heads that they make are
+    /// durable. They go into the log of the year of the latest of them, or into the one that grows
+    /// if that is a later one's, as when the clock was set back. After an error every later call
+    /// fails, for the disk may hold the frame or not.
+    pub fn append(&mut self, entries: &[NewEntry]) -> Result<Appended, LogError> {
         if let Some(why) = &self.poisoned {
             return Err(LogError::Poisoned(why.clone()));
         }
@@ -159,79 +165,115 @@ impl Log {
         appended
     }
 
-    fn try_append(&mut self, entries: &[Vec<u8>]) -> Result<Appended, LogError> {
-        let first = self.range.size();
-        if entries.is_empty() {
-            let root = self.root();
-            return Ok(Appended {
-                first,
-                head: Head { size: first, root },
-            });
+    fn try_append(&mut self, entries: &[NewEntry]) -> Result<Appended, LogError> {
+        let first = self.size();
+        // The first one of the latest year.
+        let latest = entries.iter().rev().max_by_key(|e| year(e.time));
+        let Some(latest) = latest else {
+            return Ok(Appended { first, size: first });
+        };
+        if let Some(entry) = entries.iter().find(|e| e.bytes.len() > MAX_ENTRY_BYTES) {
+            let what = format!("an entry of {} bytes is over the limit", entry.bytes.len());
+            return Err(self.refused(what));
         }
-        if let Some(entry) = entries.iter().find(|e| e.len() > MAX_ENTRY_BYTES) {
-            let what = format!("an entry of {} bytes is over the limit", entry.len());
-            return Err(LogError::io(
-                "append to",
-                &self.path,
-                std::io::Error::new(std::io::ErrorKind::InvalidInput, what),
-            ));
-        }
-        let mut range = self.range.clone();
-        for entry in entries {
-            range.push(merkle::leaf(entry));
-        }
-        let root = range.root();
+        let mut current = match &self.current {
+            Some(current) if year(latest.time) <= current.trees.year => current.clone(),
+            _ => self.next_year(latest.time)?,
+        };
+        let mut trees = current.trees.clone();
+        trees.push_all(entries);
+        let heads = trees.sign(&self.identity, self.shared.heads().as_ref());
         self.buffer.clear();
-        frame::write(first, entries, &root, &mut self.buffer);
-        if self.offset > self.start && self.offset + self.buffer.len() as u64 > self.segment_bytes {
-            self.next_segment()?;
+        let head = frame::write(first, entries, &heads, &mut self.buffer);
+        let length = self.buffer.len() as u64;
+        if current.offset > current.segment.start && current.offset + length > self.segment_bytes {
+            current = self.begin(Header {
+                trees: current.trees,
+                opening: None,
+                keys_opening: None,
+            })?;
         }
-        self.file
-            .write_at(&self.buffer, self.offset)
-            .and_then(|()| self.file.sync())
-            .map_err(|e| LogError::io("write", &self.path, e))?;
-        let head = frame::part(&self.buffer, 0).and_then(|head| frame::Head::parse(&head));
-        if let Some(head) = head {
-            self.shared.add_frame(head, self.offset);
-        }
-        self.offset += self.buffer.len() as u64;
-        self.range = range;
-        let size = self.size();
+        let file = &current.segment.file;
+        file.write_at(&self.buffer, current.offset)
+            .and_then(|()| file.sync())
+            .map_err(|e| LogError::io("write", &current.segment.path, e))?;
+        let ceremonies = (first..).zip(entries).filter(|(_, e)| e.ceremony);
+        self.shared.add_frame(
+            head,
+            current.offset,
+            ceremonies.map(|(index, _)| index),
+            heads,
+        );
+        self.current = Some(Current {
+            trees,
+            offset: current.offset + length,
+            ..current
+        });
         Ok(Appended {
             first,
-            head: Head { size, root },
+            size: self.size(),
         })
     }
 
-    fn next_segment(&mut self) -> Result<(), LogError> {
-        let segment = begin_segment(&self.dir, self.disk.as_ref(), &self.range)?;
-        self.file = Arc::clone(&segment.file);
-        self.path.clone_from(&segment.path);
-        self.start = segment.start;
-        self.offset = segment.start;
-        self.shared.add_segment(segment);
-        Ok(())
+    fn refused(&self, what: String) -> LogError {
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
+        LogError::io("append to", &self.dir, error)
     }
-}
 
-/// Makes the segment that begins at the range's size, durably. It gets its name only when its
-/// header is on the disk, so that a segment without a whole header is damaged, never torn.
-fn begin_segment(dir: &Path, disk: &dyn Disk, range: &CompactRange) -> Result<Segment, LogError> {
-    let path = dir.join(segment::name(range.size()));
-    let unnamed = dir.join(UNNAMED);
-    let header = segment::header(range);
-    let begin = || {
-        let file = disk.create(&unnamed)?;
-        file.write_at(&header, 0)?;
-        file.sync()?;
-        disk.rename(&unnamed, &path)?;
-        disk.sync_dir(dir)?;
-        Ok(file)
-    };
-    Ok(Segment {
-        file: begin().map_err(|e| LogError::io("create", &path, e))?,
-        path,
-        first: range.size(),
-        start: header.len() as u64,
-    })
+    /// Begins the log of the year of `time`.
+    fn next_year(&self, time: Timestamp) -> Result<Current, LogError> {
+        let first = self.size();
+        let year = year(time);
+        let previous = self.shared.heads().map(|heads| (heads.year, heads.entries));
+        let open = |log, previous| opening(&self.identity, log, first, time, previous);
+        let refused = |e: crate::EntryError| self.refused(e.to_string());
+        let year_opening = open(LogId::Year(year), previous).map_err(refused)?;
+        // Without an entry the log of keys has not been shown, and begins with the first.
+        let (keys, keys_opening) = match &self.current {
+            Some(current) if first > 0 => (current.trees.keys.clone(), None),
+            _ => {
+                let bytes = open(LogId::Keys, None).map_err(refused)?;
+                (opened(&bytes), Some(bytes))
+            }
+        };
+        self.begin(Header {
+            trees: Trees {
+                year,
+                first,
+                entries: opened(&year_opening),
+                keys,
+            },
+            opening: Some(year_opening),
+            keys_opening,
+        })
+    }
+
+    /// Makes the segment of this header, durably. It gets its name only when its header is on the
+    /// disk, so that a segment without a whole header is damaged, never torn. A segment without a
+    /// frame that would have the same name is replaced.
+    fn begin(&self, header: Header) -> Result<Current, LogError> {
+        let path = self.dir.join(segment::name(header.trees.next()));
+        let unnamed = self.dir.join(UNNAMED);
+        let bytes = header.write();
+        let make = || {
+            let file = self.disk.create(&unnamed)?;
+            file.write_at(&bytes, 0)?;
+            file.sync()?;
+            self.disk.rename(&unnamed, &path)?;
+            self.disk.sync_dir(&self.dir)?;
+            Ok(file)
+        };
+        let segment = Segment {
+            file: make().map_err(|e| LogError::io("create", &path, e))?,
+            path: path.clone(),
+            first: header.trees.next(),
+            start: bytes.len() as u64,
+        };
+        self.shared.add_segment(segment.clone(), &header);
+        Ok(Current {
+            offset: segment.start,
+            segment,
+            trees: header.trees,
+        })
+    }
 }

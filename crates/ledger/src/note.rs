@@ -76,6 +76,11 @@ impl KeyName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name of what stands under this one. The part holds no character that a name must not.
+    pub(crate) fn under(&self, part: impl fmt::Display) -> Self {
+        Self(format!("{self}/{part}"))
+    }
 }
 
 impl FromStr for KeyName {

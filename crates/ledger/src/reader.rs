@@ -8,7 +8,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::{error::LogError, frame::Head, merkle::Hash, segment::Segment};
+use crate::{
+    error::LogError,
+    frame::Head,
+    head::Heads,
+    header::Header,
+    leaves::Logs,
+    segment::{Frame, Segment},
+};
 
 /// Bytes of a segment that one place of the sparse index stands for.
 const SPAN_BYTES: u64 = 16 * 1024;
@@ -22,6 +29,7 @@ pub struct LogReader(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     durable: AtomicU64,
     segments: RwLock<Vec<Indexed>>,
+    logs: RwLock<Logs>,
 }
 
 /// A segment with places from which to look for a frame.
@@ -35,12 +43,14 @@ struct Indexed {
 }
 
 impl Shared {
-    /// Adds a segment, as yet without frames.
-    pub(crate) fn add_segment(&self, segment: Segment) {
+    /// Adds a segment, as yet without frames; one that had none and began with the same entry goes.
+    pub(crate) fn add_segment(&self, segment: Segment, header: &Header) {
+        self.with_logs_mut(|logs| logs.begin(header));
         let mut segments = self
             .segments
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        segments.retain(|indexed| indexed.segment.first < segment.first);
         segments.push(Indexed {
             end: segment.start,
             segment,
@@ -48,8 +58,30 @@ impl Shared {
         });
     }
 
-    /// Adds a durable frame at the end of the last segment and shows its entries.
-    pub(crate) fn add_frame(&self, head: Head, offset: u64) {
+    /// Adds a durable frame at the end of the last segment, the indexes of its entries about keys,
+    /// and the heads that it makes; shows its entries.
+    pub(crate) fn add_frame(
+        &self,
+        head: Head,
+        offset: u64,
+        ceremonies: impl Iterator<Item = u64>,
+        heads: Heads,
+    ) {
+        self.place_frame(head, offset);
+        // Under one lock: whoever sees the heads sees the entries, and the other way round.
+        self.with_logs_mut(|logs| {
+            logs.grow(ceremonies, heads);
+            self.durable.store(head.end(), Ordering::Release);
+        });
+    }
+
+    /// Shows a frame's entries, but not its heads, which a later frame tells.
+    pub(crate) fn skip_frame(&self, head: Head, offset: u64) {
+        self.place_frame(head, offset);
+        self.durable.store(head.end(), Ordering::Release);
+    }
+
+    fn place_frame(&self, head: Head, offset: u64) {
         let mut segments = self
             .segments
             .write()
@@ -64,7 +96,24 @@ impl Shared {
             }
             last.end = offset + head.frame_bytes();
         }
-        self.durable.store(head.end(), Ordering::Release);
+    }
+
+    /// The newest heads.
+    pub(crate) fn heads(&self) -> Option<Heads> {
+        self.with_logs(|logs| logs.heads)
+    }
+
+    /// Entries about keys.
+    pub(crate) fn ceremonies(&self) -> u64 {
+        self.with_logs(|logs| logs.ceremonies.len() as u64)
+    }
+
+    pub(crate) fn with_logs<T>(&self, look: impl FnOnce(&Logs) -> T) -> T {
+        look(&self.logs.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn with_logs_mut<T>(&self, change: impl FnOnce(&mut Logs) -> T) -> T {
+        change(&mut self.logs.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -141,27 +190,22 @@ impl LogReader {
         Ok(out)
     }
 
-    /// The Merkle root of the first `size` entries, where a frame ends there; `None` elsewhere.
-    pub fn root_at(&self, size: u64) -> Result<Option<Hash>, LogError> {
-        let Some(last) = size.checked_sub(1).filter(|_| size <= self.durable()) else {
-            return Ok((size == 0).then(|| crate::merkle::CompactRange::new().root()));
-        };
-        let Some((segment, mut offset, limit)) = self.place(last) else {
+    /// The frame that holds the durable entry `index`.
+    pub(crate) fn frame_of(&self, index: u64) -> Result<Option<Frame>, LogError> {
+        if index >= self.durable() {
+            return Ok(None);
+        }
+        let Some((segment, mut offset, limit)) = self.place(index) else {
             return Ok(None);
         };
-        loop {
-            let head = whole_head(&segment, offset, limit)?;
-            if head.end() >= size {
-                if head.end() > size {
-                    return Ok(None);
-                }
-                return match segment.frame(offset, limit)? {
-                    Some(frame) => Ok(Some(frame.table.root)),
-                    None => Err(segment.corrupt(offset, "a frame's table does not match")),
-                };
-            }
+        let mut head = whole_head(&segment, offset, limit)?;
+        while head.end() <= index {
             offset += head.frame_bytes();
+            head = whole_head(&segment, offset, limit)?;
         }
+        let frame = segment.frame(offset, limit)?;
+        let damaged = || segment.corrupt(offset, "a frame's table does not match");
+        frame.ok_or_else(damaged).map(Some)
     }
 
     /// Where to begin looking for the frame that holds `index`.

@@ -1,7 +1,6 @@
-//! One file of the log: a header with the Merkle tree's right edge at its beginning, then frames.
+//! One file of the log: a header at its beginning, then frames.
 //!
-//! The header lets the last segment be checked against its frames' roots without reading the ones
-//! before it. Reading never trusts a length that no checksum covers.
+//! Reading never trusts a length that no checksum covers.
 
 use std::{
     ops::Range,
@@ -13,10 +12,8 @@ use crate::{
     disk::DiskFile,
     error::LogError,
     frame::{HEAD_BYTES, Head, Table, part},
-    merkle::{CompactRange, Hash},
+    header::{self, Header},
 };
-
-const MAGIC: &[u8; 4] = b"LGS1";
 
 /// An open segment.
 #[derive(Clone, Debug)]
@@ -49,37 +46,28 @@ pub(crate) fn first_of(name: &str) -> Option<u64> {
         .flatten()
 }
 
-/// The bytes of a segment's header.
-pub(crate) fn header(range: &CompactRange) -> Vec<u8> {
-    let mut out = MAGIC.to_vec();
-    out.extend_from_slice(&range.size().to_be_bytes());
-    for peak in range.peaks() {
-        out.extend_from_slice(peak);
-    }
-    let crc = crc32c::crc32c(&out);
-    out.extend_from_slice(&crc.to_be_bytes());
-    out
-}
-
 impl Segment {
     /// Opens the file and reads its header; `Ok(None)` if the header is not whole.
     pub(crate) fn open(
         path: &Path,
         file: Arc<dyn DiskFile>,
-    ) -> Result<Option<(Self, CompactRange)>, LogError> {
+    ) -> Result<Option<(Self, Header)>, LogError> {
         let size = file.size().map_err(|e| LogError::io("read", path, e))?;
-        let longest = 4 + 8 + 64 * size_of::<Hash>() as u64 + 4;
-        let mut bytes = vec![0; usize::try_from(size.min(longest)).unwrap_or_default()];
+        let length = usize::try_from(size.min(header::LONGEST)).unwrap_or_default();
+        let mut bytes = vec![0; length];
         file.read_at(&mut bytes, 0)
             .map_err(|e| LogError::io("read", path, e))?;
-        Ok(parse_header(&bytes).map(|(range, start)| {
+        if header::is_old(&bytes) {
+            return Err(LogError::OldForm(path.to_owned()));
+        }
+        Ok(Header::parse(&bytes).map(|(header, start)| {
             let segment = Self {
                 path: path.to_owned(),
                 file,
-                first: range.size(),
+                first: header.trees.next(),
                 start,
             };
-            (segment, range)
+            (segment, header)
         }))
     }
 
@@ -172,22 +160,4 @@ impl Segment {
                     .is_some_and(|head| head.first > index)
         }))
     }
-}
-
-fn parse_header(bytes: &[u8]) -> Option<(CompactRange, u64)> {
-    if !bytes.starts_with(MAGIC) {
-        return None;
-    }
-    let size = u64::from_be_bytes(part(bytes, 4)?);
-    let body = 12 + size.count_ones() as usize * size_of::<Hash>();
-    let crc = u32::from_be_bytes(part(bytes, body)?);
-    if crc32c::crc32c(bytes.get(..body)?) != crc {
-        return None;
-    }
-    let peaks = bytes
-        .get(12..body)?
-        .chunks_exact(size_of::<Hash>())
-        .filter_map(|peak| peak.try_into().ok())
-        .collect();
-    Some((CompactRange::from_peaks(size, peaks)?, body as u64 + 4))
 }

@@ -12,27 +12,37 @@ use std::{
     sync::Arc,
 };
 
-use lgpki_ledger::{
-    Disk, Log, LogError, MemoryDisk, OsDisk,
-    merkle::{CompactRange, leaf},
-};
+mod support;
+
+use lgpki_ledger::{Disk, Log, LogError, LogId, MemoryDisk, NewEntry, OsDisk};
+use lgpki_testkit::log_identity;
 use tempfile::TempDir;
+
+use crate::support::{Reference, new_entry};
 
 fn entry(i: u64) -> Vec<u8> {
     let fill = "x".repeat(usize::try_from(i * 37 % 400).unwrap());
     format!(r#"{{"i":{i},"x":"{fill}"}}"#).into_bytes()
 }
 
-fn entries(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
-    range.map(entry).collect()
+/// Every seventh entry is about keys.
+fn entries(range: std::ops::Range<u64>) -> Vec<NewEntry> {
+    range
+        .map(|i| new_entry(entry(i), "2008-02-03T00:15:00.000Z", i % 7 == 0))
+        .collect()
 }
 
-fn root(size: u64) -> [u8; 32] {
-    let mut range = CompactRange::new();
-    for e in entries(0..size) {
-        range.push(leaf(&e));
-    }
-    range.root()
+fn large(bytes: usize) -> Vec<NewEntry> {
+    vec![new_entry(
+        vec![b'1'; bytes],
+        "2008-02-03T00:15:00.000Z",
+        false,
+    )]
+}
+
+fn check_heads(log: &Log) {
+    let size = log.size();
+    Reference::of(log, &entries(0..size)).check(&log_identity("issuer-1"));
 }
 
 /// Appends until `size`, in frames of 1, 2, 3, 1, 2, 3 … entries.
@@ -42,13 +52,13 @@ fn fill(log: &mut Log, size: u64) {
         step = step % 3 + 1;
         let first = log.size();
         let appended = log.append(&entries(first..size.min(first + step))).unwrap();
-        assert_eq!((appended.first, appended.head.size), (first, log.size()));
+        assert_eq!((appended.first, appended.size), (first, log.size()));
     }
-    assert_eq!(log.root(), root(size));
+    check_heads(log);
 }
 
 fn open(dir: &Path, segment: u64) -> Result<Log, LogError> {
-    Log::open_with(dir, Arc::new(OsDisk), segment).map(|(log, _)| log)
+    Log::open_with(dir, Arc::new(OsDisk), log_identity("issuer-1"), segment).map(|(log, _)| log)
 }
 
 fn segments(dir: &Path) -> Vec<PathBuf> {
@@ -94,25 +104,35 @@ fn what_was_appended_is_read_in_one_segment_and_in_many_on_disk_and_in_memory() 
         let dir = TempDir::new().unwrap();
         let disks: [Arc<dyn Disk>; 2] = [Arc::new(OsDisk), Arc::new(MemoryDisk::new())];
         for disk in disks {
-            let (mut log, recovery) =
-                Log::open_with(dir.path(), Arc::clone(&disk), segment).unwrap();
+            let (mut log, recovery) = Log::open_with(
+                dir.path(),
+                Arc::clone(&disk),
+                log_identity("issuer-1"),
+                segment,
+            )
+            .unwrap();
             assert_eq!((recovery.entries, recovery.torn_bytes), (0, 0));
             fill(&mut log, 100);
             check_reading(&log);
             drop(log);
-            let (mut log, recovery) =
-                Log::open_with(dir.path(), Arc::clone(&disk), segment).unwrap();
+            let (mut log, recovery) = Log::open_with(
+                dir.path(),
+                Arc::clone(&disk),
+                log_identity("issuer-1"),
+                segment,
+            )
+            .unwrap();
             assert_eq!((recovery.entries, recovery.torn_bytes), (100, 0));
             assert_eq!(recovery.segments > 1, segment < u64::MAX);
             check_reading(&log);
             fill(&mut log, 130);
             check_reading(&log);
-            assert_eq!(log.reader().root_at(130).unwrap(), Some(root(130)));
-            assert_eq!(log.reader().root_at(1).unwrap(), Some(root(1)));
-            // The second frame holds entries 1 and 2.
-            assert_eq!(log.reader().root_at(2).unwrap(), None);
-            assert_eq!(log.reader().root_at(0).unwrap(), Some(root(0)));
-            assert_eq!(log.reader().root_at(131).unwrap(), None);
+            let reader = log.reader();
+            let at = |size| reader.head_at(LogId::Year(2008), size).unwrap();
+            assert_eq!(at(131), log.heads().map(|heads| heads.entries));
+            assert_eq!(at(2).map(|head| head.size), Some(2));
+            // The second frame holds entries 1 and 2; the opening entry was never a head's last leaf.
+            assert_eq!([at(0), at(1), at(3), at(132)], [None; 4]);
         }
     }
 }
@@ -122,15 +142,18 @@ fn an_entry_over_the_limit_stops_the_log_before_anything_is_written() {
     let dir = TempDir::new().unwrap();
     let mut log = open(dir.path(), 3000).unwrap();
     fill(&mut log, 3);
-    assert!(log.append(&[entry(3), vec![b'1'; 65_536]]).is_err());
+    assert!(
+        log.append(&[entries(3..4), large(65_536)].concat())
+            .is_err()
+    );
     assert!(matches!(
-        log.append(&[entry(3)]),
+        log.append(&entries(3..4)),
         Err(LogError::Poisoned(_))
     ));
     drop(log);
     let mut log = open(dir.path(), 3000).unwrap();
     assert_eq!(log.size(), 3);
-    log.append(&[vec![b'1'; 65_535]]).unwrap();
+    log.append(&large(65_535)).unwrap();
     assert_eq!(log.reader().entry(3).unwrap().len(), 65_535);
 }
 
@@ -146,8 +169,10 @@ fn a_tail_torn_at_any_byte_is_cut_and_nothing_before_it_is_lost() {
     let whole = fs::read(&path).unwrap();
     for length in usize::try_from(before).unwrap()..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
-        let (mut log, recovery) = Log::open(dir.path(), Arc::new(OsDisk)).unwrap();
-        assert_eq!((recovery.entries, log.root()), (6, root(6)), "{length}");
+        let (mut log, recovery) =
+            Log::open(dir.path(), Arc::new(OsDisk), log_identity("issuer-1")).unwrap();
+        assert_eq!(recovery.entries, 6, "{length}");
+        check_heads(&log);
         assert_eq!(recovery.torn_bytes, length as u64 - before);
         log.append(&entries(6..8)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole);
@@ -163,7 +188,7 @@ fn damage_that_whole_frames_follow_is_reported_and_not_cut() {
     let path = segments(dir.path()).pop().unwrap();
     let whole = fs::read(&path).unwrap();
     // The last frame but one begins somewhere before the last three entries.
-    let last_frames: usize = entries(6..10).iter().map(Vec::len).sum::<usize>() + 300;
+    let last_frames: usize = entries(6..10).iter().map(|e| e.bytes.len()).sum::<usize>() + 1100;
     for at in (0..whole.len() - last_frames).step_by(11) {
         let mut bad = whole.clone();
         bad[at] ^= 0x10;

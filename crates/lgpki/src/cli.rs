@@ -174,6 +174,10 @@ pub(crate) struct InitArgs {
     /// The default is this machine's publication port.
     #[arg(long, value_name = "URL")]
     pub(crate) publication_url: Option<String>,
+    /// What the names of the audit logs begin with: a URL without https://, such as lgpki.example/audit; fixed
+    /// for the logs' life. The default follows from the publication URL.
+    #[arg(long, value_name = "NAME", value_parser = crate::log_key::log_origin)]
+    pub(crate) log_origin: Option<lgpki_ledger::KeyName>,
 }
 
 /// Reads `application=16`.

@@ -11,14 +11,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use lgpki_ledger::KeyName;
 use lgpki_proto::ServiceName;
 use lgpki_runtime::config::{ListenAddress, ServerLimits, Target, TelemetryConfig};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 use toml::{Table, Value};
 
 pub(crate) use template::{EXAMINATION, Template, render};
 
-use crate::error::CommandError;
+use crate::{error::CommandError, log_key::log_origin};
 
 /// A configuration as it stands in the file.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: TelemetryConfig,
     /// What the services' TLS identities rest on.
     pub(crate) tls: Tls,
+    /// The audit logs.
+    pub(crate) audit: Audit,
     /// The issuer, if configured.
     pub(crate) issuer: Option<IssuerSection>,
     /// Lifecycle, if configured.
@@ -45,6 +51,20 @@ pub(crate) struct Tls {
     pub(crate) passphrase_file: PathBuf,
 }
 
+/// `[audit]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    /// What the names of all logs begin with.
+    #[serde(deserialize_with = "origin")]
+    pub(crate) log_origin: KeyName,
+}
+
+fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyName, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    log_origin(&text).map_err(D::Error::custom)
+}
+
 /// What every service's section holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) certificate: PathBuf,
     /// Its TLS key, encrypted PKCS#8.
     pub(crate) key: PathBuf,
+    /// The key that signs its logs' heads, encrypted PKCS#8 with the TLS keys' passphrase.
+    pub(crate) log_key: PathBuf,
     /// What the server allows.
     #[serde(default)]
     pub(crate) limits: ServerLimits,
@@ -121,13 +143,14 @@ pub(crate) struct IntakeOwn {
     pub(crate) lifecycle: Target,
 }
 
-const SHARED: [&str; 7] = [
+const SHARED: [&str; 8] = [
     "node",
     "listen",
     "admin",
     "data",
     "certificate",
     "key",
+    "log_key",
     "limits",
 ];
 
@@ -162,6 +185,10 @@ impl Config {
             None => TelemetryConfig::default(),
         };
         let tls: Tls = typed("tls", file.remove("tls").ok_or("section [tls] is missing")?)?;
+        let audit: Audit = typed(
+            "audit",
+            file.remove("audit").ok_or("section [audit] is missing")?,
+        )?;
         let issuer = section(&mut file, "issuer", &["passphrase_file"], base)?;
         let lifecycle = section(&mut file, "lifecycle", &["publication", "issuer"], base)?;
         let intake = section(
@@ -172,7 +199,7 @@ impl Config {
         )?;
         if let Some(unknown) = file.keys().next() {
             return Err(format!(
-                "unknown section [{unknown}]; known are [telemetry], [tls], [issuer], [lifecycle] and [intake]"
+                "unknown section [{unknown}]; known are [telemetry], [tls], [audit], [issuer], [lifecycle] and [intake]"
             ));
         }
         let config = Self {
@@ -181,6 +208,7 @@ impl Config {
                 service_ca: base.join(tls.service_ca),
                 passphrase_file: base.join(tls.passphrase_file),
             },
+            audit,
             issuer: issuer.map(|(shared, own, settings)| IssuerSection {
                 shared,
                 own,
@@ -243,7 +271,12 @@ fn section<O: DeserializeOwned, S: DeserializeOwned>(
     };
     let (shared, own) = (take(&SHARED), take(own));
     let mut shared: Shared = typed(name, shared)?;
-    for path in [&mut shared.data, &mut shared.certificate, &mut shared.key] {
+    for path in [
+        &mut shared.data,
+        &mut shared.certificate,
+        &mut shared.key,
+        &mut shared.log_key,
+    ] {
         *path = base.join(&*path);
     }
     Ok(Some((

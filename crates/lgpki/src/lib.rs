@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod error;
 mod form;
+mod log_key;
 mod office;
 mod output;
 

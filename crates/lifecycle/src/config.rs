@@ -8,6 +8,7 @@ mod slots;
 
 use std::path::PathBuf;
 
+use lgpki_ledger::Identity;
 use serde::Deserialize;
 
 pub(crate) use self::slots::MOST_LEAD;
@@ -31,8 +32,6 @@ const MOST_NOTICE: i32 = 180;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LifecycleConfig {
-    /// The node's name, as it stands in every entry of the log.
-    pub node: String,
     /// When the daily CRLs are published, JST, such as `09:15`.
     pub crl_daily_at: String,
     /// For how many hours a CRL stands: nextUpdate less thisUpdate. More than 24, so that it has
@@ -54,7 +53,6 @@ pub struct LifecycleConfig {
 impl Default for LifecycleConfig {
     fn default() -> Self {
         Self {
-            node: "lifecycle-1".to_owned(),
             crl_daily_at: "09:15".to_owned(),
             crl_validity_hours: 48,
             crl_delta_hours: 4,
@@ -71,8 +69,8 @@ impl Default for LifecycleConfig {
 pub struct Settings {
     /// Where log, index and published files lie.
     pub data: PathBuf,
-    /// The node's name.
-    pub node: String,
+    /// Whose log it is.
+    pub log: Identity,
     /// When CRLs are due.
     pub schedule: Schedule,
     /// How OCSP is answered.
@@ -160,14 +158,11 @@ impl Schedule {
 
 impl Settings {
     /// Checks a section; `data` is lifecycle's own data directory.
-    pub fn try_new(config: &LifecycleConfig, data: PathBuf) -> Result<Self, LifecycleError> {
-        let node = config.node.trim();
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-        if node.is_empty() || node.len() > 64 || !node.chars().all(fits) {
-            return Err(LifecycleError::Settings(
-                "node: write 1 to 64 characters of A-Z a-z 0-9 - and .".to_owned(),
-            ));
-        }
+    pub fn try_new(
+        config: &LifecycleConfig,
+        data: PathBuf,
+        log: Identity,
+    ) -> Result<Self, LifecycleError> {
         let time = config
             .crl_daily_at
             .split_once(':')
@@ -190,7 +185,7 @@ impl Settings {
         }
         Ok(Self {
             data,
-            node: node.to_owned(),
+            log,
             schedule: Schedule::try_new(hour, minute, config.crl_validity_hours)?
                 .with_delta_hours(config.crl_delta_hours)?,
             ocsp: OcspSettings::try_new(&config.ocsp)?,
@@ -205,9 +200,14 @@ impl Settings {
 mod tests {
     use super::*;
 
+    fn try_new(config: &LifecycleConfig) -> Result<Settings, LifecycleError> {
+        let log = lgpki_testkit::log_identity("lifecycle-1");
+        Settings::try_new(config, "x".into(), log)
+    }
+
     #[test]
     fn the_defaults_are_the_practice_of_the_time() {
-        let settings = Settings::try_new(&LifecycleConfig::default(), "x".into()).unwrap();
+        let settings = try_new(&LifecycleConfig::default()).unwrap();
         assert_eq!(settings.schedule, Schedule::try_new(9, 15, 48).unwrap());
     }
 
@@ -251,15 +251,8 @@ mod tests {
                 notice_days: 181,
                 ..base.clone()
             },
-            LifecycleConfig {
-                node: "a b".to_owned(),
-                ..base.clone()
-            },
         ] {
-            assert!(
-                Settings::try_new(&config, "x".into()).is_err(),
-                "{config:?}"
-            );
+            assert!(try_new(&config).is_err(), "{config:?}");
         }
     }
 }

@@ -17,7 +17,7 @@ mod standings;
 use std::{path::Path, sync::Arc};
 
 use lgpki_domain::{ApplicationId, AuthorityKey, CrlSeries, Serial, Timestamp};
-use lgpki_ledger::{Recorded, decode};
+use lgpki_ledger::{Identity, Recorded, decode};
 use lgpki_store::{Engine, OpenReport, Options};
 use lgpki_x509::ocsp;
 use tokio::{sync::watch, task::spawn_blocking};
@@ -69,9 +69,9 @@ impl EngineStore {
     }
 
     /// Runs in memory; nothing survives.
-    pub fn in_memory(node: &str) -> Result<Self, StoreError> {
+    pub fn in_memory(log: Identity) -> Result<Self, StoreError> {
         let (machine, notable) = machine();
-        let engine = Engine::open_memory(machine, node)?;
+        let engine = Engine::open_memory(machine, log)?;
         Ok(Self { engine, notable })
     }
 

@@ -2,16 +2,27 @@
 
 use std::sync::{Arc, mpsc::Receiver};
 
-use lgpki_ledger::Log;
+use lgpki_ledger::{Log, LogId, NewEntry};
 use tokio::sync::oneshot;
 
 use crate::{engine::Core, error::chain, machine::Machine};
 
 /// A decided submission.
 pub(crate) struct Unit<O> {
-    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) entries: Vec<NewEntry>,
     pub(crate) outcomes: Vec<O>,
     pub(crate) answer: oneshot::Sender<Vec<O>>,
+}
+
+impl<O> Unit<O> {
+    fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.bytes.len()).sum()
+    }
+
+    /// The log of the year that its latest entry needs; none if it has no entry.
+    fn needs(&self) -> Option<LogId> {
+        self.entries.iter().map(|entry| LogId::of(entry.time)).max()
+    }
 }
 
 /// Commits until the deciding thread is done, or until the log fails.
@@ -20,20 +31,27 @@ pub(crate) fn run<M: Machine>(
     log: &mut Log,
     units: &Receiver<Unit<M::Outcome>>,
 ) {
-    while let Ok(first) = units.recv() {
+    let mut left = None;
+    while let Some(first) = left.take().or_else(|| units.recv().ok()) {
+        let mut bytes = first.bytes();
+        // A frame belongs to one year.
+        let year = first.needs().max(log.year().map(LogId::Year));
         let mut entries = first.entries;
         let mut answers = vec![(first.answer, first.outcomes)];
-        let mut bytes: usize = entries.iter().map(Vec::len).sum();
         while bytes < core.options.frame_bytes
             && let Ok(unit) = units.try_recv()
         {
-            bytes += unit.entries.iter().map(Vec::len).sum::<usize>();
+            if unit.needs() > year {
+                left = Some(unit);
+                break;
+            }
+            bytes += unit.bytes();
             entries.extend(unit.entries);
             answers.push((unit.answer, unit.outcomes));
         }
         if !entries.is_empty() {
             match log.append(&entries) {
-                Ok(appended) => core.advance(appended.head),
+                Ok(appended) => core.advance(appended.size),
                 Err(e) => {
                     // The callers hear why when their answers are dropped.
                     core.stop(&chain(&e));

@@ -13,7 +13,9 @@ use std::{
     },
 };
 
-use lgpki_ledger::{Disk, Head, LogReader, MemoryDisk, OsDisk, Recorded, log::SEGMENT_BYTES};
+use lgpki_ledger::{
+    Disk, Heads, Identity, LogReader, MemoryDisk, OsDisk, Recorded, log::SEGMENT_BYTES,
+};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,8 +35,8 @@ use crate::{
 /// How an engine runs.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The node's name, as it stands in every entry.
-    pub node: String,
+    /// Whose log it is: the names, the node, the key that signs.
+    pub log: Identity,
     /// The disk that the log is on.
     pub disk: Arc<dyn Disk>,
     /// Submissions that may wait to be decided.
@@ -50,10 +52,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults, for a node of the given name.
-    pub fn new(node: impl Into<String>) -> Self {
+    /// The defaults, for a log of the given identity.
+    #[must_use]
+    pub fn new(log: Identity) -> Self {
         Self {
-            node: node.into(),
+            log,
             disk: Arc::new(OsDisk),
             queue: 1024,
             frame_bytes: 4 * 1024 * 1024,
@@ -104,7 +107,6 @@ pub(crate) struct Core<M: Machine> {
     pub(crate) fault: OnceLock<String>,
     pub(crate) reader: LogReader,
     pub(crate) tail: Mutex<Tail<M::Event>>,
-    pub(crate) head: Mutex<Head>,
     pub(crate) durable: watch::Sender<u64>,
     pub(crate) ending: watch::Sender<Ending>,
     /// Whether the directory was let go.
@@ -161,11 +163,10 @@ impl<M: Machine> Core<M> {
         }
     }
 
-    /// Shows that the log is durable up to `head`.
-    pub(crate) fn advance(&self, head: Head) {
-        *self.head.lock() = head;
-        self.durable.send_replace(head.size);
-        self.signals.lock().durable = head.size;
+    /// Shows that the first `size` entries of the log are durable.
+    pub(crate) fn advance(&self, size: u64) {
+        self.durable.send_replace(size);
+        self.signals.lock().durable = size;
         self.signalled.notify_all();
     }
 }
@@ -222,10 +223,10 @@ impl<M: Machine> Engine<M> {
     }
 
     /// Runs the machine in memory; nothing survives.
-    pub fn open_memory(machine: M, node: &str) -> Result<Self, StoreError> {
+    pub fn open_memory(machine: M, log: Identity) -> Result<Self, StoreError> {
         let options = Options {
             disk: Arc::new(MemoryDisk::new()),
-            ..Options::new(node)
+            ..Options::new(log)
         };
         Self::open_unindexed(Path::new("memory"), machine, options).map(|(engine, _)| engine)
     }
@@ -350,10 +351,16 @@ impl<M: Machine> Engine<M> {
         self.core.durable.subscribe()
     }
 
-    /// The durable size of the log and its Merkle root.
+    /// The newest durable heads; none before the first entry.
     #[must_use]
-    pub fn head(&self) -> Head {
-        *self.core.head.lock()
+    pub fn heads(&self) -> Option<Heads> {
+        self.core.reader.heads()
+    }
+
+    /// Whose log it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.core.options.log
     }
 
     /// Why the engine stopped, if it did. A stopped engine serves nothing any more; its process

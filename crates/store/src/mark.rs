@@ -1,11 +1,11 @@
 //! The mark of what others have seen: `<dir>/published`.
 //!
 //! A log restored from an old copy looks whole, yet issuing on would give two histories. The mark
-//! holds a size and the root at that size; a log that is shorter or has another root is refused.
+//! holds the head that a year's log had; a log that is shorter, or never had that head, is refused.
 
 use std::{io, path::Path, sync::atomic::Ordering};
 
-use lgpki_ledger::{Disk, Head, LogError, LogReader};
+use lgpki_ledger::{Disk, LogError, LogId, LogReader};
 use serde::{Deserialize, Serialize};
 
 use crate::{engine::Core, error::StoreError, machine::Machine};
@@ -16,18 +16,26 @@ const NAME: &str = "published";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mark {
-    /// The root, in base64url.
+    /// The log of a year.
+    log: String,
+    /// Its root, in base64url.
     root: String,
-    /// Entries shown.
+    /// Entries shown, of all years.
+    shown: u64,
+    /// Its leaves.
     size: u64,
 }
 
 impl Mark {
-    fn of(head: Head) -> Self {
-        Self {
-            root: lgpki_ledger::serial::base64url(&head.root),
-            size: head.size,
-        }
+    /// The mark of all that is durable.
+    fn of(reader: &LogReader) -> Option<Self> {
+        let heads = reader.heads()?;
+        Some(Self {
+            log: LogId::Year(heads.year).to_string(),
+            root: lgpki_ledger::serial::base64url(&heads.entries.root),
+            shown: heads.end,
+            size: heads.entries.size,
+        })
     }
 
     /// Reads the mark and compares the log with it.
@@ -54,22 +62,25 @@ impl Mark {
             dir: dir.to_owned(),
             what,
         };
-        if reader.durable() < mark.size {
+        if reader.durable() < mark.shown {
             return Err(set_back(format!(
                 "holds {} entries, but {} were published",
                 reader.durable(),
-                mark.size
+                mark.shown
             )));
         }
-        let root = reader.root_at(mark.size)?;
-        if root.is_none_or(|root| lgpki_ledger::serial::base64url(&root) != mark.root) {
+        let head = match mark.log.parse() {
+            Ok(log) => reader.head_at(log, mark.size)?,
+            Err(_) => None,
+        };
+        if head.is_none_or(|head| lgpki_ledger::serial::base64url(&head.root) != mark.root) {
             return Err(set_back(format!(
                 "differs from the one published at {} entries",
-                mark.size
+                mark.shown
             )));
         }
-        let size = mark.size;
-        Ok((mark, size))
+        let shown = mark.shown;
+        Ok((mark, shown))
     }
 
     fn write(&self, dir: &Path, disk: &dyn Disk) -> Result<(), LogError> {
@@ -94,12 +105,14 @@ impl<M: Machine> Core<M> {
     /// Writes the mark at the durable end, unless it covers `shown` already.
     pub(crate) fn write_mark(&self, shown: u64) -> Result<(), StoreError> {
         let mut written = self.mark.lock();
-        if written.size >= shown {
+        if written.shown >= shown {
             return Ok(());
         }
-        let mark = Mark::of(*self.head.lock());
+        let Some(mark) = Mark::of(&self.reader) else {
+            return Ok(());
+        };
         mark.write(&self.dir, self.options.disk.as_ref())?;
-        self.marked.store(mark.size, Ordering::Release);
+        self.marked.store(mark.shown, Ordering::Release);
         *written = mark;
         Ok(())
     }

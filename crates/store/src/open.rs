@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use lgpki_ledger::{Head, Log, LogReader, Recovery, decode, merkle};
+use lgpki_ledger::{Log, LogReader, Recovery, decode, merkle};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{mpsc, watch};
 
@@ -93,7 +93,12 @@ pub(crate) fn unindexed<M: Machine>(
 
 fn open_log(dir: &Path, options: &Options) -> Result<(Log, Recovery), StoreError> {
     let disk = Arc::clone(&options.disk);
-    Ok(Log::open_with(dir, disk, options.segment_bytes)?)
+    Ok(Log::open_with(
+        dir,
+        disk,
+        options.log.clone(),
+        options.segment_bytes,
+    )?)
 }
 
 fn report(recovery: &Recovery, rebuilt: Option<String>) -> OpenReport {
@@ -173,10 +178,6 @@ fn core<M: Machine>(
 ) -> Result<Core<M>, StoreError> {
     let reader = log.reader();
     let (mark, marked) = Mark::check(dir, options.disk.as_ref(), &reader)?;
-    let head = Head {
-        size: log.size(),
-        root: log.root(),
-    };
     Ok(Core {
         dir: dir.to_owned(),
         options,
@@ -190,12 +191,11 @@ fn core<M: Machine>(
         fault: OnceLock::new(),
         reader,
         tail: Mutex::new(Tail::default()),
-        head: Mutex::new(head),
-        durable: watch::Sender::new(head.size),
+        durable: watch::Sender::new(log.size()),
         ending: watch::Sender::new(Ending::Running),
         released: watch::Sender::new(false),
         signals: Mutex::new(Signals {
-            durable: head.size,
+            durable: log.size(),
             ..Signals::default()
         }),
         signalled: Condvar::new(),

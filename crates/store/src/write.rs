@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, mpsc::SyncSender};
 
-use lgpki_ledger::{Recorded, encode};
+use lgpki_ledger::{EntryError, Event, NewEntry, Recorded, encode};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -56,7 +56,7 @@ pub(crate) fn run<M: Machine>(
 fn decide<M: Machine>(
     core: &Core<M>,
     commands: Vec<M::Command>,
-) -> (Vec<Vec<u8>>, Vec<M::Outcome>) {
+) -> (Vec<NewEntry>, Vec<M::Outcome>) {
     let mut entries = Vec::new();
     let mut outcomes = Vec::with_capacity(commands.len());
     let mut guard = core.state.write();
@@ -72,15 +72,21 @@ fn decide<M: Machine>(
             next: *next,
         };
         let decision = machine.decide(&view, command);
-        let encoded: Result<Vec<_>, _> = decision
+        let encoded: Result<Vec<_>, EntryError> = decision
             .events
             .iter()
-            .map(|(stamp, event)| encode(&core.options.node, stamp, event))
+            .map(|(stamp, event)| {
+                Ok(NewEntry {
+                    bytes: encode(core.options.log.node(), stamp, event)?,
+                    time: stamp.time,
+                    ceremony: event.ceremony(),
+                })
+            })
             .collect();
         let lengths: Vec<usize>;
         match encoded {
             Ok(encoded) => {
-                lengths = encoded.iter().map(Vec::len).collect();
+                lengths = encoded.iter().map(|entry| entry.bytes.len()).collect();
                 entries.extend(encoded);
             }
             Err(e) => {

@@ -15,6 +15,7 @@ use lgpki_issuer::{Ceremony, IssuerConfig, Ports, Settings, ceremony::Login as W
 use lgpki_keys::{Passphrase, Signer, SoftwareKey};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::tls::{Identity, TrustAnchors};
+use lgpki_testkit::log_identity;
 use lgpki_x509::{
     SubjectPublicKey,
     service::{self, ServiceBlueprint, ServiceCa, ServiceCaBlueprint},
@@ -71,7 +72,12 @@ pub(super) fn issuer_settings(scratch: &Path) -> Settings {
         signing_threads: 1,
         ..IssuerConfig::default()
     };
-    Settings::try_new("issuer-1", data(scratch, ServiceName::Issuer), &config).expect("settings")
+    Settings::try_new(
+        log_identity("issuer-1"),
+        data(scratch, ServiceName::Issuer),
+        &config,
+    )
+    .expect("settings")
 }
 
 /// The passphrase of the CA keys.
@@ -155,7 +161,7 @@ fn service_ca(
 
 async fn bodies(scratch: &Path, ports: &Ports) {
     let dir = data(scratch, ServiceName::Intake);
-    let options = lgpki_store::Options::new("intake-1");
+    let options = lgpki_store::Options::new(log_identity("intake-1"));
     let (store, _) = EngineStore::open_embedded(&dir, options).expect("intake's store");
     let now = ports.clock.now();
     let imported = store.import_bodies(synthetic_bodies(), "init".to_owned(), now);

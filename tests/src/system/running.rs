@@ -11,6 +11,7 @@ use lgpki_runtime::{
     shutdown,
 };
 use lgpki_store::OpeningStore;
+use lgpki_testkit::log_identity;
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 use super::{PUBLICATION, System, founding};
@@ -179,7 +180,11 @@ impl System {
     fn lifecycle(&self, ready: Ready, until: Shutdown) -> impl Future<Output = Ended> + use<> {
         let service = ServiceName::Lifecycle;
         let config = LifecycleConfig::default();
-        let settings = lgpki_lifecycle::Settings::try_new(&config, self.data(service));
+        let settings = lgpki_lifecycle::Settings::try_new(
+            &config,
+            self.data(service),
+            log_identity("lifecycle-1"),
+        );
         let (door, port) = (self.door(service), self.port(service));
         let publication = self.first_port + PUBLICATION;
         let (clock, randomness) = (Arc::new(self.clock.clone()), self.random.clone());
@@ -270,7 +275,7 @@ async fn bind(port: u16) -> Result<TcpListener, String> {
 
 async fn open_intake(data: std::path::PathBuf) -> Result<(Arc<EngineStore>, OpeningStore), String> {
     let opened = tokio::task::spawn_blocking(move || {
-        let options = lgpki_store::Options::new("intake-1");
+        let options = lgpki_store::Options::new(log_identity("intake-1"));
         let (store, _) = EngineStore::open_embedded(&data, options).map_err(|e| chain(&e))?;
         let disk = Arc::new(lgpki_ledger::OsDisk);
         let openings = OpeningStore::open(&data.join("openings"), disk);

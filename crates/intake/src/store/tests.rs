@@ -14,7 +14,7 @@ macro_rules! on_every_engine {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let store = crate::store::EngineStore::open_memory("intake-1").unwrap();
+                    let store = crate::store::EngineStore::open_memory(lgpki_testkit::log_identity("intake-1")).unwrap();
                     super::conformance::$name(&store).await;
                     store.close().await;
                 }
@@ -26,7 +26,7 @@ macro_rules! on_every_engine {
                 #[tokio::test]
                 async fn $name() {
                     let dir = tempfile::tempdir().unwrap();
-                    let options = lgpki_store::Options::new("intake-1");
+                    let options = lgpki_store::Options::new(lgpki_testkit::log_identity("intake-1"));
                     let opened = crate::store::EngineStore::open_embedded(dir.path(), options);
                     let (store, _) = opened.unwrap();
                     super::conformance::$name(&store).await;

@@ -33,7 +33,7 @@ use lgpki_runtime::{
     shutdown,
 };
 use lgpki_store::OpeningStore;
-use lgpki_testkit::{ManualClock, SeededRandom};
+use lgpki_testkit::{ManualClock, SeededRandom, log_identity};
 use lgpki_x509::{
     particulars::{Particulars, Requested},
     request,
@@ -91,7 +91,7 @@ impl Scene {
     /// Intake before the given world.
     pub(crate) async fn with(world: World) -> Self {
         let clock = ManualClock::new(now());
-        let store = Arc::new(EngineStore::open_memory("intake-1").unwrap());
+        let store = Arc::new(EngineStore::open_memory(log_identity("intake-1")).unwrap());
         fill_directories(store.as_ref()).await;
         let directory = tempfile::tempdir().unwrap();
         let openings = OpeningStore::open(directory.path(), Arc::new(OsDisk)).unwrap();

@@ -111,6 +111,10 @@ const fn is_zero(number: &u16) -> bool {
 impl Body for AuthorityIntended {
     const KIND: &'static str = "authority.intent";
 
+    fn ceremony(&self) -> bool {
+        true
+    }
+
     fn about(&self) -> About {
         About {
             digest: Some(self.key_digest),
@@ -122,6 +126,10 @@ impl Body for AuthorityIntended {
 impl Body for AuthorityCreated {
     const KIND: &'static str = "authority.created";
 
+    fn ceremony(&self) -> bool {
+        true
+    }
+
     fn about(&self) -> About {
         About {
             digest: Some(self.key_digest),
@@ -132,6 +140,10 @@ impl Body for AuthorityCreated {
 
 impl Body for AuthorityAbandoned {
     const KIND: &'static str = "authority.abandoned";
+
+    fn ceremony(&self) -> bool {
+        true
+    }
 
     fn about(&self) -> About {
         About::certificate(self.serial)

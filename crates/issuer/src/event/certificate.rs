@@ -149,6 +149,10 @@ pub struct Abandoned {
 impl Body for Intended {
     const KIND: &'static str = "certificate.intent";
 
+    fn ceremony(&self) -> bool {
+        self.kind.concerns_keys()
+    }
+
     fn about(&self) -> About {
         About {
             certificate: Some(self.serial),
@@ -160,6 +164,10 @@ impl Body for Intended {
 impl Body for Issued {
     const KIND: &'static str = "certificate.issued";
 
+    fn ceremony(&self) -> bool {
+        self.kind.concerns_keys()
+    }
+
     fn about(&self) -> About {
         About {
             certificate: Some(self.serial),
@@ -170,6 +178,10 @@ impl Body for Issued {
 
 impl Body for Abandoned {
     const KIND: &'static str = "certificate.abandoned";
+
+    fn ceremony(&self) -> bool {
+        self.scope == CrlScope::CaCertificates
+    }
 
     fn about(&self) -> About {
         About {

@@ -96,7 +96,12 @@ pub(crate) fn passphrase() -> Passphrase {
 }
 
 pub(crate) fn settings(dir: &Path) -> Settings {
-    Settings::try_new("issuer-1", dir.join("issuer"), &IssuerConfig::default()).unwrap()
+    Settings::try_new(
+        lgpki_testkit::log_identity("issuer-1"),
+        dir.join("issuer"),
+        &IssuerConfig::default(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn ports(seed: u64) -> Ports {

@@ -16,6 +16,7 @@ use std::{
 
 use lgpki_issuer::{Ceremony, IssuerError, Ports, Settings, error::StoreError as IssuerStoreError};
 use lgpki_ledger::LogError;
+use lgpki_proto::ServiceName;
 use lgpki_runtime::{clock::SystemClock, random::SystemRandomness};
 use lgpki_store::StoreError;
 
@@ -30,6 +31,7 @@ use crate::{
     cli::{CeremonyCommand, LoginArgs, PassphraseArgs},
     config::Config,
     error::CommandError,
+    log_key,
     output::Output,
 };
 
@@ -60,7 +62,9 @@ async fn hold(path: &Path, passphrase: &PassphraseArgs) -> Result<Held, CommandE
         .ok_or_else(|| CommandError::new("the configuration has no section [issuer]"))?;
     let dir = directory(path);
     let passphrase = ca_passphrase(passphrase, &config)?;
-    let settings = Settings::try_new(&issuer.shared.node, &issuer.shared.data, &issuer.settings)
+    let secret = log_key::services_passphrase(&config)?;
+    let log = log_key::load(&config, ServiceName::Issuer, &issuer.shared, &secret)?;
+    let settings = Settings::try_new(log, &issuer.shared.data, &issuer.settings)
         .map_err(|e| CommandError::from_error("settings", &e))?;
     let randomness = Arc::new(SystemRandomness::new());
     let ports = Ports {

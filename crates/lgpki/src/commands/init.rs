@@ -18,6 +18,8 @@ use lgpki_domain::{Authority, CrlOptions, JstDate, Timestamp, prefecture::synthe
 use lgpki_intake::store::EngineStore;
 use lgpki_issuer::{Ceremony, IssuerConfig, Ports, Settings};
 use lgpki_keys::{KeyError, Passphrase, PassphraseSource};
+use lgpki_ledger::Identity;
+use lgpki_proto::ServiceName;
 use lgpki_x509::pem;
 
 use offices::{Handout, Offices};
@@ -26,6 +28,7 @@ use crate::{
     cli::{InitArgs, PassphraseArgs},
     config::{EXAMINATION, Template, render},
     error::CommandError,
+    log_key,
     output::{Output, sheet},
 };
 
@@ -80,6 +83,7 @@ pub(crate) async fn run(args: InitArgs, output: Output) -> Result<(), CommandErr
     output.say(
         "The service CA's key lies in `service-ca/`; keep it apart from the running services.",
     );
+    output.say("Give the keys in `audit-keys/` to the auditors: with them they verify what the services' logs say.");
     output.say(format!(
         "next: lgpki serve --config {}",
         dir.join("lgpki.toml").display()
@@ -134,19 +138,22 @@ pub(crate) async fn make(
         branches: &args.branches,
     })?;
     files::empty_directory(dir)?;
-    services::make(dir, &args.hosts, &passphrase, ports)?;
+    let secret = services::make(dir, &args.hosts, &passphrase, ports)?;
+    let url = publication_url(args);
+    let origin = match &args.log_origin {
+        Some(origin) => origin.clone(),
+        None => log_key::usual_origin(&url)?,
+    };
+    let log = |service| services::log_key(dir, &origin, service, &secret);
+    let (issuer, intake) = (log(ServiceName::Issuer)?, log(ServiceName::Intake)?);
+    log(ServiceName::Lifecycle)?;
     step();
 
-    let settings = Settings::try_new(
-        "issuer-1",
-        dir.join("data/issuer"),
-        &IssuerConfig::default(),
-    )
-    .map_err(|e| CommandError::from_error("settings", &e))?;
+    let settings = Settings::try_new(issuer, dir.join("data/issuer"), &IssuerConfig::default())
+        .map_err(|e| CommandError::from_error("settings", &e))?;
     let ceremony = Ceremony::open(&settings, ports.clone(), passphrase)
         .await
         .map_err(|e| CommandError::from_error("the key ceremony cannot begin", &e))?;
-    let url = publication_url(args);
     let today = ports.clock.now().jst_date();
     authorities(args, &ceremony, &url, today).await?;
     step();
@@ -164,7 +171,7 @@ pub(crate) async fn make(
     offices::hand_out(handout, &cards, ports.randomness.as_ref())?;
     step();
 
-    directory(dir, ports.clock.now()).await?;
+    directory(dir, intake, ports.clock.now()).await?;
     files::private_directory(&dir.join("data/lifecycle"))?;
     let host = if args.hosts.is_empty() {
         "127.0.0.1"
@@ -176,6 +183,7 @@ pub(crate) async fn make(
         public_host: host,
         publication_url: &url,
         server_name: SERVER_NAME,
+        log_origin: origin.as_str(),
         examination,
     });
     files::public(&dir.join("lgpki.toml"), text.as_bytes())?;
@@ -243,13 +251,13 @@ pub(crate) fn ca_file(dir: &Path, authority: Authority) -> PathBuf {
 }
 
 /// Writes the synthetic body name list into intake's store.
-async fn directory(dir: &Path, now: Timestamp) -> Result<(), CommandError> {
+async fn directory(dir: &Path, log: Identity, now: Timestamp) -> Result<(), CommandError> {
     use lgpki_intake::ports::IntakeStore;
     let failed = |e: lgpki_intake::error::StoreError| {
         CommandError::from_error("cannot write the directory", &e)
     };
     let data = dir.join("data/intake");
-    let options = lgpki_store::Options::new("intake-1");
+    let options = lgpki_store::Options::new(log);
     let opened = tokio::task::spawn_blocking(move || EngineStore::open_embedded(&data, options))
         .await
         .map_err(|e| CommandError::from_error("cannot write the directory", &e))?;

@@ -11,6 +11,8 @@ pub(crate) struct Template<'a> {
     pub(crate) publication_url: &'a str,
     /// The name that the services' certificates carry.
     pub(crate) server_name: &'a str,
+    /// What the names of all logs begin with.
+    pub(crate) log_origin: &'a str,
     /// The lines of `[intake.examination]`.
     pub(crate) examination: &'a str,
 }
@@ -28,7 +30,7 @@ mail = { mode = \"automatic\" }";
 pub(crate) fn render(t: &Template<'_>) -> String {
     let port = |n: u16| t.first_port + n;
     let (host, name, url) = (t.public_host, t.server_name, t.publication_url);
-    let examination = t.examination;
+    let (examination, log_origin) = (t.examination, t.log_origin);
     let (intake, issuer, lifecycle) = (port(0), port(1), port(2));
     let (intake_admin, issuer_admin, lifecycle_admin, publication) =
         (port(3), port(4), port(5), port(6));
@@ -45,7 +47,12 @@ format = "text"                 # "text" for people, "json" for machines
 # The service CA signs the three services' TLS identities and nothing else. This file, and organization_ca below, are
 # read again within ten seconds of a change.
 service_ca = "tls/service-ca.pem"
-passphrase_file = "secrets/tls-passphrase"    # of the services' TLS keys
+passphrase_file = "secrets/tls-passphrase"    # of the services' TLS keys and log keys
+
+[audit]
+# Every log's name is this, the service and the year (or keys), such as {log_origin}/issuer/keys.
+# It is part of every signed head: it can never be changed.
+log_origin = "{log_origin}"
 
 # ---- issuer: the only holder of the CA keys -------------------------------------------------------
 [issuer]
@@ -54,6 +61,7 @@ admin = "127.0.0.1:{issuer_admin}"      # /metrics, /livez, /readyz
 data = "data/issuer"
 certificate = "tls/issuer.pem"
 key = "tls/issuer.key.pem"
+log_key = "tls/issuer.log-key.pem"
 # passphrase_file = "secrets/ca-passphrase"   # of the CA keys; better given with --passphrase-file or --passphrase-fd
 node = "issuer-1"               # stands in every log entry
 # Where relying parties fetch CRLs and CA certificates ({url}) is fixed in the CA's
@@ -67,6 +75,7 @@ publication = "{host}:{publication}"    # HTTP: /crl/…, /ca/…, /ocsp/…, /c
 data = "data/lifecycle"
 certificate = "tls/lifecycle.pem"
 key = "tls/lifecycle.key.pem"
+log_key = "tls/lifecycle.log-key.pem"
 node = "lifecycle-1"
 crl_daily_at = "09:15"          # JST
 crl_validity_hours = 48
@@ -99,6 +108,7 @@ admin = "127.0.0.1:{intake_admin}"
 data = "data/intake"
 certificate = "tls/intake.pem"
 key = "tls/intake.key.pem"
+log_key = "tls/intake.log-key.pem"
 node = "intake-1"
 organization_ca = "ca/organization.pem"       # whose login certificates log in
 issuer = {{ address = "127.0.0.1:{issuer}", server_name = "{name}" }}

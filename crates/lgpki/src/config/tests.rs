@@ -8,6 +8,7 @@ fn template() -> String {
         public_host: "127.0.0.1",
         publication_url: "http://127.0.0.1:7446",
         server_name: "localhost",
+        log_origin: "lgpki.invalid/audit",
         examination: EXAMINATION,
     })
 }
@@ -23,6 +24,11 @@ fn what_init_writes_can_be_read_and_its_paths_are_resolved() {
     );
     assert!(lgpki_intake::config::Settings::try_from(intake.settings.clone()).is_ok());
     assert_eq!(
+        intake.shared.log_key,
+        Path::new("/srv/ca/tls/intake.log-key.pem")
+    );
+    assert_eq!(config.audit.log_origin.as_str(), "lgpki.invalid/audit");
+    assert_eq!(
         config.tls.service_ca,
         Path::new("/srv/ca/tls/service-ca.pem")
     );
@@ -33,6 +39,8 @@ fn an_unknown_key_or_section_is_refused_by_name() {
     for (from, to, named) in [
         ("[telemetry]", "[telemtry]", "telemtry"),
         ("crl_daily_at", "crl_daily", "crl_daily"),
+        ("[audit]", "[audits]", "[audit] is missing"),
+        ("log_origin = \"", "log_origin = \"https://", "log_origin"),
         ("batch = 256", "bach = 256", "bach"),
         (
             "passphrase_file = \"secrets/tls",

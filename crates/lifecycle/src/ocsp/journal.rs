@@ -111,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_clock_set_back_does_not_hold_up_what_was_signed() {
-        let store = EngineStore::in_memory("test").unwrap();
+        let store = EngineStore::in_memory(lgpki_testkit::log_identity("test")).unwrap();
         let clock = ManualClock::new(Timestamp::from_seconds(1_000_000));
         let journal = Arc::new(Journal::default());
         let name = AuthorityKey::new(Authority::Application, 1);

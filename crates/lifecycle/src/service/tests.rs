@@ -80,7 +80,12 @@ fn settings(dir: &Path, slots: SlotConfig) -> Settings {
         slots,
         ..LifecycleConfig::default()
     };
-    Settings::try_new(&config, dir.to_owned()).unwrap()
+    Settings::try_new(
+        &config,
+        dir.to_owned(),
+        lgpki_testkit::log_identity("lifecycle-1"),
+    )
+    .unwrap()
 }
 
 impl World {

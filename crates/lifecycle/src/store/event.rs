@@ -106,6 +106,10 @@ pub struct CertificateRegistered {
 impl Body for CertificateRegistered {
     const KIND: &'static str = "certificate.registered";
 
+    fn ceremony(&self) -> bool {
+        self.kind.concerns_keys()
+    }
+
     fn about(&self) -> About {
         About {
             application: Some(self.application),
@@ -207,6 +211,10 @@ pub struct CertificateAbandoned {
 
 impl Body for CertificateAbandoned {
     const KIND: &'static str = "certificate.abandoned";
+
+    fn ceremony(&self) -> bool {
+        self.scope == CrlScope::CaCertificates
+    }
 
     fn about(&self) -> About {
         About {

@@ -11,7 +11,7 @@ use lgpki_domain::{
     RenewalOutcome,
     RevocationReason::{AffiliationChanged, KeyCompromise, Superseded},
 };
-use lgpki_testkit::{Fault, FaultyDisk, Persisted};
+use lgpki_testkit::{Fault, FaultyDisk, Persisted, log_identity};
 
 use self::suite::{AUTHORITY, delta, end, publication, renewal, with};
 use super::*;
@@ -25,7 +25,7 @@ macro_rules! on_every_engine {
     ($($(#[$meta:meta])* $name:ident;)+) => {
         mod in_memory {
             $($(#[$meta])* #[tokio::test] async fn $name() {
-                super::suite::$name(super::EngineStore::in_memory("test").unwrap()).await;
+                super::suite::$name(super::EngineStore::in_memory(lgpki_testkit::log_identity("test")).unwrap()).await;
             })+
         }
         mod on_a_log_alone {
@@ -89,13 +89,15 @@ on_every_engine! {
 }
 
 fn embedded(dir: &Path) -> EngineStore {
-    EngineStore::open(dir, Options::new("test")).unwrap().0
+    EngineStore::open(dir, Options::new(log_identity("test")))
+        .unwrap()
+        .0
 }
 
 fn on(disk: &FaultyDisk) -> EngineStore {
     let options = Options {
         disk: Arc::new(disk.clone()),
-        ..Options::new("test")
+        ..Options::new(log_identity("test"))
     };
     EngineStore::open_unindexed(Path::new("data"), options)
         .unwrap()
@@ -161,7 +163,8 @@ async fn an_opened_store_is_the_one_that_was_closed() {
     let before = whole(&store).await;
     store.close().await;
     drop(store);
-    let (store, report) = EngineStore::open(dir.path(), Options::new("test")).unwrap();
+    let (store, report) =
+        EngineStore::open(dir.path(), Options::new(log_identity("test"))).unwrap();
     assert_eq!((report.replayed, report.rebuilt), (0, None));
     assert_eq!(whole(&store).await, before);
     // Idempotence outlives the process, and what is open stays so.

@@ -20,7 +20,7 @@ use std::{
 };
 
 use lgpki_store::{Engine, Options, Replica, StoreError};
-use lgpki_testkit::SeededRandom;
+use lgpki_testkit::{SeededRandom, log_identity};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -35,7 +35,7 @@ fn open(dir: &Path) -> Result<Engine<Toy>, StoreError> {
     let options = Options {
         flush_keys: 50,
         segment_bytes: 100_000,
-        ..Options::new("node-1")
+        ..Options::new(log_identity("node-1"))
     };
     Engine::open_embedded(dir, Toy::default(), options).map(|(engine, _)| engine)
 }
@@ -156,7 +156,8 @@ async fn a_kill_while_an_index_is_put_right_leaves_the_one_before_or_the_one_aft
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join(GO), "").unwrap();
         let data = dir.path().join("data");
-        let (engine, _) = Engine::open_embedded(&data, crooked(), Options::new("node-1")).unwrap();
+        let (engine, _) =
+            Engine::open_embedded(&data, crooked(), Options::new(log_identity("node-1"))).unwrap();
         for n in 0..40 {
             let names = [format!("n{n}"), "bent".to_owned(), "lost".to_owned()];
             let all = names.iter().map(|name| add(name, 2)).collect();

@@ -12,7 +12,7 @@ async fn every_one_of_many_callers_is_answered_and_the_index_follows_the_log() {
         flush_keys: 20,
         queue: 8,
         segment_bytes: 50_000,
-        ..Options::new("node-1")
+        ..Options::new(lgpki_testkit::log_identity("node-1"))
     };
     let (engine, _) =
         Engine::open_embedded(dir.path(), Toy::<1>::default(), options.clone()).unwrap();
@@ -49,7 +49,8 @@ async fn every_one_of_many_callers_is_answered_and_the_index_follows_the_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_read_is_durable_when_the_reader_hears_of_it() {
-    let engine = Engine::open_memory(Toy::<1>::default(), "node-1").unwrap();
+    let engine =
+        Engine::open_memory(Toy::<1>::default(), lgpki_testkit::log_identity("node-1")).unwrap();
     let writer = engine.clone();
     let writing = tokio::spawn(async move {
         for _ in 0..300 {
@@ -67,7 +68,8 @@ async fn what_was_read_is_durable_when_the_reader_hears_of_it() {
 
 #[tokio::test]
 async fn a_watcher_hears_of_growth() {
-    let engine = Engine::open_memory(Toy::<1>::default(), "node-1").unwrap();
+    let engine =
+        Engine::open_memory(Toy::<1>::default(), lgpki_testkit::log_identity("node-1")).unwrap();
     let mut watch = engine.watch();
     assert_eq!(*watch.borrow_and_update(), 0);
     engine.submit(vec![add("a", 1), add("a", 1)]).await.unwrap();
@@ -80,7 +82,7 @@ async fn a_full_queue_refuses_those_who_will_not_wait() {
     let options = Options {
         queue: 1,
         disk: std::sync::Arc::new(lgpki_ledger::MemoryDisk::new()),
-        ..Options::new("node-1")
+        ..Options::new(lgpki_testkit::log_identity("node-1"))
     };
     let dir = std::path::Path::new("/log");
     let (engine, _) = Engine::open_unindexed(dir, Toy::<1>::default(), options).unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use lgpki_store::{Engine, Options, Span, StoreError};
-use lgpki_testkit::{FaultyDisk, SeededRandom};
+use lgpki_testkit::{FaultyDisk, SeededRandom, log_identity};
 use tempfile::TempDir;
 
 use crate::toy::{Command, Outcome, Toy, add, close, dump, from_log};
@@ -12,7 +12,7 @@ fn options() -> Options {
     Options {
         flush_keys: 3,
         segment_bytes: 20_000,
-        ..Options::new("node-1")
+        ..Options::new(log_identity("node-1"))
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn engines_of(
         ..options()
     };
     let (unindexed, _) = Engine::open_unindexed(Path::new("/log"), machine(), unindexed).unwrap();
-    let memory = Engine::open_memory(machine(), "node-1").unwrap();
+    let memory = Engine::open_memory(machine(), log_identity("node-1")).unwrap();
     vec![
         ("embedded", embedded, Some(dir)),
         ("unindexed", unindexed, None),
@@ -67,7 +67,10 @@ async fn a_command_sees_those_before_it_and_is_answered_in_order() {
         );
         assert_eq!(engine.log().durable(), 4);
         assert_eq!(*engine.watch().borrow(), 4);
-        assert_eq!(engine.head().size, 4);
+        assert_eq!(
+            engine.heads().map(|heads| (heads.end, heads.entries.size)),
+            Some((4, 5))
+        );
         assert_eq!(dump(&engine).await, BTreeMap::from([("a".to_owned(), 5)]));
         assert_eq!(engine.submit(Vec::new()).await.unwrap(), []);
         let outcome = engine.submit_one(close("nobody")).await.unwrap();

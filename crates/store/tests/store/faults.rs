@@ -11,7 +11,7 @@ use std::{
 };
 
 use lgpki_store::{Engine, OpenReport, Options, StoreError};
-use lgpki_testkit::{Fault, FaultyDisk, Persisted};
+use lgpki_testkit::{Fault, FaultyDisk, Persisted, log_identity};
 use tempfile::TempDir;
 
 use crate::toy::{Outcome, Toy, add, dump, from_log};
@@ -23,7 +23,7 @@ fn options(disk: &FaultyDisk) -> Options {
         disk: Arc::new(disk.clone()),
         segment_bytes: 900,
         flush_keys: 2,
-        ..Options::new("node-1")
+        ..Options::new(log_identity("node-1"))
     }
 }
 

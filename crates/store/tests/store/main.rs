@@ -9,6 +9,7 @@
 mod concurrent;
 mod conformance;
 mod faults;
+mod heads;
 mod packed;
 mod rebuild;
 mod replica;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lgpki_domain::Timestamp;
 use lgpki_ledger::{Body, EntryError, Recorded, Stamp, events};
 use lgpki_store::{Decision, Engine, MAX_RECORD_BYTES, Machine, Options, StoreError, Tables, View};
-use lgpki_testkit::SeededRandom;
+use lgpki_testkit::{SeededRandom, log_identity};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -92,7 +92,7 @@ impl Machine for Numbers {
 fn options() -> Options {
     Options {
         flush_keys: 3,
-        ..Options::new("node-1")
+        ..Options::new(log_identity("node-1"))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::toy::{Toy, add, close, dump, from_log};
 fn options() -> Options {
     Options {
         flush_keys: 16,
-        ..Options::new("node-1")
+        ..Options::new(lgpki_testkit::log_identity("node-1"))
     }
 }
 

@@ -74,7 +74,7 @@ async fn what_differs_from_the_log_is_seen_and_put_right_and_stays_so() {
         assert_eq!(engine.log().durable(), size, "the log was touched");
         engine.close().await;
         let Some(dir) = dir else { continue };
-        let options = Options::new("node-1");
+        let options = Options::new(lgpki_testkit::log_identity("node-1"));
         let (engine, report) =
             Engine::open_embedded(dir.path(), Toy::<1>::default(), options).unwrap();
         assert_eq!((report.replayed, report.rebuilt), (0, None));
@@ -108,15 +108,24 @@ async fn rebuilding_and_adopting_go_on_beside_the_writer() {
 #[tokio::test]
 async fn a_closed_engine_adopts_nothing() {
     let dir = TempDir::new().unwrap();
-    let (engine, _) = Engine::open_embedded(dir.path(), crooked(), Options::new("node-1")).unwrap();
+    let (engine, _) = Engine::open_embedded(
+        dir.path(),
+        crooked(),
+        Options::new(lgpki_testkit::log_identity("node-1")),
+    )
+    .unwrap();
     fill(&engine).await;
     let wrong = accounts(&engine).await;
     let mut replica = replica();
     while !engine.replay(&mut replica, 100, |_| ()).unwrap() {}
     engine.close().await;
     assert!(engine.adopt(replica).await.is_err());
-    let (engine, _) =
-        Engine::open_embedded(dir.path(), Toy::default(), Options::new("node-1")).unwrap();
+    let (engine, _) = Engine::open_embedded(
+        dir.path(),
+        Toy::default(),
+        Options::new(lgpki_testkit::log_identity("node-1")),
+    )
+    .unwrap();
     assert_eq!(accounts(&engine).await, wrong);
 }
 

@@ -50,6 +50,10 @@ pub(crate) enum Command {
         names: [String; 2],
         amount: u64,
     },
+    /// Adds to each at its time, the second one first if the clock is set back.
+    AddAt {
+        times: Vec<(&'static str, String)>,
+    },
     Close {
         name: String,
     },
@@ -124,6 +128,13 @@ impl<const V: u32> Machine for Toy<V> {
             Command::AddTwo { names, amount } => {
                 let events = names.map(|name| (stamp(), Added { amount, name }.into()));
                 Decision::record_all(events.into(), Outcome::Done)
+            }
+            Command::AddAt { times } => {
+                let event = |(time, name): (&str, String)| {
+                    let stamp = Stamp::new(time.parse().unwrap(), "tester");
+                    (stamp, Added { amount: 1, name }.into())
+                };
+                Decision::record_all(times.into_iter().map(event).collect(), Outcome::Done)
             }
             Command::Close { name } => match balance(&name) {
                 Some(_) => Decision::record(stamp(), Closed { name }, Outcome::Done),

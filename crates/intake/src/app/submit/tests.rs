@@ -3,7 +3,7 @@
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use lgpki_ledger::OsDisk;
-use lgpki_testkit::SeededRandom;
+use lgpki_testkit::{SeededRandom, log_identity};
 
 use super::*;
 use crate::store::{
@@ -13,7 +13,7 @@ use crate::store::{
 
 #[tokio::test]
 async fn a_caller_who_goes_away_leaves_no_name_without_an_application() {
-    let store = Arc::new(EngineStore::open_memory("intake-1").unwrap());
+    let store = Arc::new(EngineStore::open_memory(log_identity("intake-1")).unwrap());
     begin(store.as_ref()).await;
     let dir = tempfile::tempdir().unwrap();
     let names = Arc::new(OpeningStore::open(dir.path(), Arc::new(OsDisk)).unwrap());

@@ -4,7 +4,7 @@
 use std::{io::ErrorKind, path::Path, sync::Arc};
 
 use lgpki_store::Options;
-use lgpki_testkit::{Fault, FaultyDisk, Persisted};
+use lgpki_testkit::{Fault, FaultyDisk, Persisted, log_identity};
 
 use super::conformance::addressees::{change, end, id, made, register, request, since, with_units};
 use crate::{
@@ -20,7 +20,7 @@ fn open(dir: &Path, disk: &FaultyDisk) -> EngineStore {
     let options = Options {
         disk: Arc::new(disk.clone()),
         flush_keys: 4,
-        ..Options::new("intake-1")
+        ..Options::new(log_identity("intake-1"))
     };
     EngineStore::open_embedded(dir, options).unwrap().0
 }
@@ -158,7 +158,7 @@ async fn fails_and_recovers(step: u64, fault: Fault, persisted: Persisted) -> bo
 
 #[tokio::test]
 async fn entries_have_their_final_form_and_hold_no_name_of_a_person() {
-    let store = EngineStore::open_memory("intake-1").unwrap();
+    let store = EngineStore::open_memory(log_identity("intake-1")).unwrap();
     with_units(&store).await;
     let begun = *store.changes().borrow();
     for (request, _) in life() {
@@ -207,7 +207,7 @@ async fn entries_have_their_final_form_and_hold_no_name_of_a_person() {
 #[tokio::test]
 async fn the_largest_addressee_fits_into_its_record() {
     use lgpki_domain::Names;
-    let store = EngineStore::open_memory("intake-1").unwrap();
+    let store = EngineStore::open_memory(log_identity("intake-1")).unwrap();
     with_units(&store).await;
     let body = super::fixtures::code("01001");
     let widest = Names::try_new("n", &"W".repeat(64), &"𠮷".repeat(64)).unwrap();

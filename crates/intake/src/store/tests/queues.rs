@@ -64,7 +64,8 @@ fn empty() -> Queue {
 }
 
 async fn open(dir: &Path, pace: &Arc<Pace>) -> EngineStore {
-    let opened = EngineStore::open_embedded(dir, Options::new("intake-1"));
+    let opened =
+        EngineStore::open_embedded(dir, Options::new(lgpki_testkit::log_identity("intake-1")));
     let store = opened.unwrap().0;
     store.arrange(pace.clone()).await.unwrap();
     store
@@ -247,7 +248,7 @@ proptest! {
 
 #[tokio::test]
 async fn a_far_page_waits_for_other_long_looks_and_the_first_does_not() {
-    let store = EngineStore::open_memory("intake-1").unwrap();
+    let store = EngineStore::open_memory(lgpki_testkit::log_identity("intake-1")).unwrap();
     begin(&store).await;
     accept(&store, manual(1, 1)).await;
     let held = store.explaining.lock().await;

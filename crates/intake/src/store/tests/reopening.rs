@@ -4,7 +4,7 @@ use std::{io::ErrorKind, path::Path, sync::Arc};
 
 use lgpki_domain::application::State;
 use lgpki_store::{OpenReport, Options};
-use lgpki_testkit::{Fault, FaultyDisk, Persisted, SeededRandom};
+use lgpki_testkit::{Fault, FaultyDisk, Persisted, SeededRandom, log_identity};
 
 use super::{
     fixtures::{
@@ -25,7 +25,7 @@ fn open(dir: &Path, disk: &FaultyDisk) -> Result<(EngineStore, OpenReport), Stor
     let options = Options {
         disk: Arc::new(disk.clone()),
         flush_keys: 64,
-        ..Options::new("intake-1")
+        ..Options::new(log_identity("intake-1"))
     };
     EngineStore::open_embedded(dir, options)
 }
@@ -314,7 +314,7 @@ async fn fails_and_recovers(step: u64, fault: Fault, persisted: Persisted) -> bo
 
 #[tokio::test]
 async fn refused_logins_stand_in_the_log_and_entries_in_their_final_form() {
-    let store = EngineStore::open_memory("intake-1").unwrap();
+    let store = EngineStore::open_memory(log_identity("intake-1")).unwrap();
     begin(&store).await;
     accept(&store, issue(1)).await;
     claim(&store, 1).await;

@@ -13,7 +13,12 @@ use lgpki_keys::Signer as _;
 use lgpki_testkit::ManualClock;
 
 fn settings(dir: &std::path::Path) -> Settings {
-    Settings::try_new("issuer-1", dir.join("issuer"), &IssuerConfig::default()).unwrap()
+    Settings::try_new(
+        lgpki_testkit::log_identity("issuer-1"),
+        dir.join("issuer"),
+        &IssuerConfig::default(),
+    )
+    .unwrap()
 }
 
 async fn open(settings: &Settings, seed: u64, pass: &str) -> Result<Ceremony, IssuerError> {

@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use lgpki_domain::Serial;
 use lgpki_store::Options;
-use lgpki_testkit::{Fault, FaultyDisk, ManualClock, Persisted};
+use lgpki_testkit::{Fault, FaultyDisk, ManualClock, Persisted, log_identity};
 
 use super::{
     support::{create_authorities, noon, take_over},
@@ -15,7 +15,7 @@ use crate::{event::IssuerEvent, store::LogStore};
 fn open(disk: &FaultyDisk) -> LogStore {
     let options = Options {
         disk: Arc::new(disk.clone()),
-        ..Options::new("issuer-1")
+        ..Options::new(log_identity("issuer-1"))
     };
     LogStore::open_unindexed(Path::new("issuer"), options)
         .unwrap()

@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use lgpki_domain::{CrlScope, JstDate};
 use lgpki_store::Options;
-use lgpki_testkit::{Fault, FaultyDisk, ManualClock, Persisted};
+use lgpki_testkit::{Fault, FaultyDisk, ManualClock, Persisted, log_identity};
 
 use super::{
     super::rollover::{RollOver, RolledOver},
@@ -164,7 +164,7 @@ async fn a_rollover_is_not_held_twice_by_mistake() {
 fn open(disk: &FaultyDisk) -> LogStore {
     let options = Options {
         disk: Arc::new(disk.clone()),
-        ..Options::new("issuer-1")
+        ..Options::new(log_identity("issuer-1"))
     };
     LogStore::open_unindexed(Path::new("issuer"), options)
         .unwrap()

@@ -15,7 +15,7 @@ use lgpki_domain::{
 };
 use lgpki_keys::{KeyError, Passphrase, Signer, SoftwareKey};
 use lgpki_ledger::{Event, decode};
-use lgpki_testkit::{ManualClock, SeededRandom};
+use lgpki_testkit::{ManualClock, SeededRandom, log_identity};
 use lgpki_x509::key::sha256;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -69,7 +69,7 @@ impl Fixture {
 
     pub(crate) async fn with(algorithm: KeyAlgorithm) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = LogStore::open_memory("issuer-1").unwrap();
+        let store = LogStore::open_memory(log_identity("issuer-1")).unwrap();
         let clock = ManualClock::new(noon());
         let app = take_over(&store, dir.path(), &clock, 1).await;
         create_authorities(&app, algorithm).await;

@@ -138,7 +138,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let store = LogStore::open_memory("issuer-1").unwrap();
+            let store = LogStore::open_memory(lgpki_testkit::log_identity("issuer-1")).unwrap();
             play(&store, &steps).await;
             let entries = store.engine.log().read(0, usize::MAX, usize::MAX).unwrap();
             let log: Vec<_> = entries

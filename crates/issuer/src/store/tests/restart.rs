@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use lgpki_testkit::{Fault, FaultyDisk, Persisted};
+use lgpki_testkit::{Fault, FaultyDisk, Persisted, log_identity};
 
 use super::{
     support::{
@@ -29,7 +29,7 @@ async fn everything(store: &LogStore) -> Vec<Issuance> {
 }
 
 fn reopen(dir: &Path) -> (LogStore, OpenReport) {
-    LogStore::open_embedded(dir, Options::new("issuer-1")).unwrap()
+    LogStore::open_embedded(dir, Options::new(log_identity("issuer-1"))).unwrap()
 }
 
 async fn same_after(damage: impl FnOnce(&Path)) -> OpenReport {
@@ -55,7 +55,7 @@ async fn a_certificate_that_cannot_be_read_hides_no_neighbours_intent() {
     let disk = FaultyDisk::new();
     let options = Options {
         disk: Arc::new(disk.clone()),
-        ..Options::new("issuer-1")
+        ..Options::new(log_identity("issuer-1"))
     };
     let (store, _) = LogStore::open_unindexed(Path::new("faulty"), options).unwrap();
     let epoch = epoch(&store).await;
@@ -103,7 +103,8 @@ async fn a_log_set_back_behind_what_was_shown_is_refused() {
     store.close().await;
     fs::remove_dir_all(dir.path().join("log")).unwrap();
     copy(&old.path().join("log"), &dir.path().join("log"));
-    let refused = LogStore::open_embedded(dir.path(), Options::new("issuer-1")).unwrap_err();
+    let refused =
+        LogStore::open_embedded(dir.path(), Options::new(log_identity("issuer-1"))).unwrap_err();
     assert!(refused.to_string().contains("set back"), "{refused}");
 }
 
@@ -141,7 +142,7 @@ async fn survive(fault: Fault, step: u64, persisted: Persisted) {
     let open = || {
         let options = Options {
             disk: Arc::new(disk.clone()),
-            ..Options::new("issuer-1")
+            ..Options::new(log_identity("issuer-1"))
         };
         LogStore::open_unindexed(Path::new("issuer"), options)
             .unwrap()

@@ -6,7 +6,7 @@ use lgpki_domain::{
     Authority, BodyCode, CertificateKind, CrlOptions, CrlScope, Digest, Faults, JstDate,
     KeyAlgorithm, Names, Serial, Subject, Timestamp, Validity,
 };
-use lgpki_testkit::FaultyDisk;
+use lgpki_testkit::{FaultyDisk, log_identity};
 
 use super::super::*;
 use crate::{
@@ -176,15 +176,16 @@ pub(crate) async fn create(store: &LogStore, epoch: Epoch, key: u8) -> Authority
 
 /// Runs a test on each engine, each time on an empty store.
 pub(crate) async fn on_every_engine<F: Future<Output = ()>>(test: impl Fn(LogStore) -> F) {
-    test(LogStore::open_memory("issuer-1").unwrap()).await;
+    test(LogStore::open_memory(log_identity("issuer-1")).unwrap()).await;
     let options = Options {
         disk: Arc::new(FaultyDisk::new()),
-        ..Options::new("issuer-1")
+        ..Options::new(log_identity("issuer-1"))
     };
     let (store, _) = LogStore::open_unindexed(Path::new("faulty"), options).unwrap();
     test(store).await;
     let dir = tempfile::tempdir().unwrap();
-    let (store, _) = LogStore::open_embedded(dir.path(), Options::new("issuer-1")).unwrap();
+    let (store, _) =
+        LogStore::open_embedded(dir.path(), Options::new(log_identity("issuer-1"))).unwrap();
     test(store.clone()).await;
     store.close().await;
 }

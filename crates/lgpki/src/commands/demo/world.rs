@@ -88,6 +88,7 @@ impl World {
             hosts: Vec::new(),
             first_port: throwaway::free_ports()?,
             publication_url: None,
+            log_origin: None,
         };
         let passphrase = throwaway::passphrase()?;
         let around = Surroundings::of_the_machine(None);

@@ -1,26 +1,28 @@
-//! The service CA and the three services' TLS identities, apart from the LGPKI CAs.
+//! The service CA, the three services' TLS identities, apart from the LGPKI CAs, and their log keys.
 
 use std::{net::IpAddr, path::Path};
 
 use lgpki_domain::{KeyAlgorithm, Randomness, Serial, Validity, validity};
 use lgpki_issuer::Ports;
 use lgpki_keys::{Passphrase, Signer, SoftwareKey};
+use lgpki_ledger::{Identity, KeyName};
 use lgpki_proto::ServiceName;
 use lgpki_x509::{key::SubjectPublicKey, service, signed};
 
 use super::{SERVER_NAME, files};
-use crate::error::CommandError;
+use crate::{error::CommandError, log_key};
 
 /// The TLS keys; small and fast, for nothing but TLS.
 const ALGORITHM: KeyAlgorithm = KeyAlgorithm::P256;
 
-/// Makes the service CA under `service-ca/` and the identities under `tls/`.
+/// Makes the service CA under `service-ca/` and the identities under `tls/`; returns the passphrase of
+/// what is there.
 pub(super) fn make(
     dir: &Path,
     hosts: &[String],
     passphrase: &Passphrase,
     ports: &Ports,
-) -> Result<(), CommandError> {
+) -> Result<Passphrase, CommandError> {
     let randomness = ports.randomness.as_ref();
     let today = ports.clock.now().jst_date();
     // An identity lasts as long as its CA: an expired one would stop every service at once.
@@ -62,7 +64,26 @@ pub(super) fn make(
         let pem = encrypted(&key, &tls_passphrase)?;
         files::private(&tls.join(format!("{name}.key.pem")), pem.as_bytes())?;
     }
-    Ok(())
+    Ok(tls_passphrase)
+}
+
+/// Makes a service's log key under `tls/`, and its public part for auditors under `audit-keys/`; returns the
+/// identity of its logs.
+pub(super) fn log_key(
+    dir: &Path,
+    origin: &KeyName,
+    service: ServiceName,
+    passphrase: &Passphrase,
+) -> Result<Identity, CommandError> {
+    let key = log_key::generate()?;
+    let pem = encrypted(&key, passphrase)?;
+    let file = dir.join(format!("tls/{service}.log-key.pem"));
+    files::private(&file, pem.as_bytes())?;
+    let identity = log_key::identity(origin, service, &format!("{service}-1"), &key)?;
+    let public = format!("{}\n", identity.public());
+    let file = dir.join(format!("audit-keys/{service}.vkey"));
+    files::public(&file, public.as_bytes())?;
+    Ok(identity)
 }
 
 /// Hosts as DNS names and addresses, with this machine's own first.

@@ -27,8 +27,10 @@ pub(super) fn run(
         let Some(shared) = config.shared(*service) else {
             continue;
         };
-        settings(config, *service)?;
+        let log = parts.log(config, *service, shared)?;
         parts.identity(shared)?;
+        checked.push((*service, "log key", log.public().to_string()));
+        settings(config, *service, log)?;
         checked.push((*service, "settings and TLS identity", String::from("good")));
         let mut entries =
             fs::read_dir(&shared.data).map_err(|e| CommandError::file("use", &shared.data, &e))?;
@@ -76,18 +78,22 @@ pub(super) fn run(
     Ok(())
 }
 
-fn settings(config: &Config, service: ServiceName) -> Result<(), CommandError> {
+fn settings(
+    config: &Config,
+    service: ServiceName,
+    log: lgpki_ledger::Identity,
+) -> Result<(), CommandError> {
     let wrong = |e: &dyn std::error::Error| CommandError::new(e.to_string());
     match service {
         ServiceName::Issuer => {
             if let Some(s) = &config.issuer {
-                lgpki_issuer::Settings::try_new(&s.shared.node, &s.shared.data, &s.settings)
+                lgpki_issuer::Settings::try_new(log, &s.shared.data, &s.settings)
                     .map_err(|e| wrong(&e))?;
             }
         }
         ServiceName::Lifecycle => {
             if let Some(s) = &config.lifecycle {
-                lgpki_lifecycle::Settings::try_new(&s.settings, s.shared.data.clone())
+                lgpki_lifecycle::Settings::try_new(&s.settings, s.shared.data.clone(), log)
                     .map_err(|e| wrong(&e))?;
             }
         }

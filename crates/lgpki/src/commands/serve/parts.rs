@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use lgpki_domain::{Clock, Randomness};
 use lgpki_intake::{error::StoreError, store::EngineStore};
 use lgpki_issuer::Ports;
-use lgpki_keys::{Passphrase, PassphraseSource, SoftwareKey};
+use lgpki_keys::{Passphrase, SoftwareKey};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
     Door, GrpcServer, Identity, Readiness, Shutdown, Supervisor, TrustAnchors,
@@ -21,6 +21,7 @@ use super::bind;
 use crate::{
     config::{Config, Shared},
     error::CommandError,
+    log_key,
 };
 
 /// What all services of a process share.
@@ -34,12 +35,9 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(config: &Config, ports: &Ports) -> Result<Self, CommandError> {
-        let tls_passphrase = PassphraseSource::File(config.tls.passphrase_file.clone())
-            .read()
-            .map_err(|e| CommandError::from_error("cannot read tls.passphrase_file", &e))?;
         Ok(Self {
             anchors: anchors(&config.tls.service_ca)?,
-            tls_passphrase,
+            tls_passphrase: log_key::services_passphrase(config)?,
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
         })
@@ -65,6 +63,16 @@ impl Parts {
     pub(super) fn follow_anchors(&self, config: &Config, tasks: &mut Supervisor, until: &Shutdown) {
         let file = AnchorFile::new(config.tls.service_ca.clone(), self.anchors.clone());
         follow("tls.service_ca", file, tasks, until);
+    }
+
+    /// Whose logs a service writes, its log key decrypted.
+    pub(super) fn log(
+        &self,
+        config: &Config,
+        service: ServiceName,
+        shared: &Shared,
+    ) -> Result<lgpki_ledger::Identity, CommandError> {
+        log_key::load(config, service, shared, &self.tls_passphrase)
     }
 
     fn server(&self, service: ServiceName, shared: &Shared) -> Result<GrpcServer, CommandError> {
@@ -108,9 +116,9 @@ impl Parts {
             .ok_or_else(|| missing(ServiceName::Issuer))?;
         let shared = &section.shared;
         let listener = bind("issuer.listen", &shared.listen).await?;
-        let settings =
-            lgpki_issuer::Settings::try_new(&shared.node, &shared.data, &section.settings)
-                .map_err(|e| CommandError::new(chain(&e)))?;
+        let log = self.log(config, ServiceName::Issuer, shared)?;
+        let settings = lgpki_issuer::Settings::try_new(log, &shared.data, &section.settings)
+            .map_err(|e| CommandError::new(chain(&e)))?;
         let server = self.server(ServiceName::Issuer, shared)?;
         let readiness = server.readiness();
         let ports = lgpki_issuer::Ports {
@@ -144,11 +152,9 @@ impl Parts {
             grpc: bind("lifecycle.listen", &shared.listen).await?,
             publication: bind("lifecycle.publication", &section.own.publication).await?,
         };
-        let own = lgpki_lifecycle::LifecycleConfig {
-            node: shared.node.clone(),
-            ..section.settings.clone()
-        };
-        let settings = lgpki_lifecycle::Settings::try_new(&own, shared.data.clone())
+        let log = self.log(config, ServiceName::Lifecycle, shared)?;
+        let data = shared.data.clone();
+        let settings = lgpki_lifecycle::Settings::try_new(&section.settings, data, log)
             .map_err(|e| CommandError::new(chain(&e)))?;
         let server = self.server(ServiceName::Lifecycle, shared)?;
         let readiness = server.readiness();
@@ -179,7 +185,8 @@ impl Parts {
         let listener = bind("intake.listen", &shared.listen).await?;
         let settings = lgpki_intake::Settings::try_from(section.settings.clone())
             .map_err(|e| CommandError::new(chain(&e)))?;
-        let (store, openings) = open_intake(shared).await?;
+        let (store, openings) =
+            open_intake(shared, self.log(config, ServiceName::Intake, shared)?).await?;
         let openings = Arc::new(openings);
         let officers = anchors(&section.own.organization_ca)?;
         let file = AnchorFile::new(section.own.organization_ca.clone(), officers.clone());
@@ -212,10 +219,13 @@ impl Parts {
     }
 }
 
-async fn open_intake(shared: &Shared) -> Result<(Arc<EngineStore>, OpeningStore), CommandError> {
-    let (data, node) = (shared.data.clone(), shared.node.clone());
+async fn open_intake(
+    shared: &Shared,
+    log: lgpki_ledger::Identity,
+) -> Result<(Arc<EngineStore>, OpeningStore), CommandError> {
+    let data = shared.data.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        let (store, report) = EngineStore::open_embedded(&data, lgpki_store::Options::new(node))
+        let (store, report) = EngineStore::open_embedded(&data, lgpki_store::Options::new(log))
             .map_err(|e| CommandError::new(chain(&e)))?;
         tracing::info!(
             entries = report.entries,

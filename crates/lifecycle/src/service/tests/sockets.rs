@@ -194,6 +194,10 @@ async fn it_serves_intake_and_relying_parties_and_closes_cleanly() {
 
     trigger.request();
     timeout(PATIENCE, running).await.unwrap().unwrap().unwrap();
-    let reopened = EngineStore::open(dir.path(), Options::new("test")).unwrap();
+    let reopened = EngineStore::open(
+        dir.path(),
+        Options::new(lgpki_testkit::log_identity("test")),
+    )
+    .unwrap();
     assert_eq!(reopened.0.count().await.unwrap(), 11);
 }

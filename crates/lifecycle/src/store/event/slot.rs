@@ -65,4 +65,8 @@ pub struct SlotsKeyed {
 
 impl Body for SlotsKeyed {
     const KIND: &'static str = "slots.keyed";
+
+    fn ceremony(&self) -> bool {
+        true
+    }
 }

@@ -27,11 +27,11 @@ fn stores(spoil: Option<Spoil>) -> Vec<(&'static str, EngineStore, Option<TempDi
     };
     let dir = tempfile::tempdir().unwrap();
     let (whole, notable) = machine();
-    let options = Options::new("test");
+    let options = Options::new(lgpki_testkit::log_identity("test"));
     let (engine, _) = Engine::open_embedded(dir.path(), whole, options).unwrap();
     let on_disk = EngineStore { engine, notable };
     let (lone, notable) = machine();
-    let engine = Engine::open_memory(lone, "test").unwrap();
+    let engine = Engine::open_memory(lone, lgpki_testkit::log_identity("test")).unwrap();
     let in_memory = EngineStore { engine, notable };
     vec![
         ("embedded", on_disk, Some(dir)),
@@ -110,7 +110,7 @@ async fn a_rebuilt_inventory_is_the_one_that_serves_and_nothing_is_changed() {
         assert_eq!(report, expected, "{sort}");
         assert_eq!(*store.durable().borrow(), size);
     }
-    let empty = EngineStore::in_memory("test").unwrap();
+    let empty = EngineStore::in_memory(lgpki_testkit::log_identity("test")).unwrap();
     let (report, found) = rebuild(&empty, &[], true).await;
     assert_eq!((report, found), (RebuildReport::default(), Vec::new()));
 }
@@ -242,7 +242,7 @@ const SPOILT: [Spoilt; 5] = [
 
 #[tokio::test]
 async fn what_was_spoilt_is_told_field_by_field_and_put_right() {
-    let sound = EngineStore::in_memory("test").unwrap();
+    let sound = EngineStore::in_memory(lgpki_testkit::log_identity("test")).unwrap();
     lived_in(&sound).await;
     let sound = whole(&sound).await;
     for (round, (spoil, expected, equal)) in SPOILT.into_iter().enumerate() {
@@ -288,7 +288,11 @@ async fn what_was_spoilt_is_told_field_by_field_and_put_right() {
             assert_eq!(*store.durable().borrow(), size, "the log was touched");
             store.close().await;
             let Some(dir) = dir else { continue };
-            let (store, report) = EngineStore::open(dir.path(), Options::new("test")).unwrap();
+            let (store, report) = EngineStore::open(
+                dir.path(),
+                Options::new(lgpki_testkit::log_identity("test")),
+            )
+            .unwrap();
             assert_eq!(
                 (report.replayed, report.rebuilt),
                 (0, None),

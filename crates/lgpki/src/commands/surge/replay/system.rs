@@ -40,6 +40,7 @@ use crate::{
     cli::{CaKey, InitArgs, LoginForm, PassphraseArgs},
     config::Config,
     error::CommandError,
+    log_key,
 };
 
 /// Nothing of the replay takes longer than that, in the machine's own time.
@@ -187,7 +188,9 @@ impl System {
         let issuer = self.config.issuer.as_ref();
         let issuer = issuer.ok_or_else(|| CommandError::new("there is no issuer"))?;
         let shared = &issuer.shared;
-        let settings = Settings::try_new(&shared.node, &shared.data, &issuer.settings)
+        let secret = log_key::services_passphrase(&self.config)?;
+        let log = log_key::load(&self.config, ServiceName::Issuer, shared, &secret)?;
+        let settings = Settings::try_new(log, &shared.data, &issuer.settings)
             .map_err(|e| CommandError::from_error("settings", &e))?;
         let held = Ceremony::open(&settings, self.ports(), self.passphrase.clone()).await;
         let held = held.map_err(|e| CommandError::from_error("the ceremony cannot begin", &e))?;
@@ -354,6 +357,7 @@ fn plan(dir: &Path) -> Result<InitArgs, CommandError> {
         hosts: Vec::new(),
         first_port: throwaway::free_ports()?,
         publication_url: None,
+        log_origin: None,
     })
 }
 

@@ -89,7 +89,14 @@ impl Slots {
     ) -> SlotUse {
         let token = brought.as_ref().map_err(|refused| *refused)?;
         token.claim.admits(serial, branch, now)?;
-        let key = self.inner.lock().keys.get(&token.key).copied();
+        let key = {
+            let inner = self.inner.lock();
+            // Whoever sends a used one again and again costs no look at its signature.
+            if inner.is_used_up(serial, token.claim.day) {
+                return Err(SlotRefused::Used);
+            }
+            inner.keys.get(&token.key).copied()
+        };
         let key = UnparsedPublicKey::new(&ED25519, key.ok_or(SlotRefused::Unchecked)?);
         let message = token.claim.message();
         let verified = key.verify(&message, &token.signature);
@@ -108,12 +115,19 @@ impl Slots {
 }
 
 impl Inner {
+    fn is_used_up(&self, serial: Serial, day: JstDate) -> bool {
+        let today = self.used.as_ref().filter(|(of, _)| *of == day);
+        let count = today.and_then(|(_, came)| came.get(&serial));
+        count.is_some_and(|count| *count >= MOST_USES)
+    }
+
     fn count(&mut self, serial: Serial, day: JstDate) -> SlotUse {
         let today = match &mut self.used {
             Some((of, came)) if *of == day => came,
             other => &mut other.insert((day, HashMap::new())).1,
         };
         let count = today.entry(serial).or_default();
+        // Two at the same moment may both have found it unused.
         if *count >= MOST_USES {
             return Err(SlotRefused::Used);
         }

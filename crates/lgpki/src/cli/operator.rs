@@ -90,7 +90,8 @@ pub(crate) enum OperatorCommand {
     #[command(
         after_help = "Examples:\n  lgpki operator --as offices/operator-1 slots --by week\n  \
                             lgpki operator slots --from 2010-08-01 --to 2011-02-28 --by day --svg slots.svg\n\nLight bars: applications \
-                            expected without a slot. [lifecycle.slots] in lgpki.toml says what can be examined in a day."
+                            expected without a slot. [lifecycle.slots] in lgpki.toml says what can be examined in a day; a day over 100 % \
+                            has more than that."
     )]
     Slots(SlotsArgs),
     /// Show one certificate.

@@ -54,3 +54,35 @@ impl KnownKey {
         Ok(key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{crl::ca_key, ports::Issuer as _, testing::FakeIssuer};
+
+    #[tokio::test]
+    async fn a_key_is_read_once_and_again_only_for_another_certificate() {
+        let opened = |day| FakeIssuer::opened_on(day, CrlOptions::default());
+        let issuer = opened("2008-02-04");
+        let first = async |issuer: &FakeIssuer| issuer.issuers().await.unwrap().swap_remove(0);
+        let info = first(&issuer).await;
+        let key = ca_key(&info).unwrap();
+        assert!(Arc::ptr_eq(&key, &ca_key(&info).unwrap()));
+        // Heard of again, as every day.
+        let mut again = first(&issuer).await;
+        again.recognize(std::slice::from_ref(&info));
+        assert!(Arc::ptr_eq(&key, &ca_key(&again).unwrap()));
+        let mut other = first(&opened("2013-02-04")).await;
+        other.recognize(std::slice::from_ref(&info));
+        let longer = ca_key(&other).unwrap();
+        assert_ne!(longer.validity(), key.validity());
+        let mut renamed = info.clone();
+        renamed.certificate = Arc::clone(&other.certificate);
+        assert_eq!(ca_key(&renamed).unwrap().validity(), longer.validity());
+        let mut moved = info;
+        moved.crl_urls = vec![String::from(
+            "http://elsewhere.lg.jp/crl/organization-1.crl",
+        )];
+        assert!(!Arc::ptr_eq(&key, &ca_key(&moved).unwrap()));
+    }
+}

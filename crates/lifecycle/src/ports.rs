@@ -326,6 +326,18 @@ impl IssuerInfo {
         AuthorityKey::new(self.authority, self.generation)
     }
 
+    /// Takes over what was read of the same key before.
+    pub(crate) fn recognize(&mut self, before: &[Self]) {
+        let is_same = |one: &&Self| {
+            one.certificate == self.certificate
+                && one.crl_urls == self.crl_urls
+                && one.crl_options == self.crl_options
+        };
+        if let Some(same) = before.iter().find(is_same) {
+            self.known = same.known.clone();
+        }
+    }
+
     /// Where relying parties fetch the CRL of a scope, or its delta; the first address, where there
     /// are several.
     #[must_use]

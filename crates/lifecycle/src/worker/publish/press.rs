@@ -53,13 +53,17 @@ pub(crate) struct Press<S, I> {
 impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     /// Asks the issuer for its CAs, and publishes certificates that are not there yet.
     pub(super) async fn refresh(&self) -> Result<Issuers, LifecycleError> {
-        let infos = self
+        let mut infos = self
             .issuer
             .issuers()
             .await
             .map_err(LifecycleError::Issuer)?;
         if infos.is_empty() {
             return Err(LifecycleError::NoIssuer);
+        }
+        let before = Arc::clone(&self.issuers.borrow());
+        for info in &mut infos {
+            info.recognize(&before);
         }
         for info in &infos {
             let name = Name::Certificate(info.authority, info.generation);

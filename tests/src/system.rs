@@ -20,8 +20,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lgpki_domain::{CrlOptions, JstDate, Timestamp, Validity};
+use lgpki_domain::{Authority, CrlOptions, JstDate, Timestamp, Validity};
 use lgpki_issuer::{Ceremony, Ports};
+use lgpki_keys::SoftwareKey;
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
     client::{self, Dial},
@@ -196,6 +197,14 @@ impl System {
         self.start(ServiceName::Issuer).await;
         self.recover().await;
         made
+    }
+
+    /// The first key of a CA, as somebody has it who stole file and passphrase.
+    #[must_use]
+    pub fn stolen_key(&self, authority: Authority) -> SoftwareKey {
+        let name = format!("{authority}-1.key.pem");
+        let path = self.data(ServiceName::Issuer).join("keys").join(name);
+        SoftwareKey::load(&path, &founding::passphrase()).expect("the key of a CA")
     }
 
     /// The serial number of the login certificate of [`Self::office`].

@@ -114,6 +114,7 @@ fn edges_point_inward() {
         ("lgpki-store", &["domain", "ledger"]),
         ("lgpki-proto", &["domain"]),
         ("lgpki-surge", &["domain"]),
+        ("lgpki-audit", &["domain", "ledger", "x509"]),
         ("lgpki-runtime", &["domain", "proto", "x509"]),
         ("lgpki-testkit", &["domain", "ledger"]),
     ];

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, with examples. It decides nothing.
 
 mod addressee;
+mod audit;
 mod ceremony;
 mod cirs;
 mod inventory;
@@ -16,6 +17,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 
 pub(crate) use addressee::{
     AddresseeCommand, AddresseeDesk, AddresseeListArgs, AddresseeRead, ContentArgs, EndArgs,
+};
+pub(crate) use audit::{
+    AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, ProveArgs, VerifyArgs,
 };
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
@@ -90,6 +94,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SurgeCommand,
     },
+    /// The auditor's tool: holds the published logs against every rule, trusting nobody.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Print shell completions.
     #[command(after_help = "Example:\n  lgpki completions bash > /etc/bash_completion.d/lgpki")]
     Completions {

@@ -2,6 +2,7 @@
 
 mod addressee;
 mod application;
+mod audit;
 mod bulk;
 mod ceremony;
 mod cirs;
@@ -42,6 +43,7 @@ use crate::{
 pub(crate) fn run(command: Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Kit(command) => kit::run(command, output),
+        Command::Audit(command) => audit::run(command, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "lgpki", &mut script);

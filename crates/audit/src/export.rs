@@ -1,0 +1,240 @@
+//! The logs as tables for other programs, with a manifest that says what they were made from.
+//!
+//! Every entry is compared with the tree that the checkpoint signs for before it is written.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+};
+
+use lgpki_domain::Digest;
+use lgpki_ledger::{VerifierKey, merkle};
+use ring::digest::{Context, SHA256};
+use serde::Serialize;
+
+use crate::{
+    directory::{LogDir, Published},
+    error::AuditError,
+    proof::{EntryText, chain, read_entry, reader},
+    view,
+};
+
+/// How the entries are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A line of JSON for each entry, which holds the entry byte for byte.
+    Jsonl,
+    /// A row for each entry (RFC 4180).
+    Csv,
+}
+
+impl Format {
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// What an export was made from.
+#[derive(Debug, Serialize)]
+pub struct Manifest {
+    /// The manifest's own form.
+    pub form: &'static str,
+    /// The program's version.
+    pub program: &'static str,
+    /// The files.
+    pub files: Vec<Exported>,
+}
+
+/// A file with the entries of a log.
+#[derive(Debug, Serialize)]
+pub struct Exported {
+    /// The file's name.
+    pub file: String,
+    /// How many entries it holds.
+    pub entries: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The service.
+    pub service: &'static str,
+    /// The log.
+    pub log: String,
+    /// The checkpoint whose tree its entries make.
+    pub checkpoint: String,
+}
+
+const COLUMNS: &str = "service,log,leaf,index,time,kind,v,actor,node,application,certificate,digest,\
+                       answers_log,answers_index,leaf_hash,body";
+
+/// Writes the entries of every log to a file in `out`, and the manifest beside them.
+pub fn export(
+    published: &Published,
+    format: Format,
+    (out, keys): (&Path, &[VerifierKey]),
+    progress: &mut dyn FnMut(u64),
+) -> Result<Manifest, AuditError> {
+    std::fs::create_dir_all(out).map_err(failed("create", out))?;
+    let mut files = Vec::new();
+    for log in published.logs() {
+        files.push(one(log, format, (out, keys), progress)?);
+    }
+    let manifest = Manifest {
+        form: "lgpki-export/1",
+        program: env!("CARGO_PKG_VERSION"),
+        files,
+    };
+    let path = out.join("manifest.json");
+    let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
+    std::fs::write(&path, text).map_err(failed("write", &path))?;
+    Ok(manifest)
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AuditError + use<> {
+    let path = path.to_owned();
+    move |source| AuditError::File {
+        doing,
+        path,
+        source,
+    }
+}
+
+/// A file whose bytes are counted and digested as they are written.
+struct Sheet {
+    file: BufWriter<File>,
+    digest: Context,
+    bytes: u64,
+}
+
+impl Sheet {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes)
+    }
+}
+
+fn one(
+    log: &LogDir,
+    format: Format,
+    (out, keys): (&Path, &[VerifierKey]),
+    progress: &mut dyn FnMut(u64),
+) -> Result<Exported, AuditError> {
+    let (reader, _, checkpoint) = reader(log, keys)?;
+    let name = format!("{}-{}.{}", log.service.name(), log.name, format.extension());
+    let path = out.join(&name);
+    let file = File::create(&path).map_err(failed("create", &path))?;
+    let mut sheet = Sheet {
+        file: BufWriter::new(file),
+        digest: Context::new(&SHA256),
+        bytes: 0,
+    };
+    if format == Format::Csv {
+        sheet
+            .write(format!("{COLUMNS}\r\n").as_bytes())
+            .map_err(failed("write", &path))?;
+    }
+    let mut first = None;
+    for number in 0..reader.bundles() {
+        let bundle = reader
+            .bundle(number)
+            .map_err(|error| AuditError::Unreadable {
+                path: log.path.clone(),
+                why: chain(&error),
+            })?;
+        for (leaf, entry) in (number * 256..).zip(bundle.iter()) {
+            if leaf == 0 {
+                first = first_index(entry);
+            }
+            let row = match format {
+                Format::Jsonl => line(leaf, entry),
+                Format::Csv => row(log, (leaf, first), entry),
+            };
+            sheet.write(&row).map_err(failed("write", &path))?;
+        }
+        progress(bundle.len() as u64);
+    }
+    sheet.file.flush().map_err(failed("write", &path))?;
+    let mut digest = Digest([0; 32]);
+    digest.0.copy_from_slice(sheet.digest.finish().as_ref());
+    Ok(Exported {
+        file: name,
+        entries: reader.size(),
+        bytes: sheet.bytes,
+        sha256: digest.to_string(),
+        service: log.service.name(),
+        log: log.name.clone(),
+        checkpoint: checkpoint.to_string(),
+    })
+}
+
+/// The index of the entry after the opening one; of the log of keys, none has any.
+fn first_index(entry: &[u8]) -> Option<u64> {
+    let entry = read_entry(entry).filter(|entry| entry.kind == "log.opened")?;
+    let opened: view::Opened = serde_json::from_str(entry.body.get()).ok()?;
+    (!opened.log.ends_with("/keys")).then_some(opened.first)
+}
+
+fn line(leaf: u64, entry: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(entry.len() + 128);
+    line.extend_from_slice(b"{\"entry\":");
+    line.extend_from_slice(entry);
+    let hash = Digest(merkle::leaf(entry));
+    line.extend_from_slice(format!(",\"leaf\":{leaf},\"leaf_hash\":\"{hash}\"}}\n").as_bytes());
+    line
+}
+
+fn row(log: &LogDir, (leaf, first): (u64, Option<u64>), entry: &[u8]) -> Vec<u8> {
+    let hash = Digest(merkle::leaf(entry)).to_string();
+    let index = first
+        .filter(|_| leaf > 0)
+        .map(|first| (first + leaf - 1).to_string());
+    let mut cells = vec![
+        log.service.name().to_owned(),
+        log.name.clone(),
+        leaf.to_string(),
+        index.unwrap_or_default(),
+    ];
+    if let Some(text) = read_entry(entry) {
+        cells.extend(words(text, hash));
+    } else {
+        // It is in the log all the same.
+        cells.extend(std::iter::repeat_n(String::new(), 10));
+        cells.push(hash);
+        cells.push(String::from_utf8_lossy(entry).into_owned());
+    }
+    let quoted: Vec<_> = cells.iter().map(|cell| quote(cell)).collect();
+    format!("{}\r\n", quoted.join(",")).into_bytes()
+}
+
+fn words(text: EntryText<'_>, hash: String) -> [String; 12] {
+    let (log, index) = text.answers.map_or_else(Default::default, |answers| {
+        (answers.log, answers.index.to_string())
+    });
+    [
+        text.time,
+        text.kind,
+        text.v.to_string(),
+        text.actor,
+        text.node,
+        text.about.application.unwrap_or_default(),
+        text.about.certificate.unwrap_or_default(),
+        text.about.digest.unwrap_or_default(),
+        log,
+        index,
+        hash,
+        text.body.get().to_owned(),
+    ]
+}
+
+fn quote(cell: &str) -> String {
+    if cell.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}

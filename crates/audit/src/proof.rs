@@ -1,0 +1,152 @@
+//! A proof that stands alone: one small file that shows that a certificate was recorded.
+//!
+//! It is a C2SP tlog-proof whose extra data is the entry itself, which holds the certificate. Whoever
+//! has the log's verifier key needs nothing else to check it.
+
+use std::sync::Arc;
+
+use lgpki_domain::Serial;
+use lgpki_ledger::{
+    Checkpoint, LogProof, OsDisk, TileReader, TreeError, VerifierKey, published::Directory,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    directory::{LogDir, Published},
+    error::AuditError,
+    fact::Service,
+};
+
+/// Opens a log at its checkpoint, which must bear the signature of one of these keys or, with none,
+/// of the key beside it.
+pub(crate) fn reader(
+    log: &LogDir,
+    keys: &[VerifierKey],
+) -> Result<(TileReader, Checkpoint, lgpki_ledger::SignedNote), AuditError> {
+    let wrong = |why: String| AuditError::Unreadable {
+        path: log.path.clone(),
+        why,
+    };
+    let origin = log.head.as_ref().map(|head| &head.origin);
+    let known = keys
+        .iter()
+        .chain(log.key.as_ref().filter(|_| keys.is_empty()));
+    let key = known.into_iter().find(|key| Some(key.name()) == origin);
+    let key = key.ok_or_else(|| wrong("no verifier key of this log is known".to_owned()))?;
+    let source = Arc::new(Directory::new(Arc::new(OsDisk), log.path.clone()));
+    TileReader::open(source, key).map_err(|error| wrong(chain(&error)))
+}
+
+/// An error with its sources in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// The proof that a certificate was recorded as issued.
+pub fn prove(
+    published: &Published,
+    serial: Serial,
+    keys: &[VerifierKey],
+) -> Result<LogProof, AuditError> {
+    for log in published.years(Service::Issuer).rev() {
+        let (reader, _, checkpoint) = reader(log, keys)?;
+        if let Some(proof) =
+            find(&reader, serial, checkpoint).map_err(|error| AuditError::Unreadable {
+                path: log.path.clone(),
+                why: chain(&error),
+            })?
+        {
+            return Ok(proof);
+        }
+    }
+    Err(AuditError::NotFound(format!(
+        "the issuer's logs hold no certificate with the serial number {serial}"
+    )))
+}
+
+fn find(
+    reader: &TileReader,
+    serial: Serial,
+    checkpoint: lgpki_ledger::SignedNote,
+) -> Result<Option<LogProof>, TreeError> {
+    let certificate = format!("\"certificate\":\"{serial}\"");
+    let is_it = |entry: &[u8]| {
+        // What it is about stands first.
+        let about = &entry[..entry.len().min(300)];
+        about
+            .windows(certificate.len())
+            .any(|part| part == certificate.as_bytes())
+            && read_entry(entry).is_some_and(|entry| entry.kind == "certificate.issued")
+    };
+    for number in 0..reader.bundles() {
+        let bundle = reader.bundle(number)?;
+        let found = bundle.iter().position(is_it);
+        let Some((at, entry)) = found.and_then(|at| Some((at, bundle.entry(at)?))) else {
+            continue;
+        };
+        let index = number * 256 + at as u64;
+        return Ok(Some(LogProof {
+            extra: Some(entry.to_vec()),
+            index,
+            hashes: reader.inclusion(index)?,
+            checkpoint,
+        }));
+    }
+    Ok(None)
+}
+
+/// An entry's own words.
+#[derive(Debug, Deserialize)]
+pub struct EntryText<'a> {
+    /// What it is about.
+    #[serde(default)]
+    pub about: About,
+    /// Who did it.
+    pub actor: String,
+    /// The entry it answers.
+    pub answers: Option<Answered>,
+    /// The body.
+    #[serde(borrow)]
+    pub body: &'a RawValue,
+    /// The kind.
+    pub kind: String,
+    /// The node.
+    pub node: String,
+    /// When.
+    pub time: String,
+    /// The version of its body.
+    pub v: u64,
+}
+
+/// What an entry is about.
+#[derive(Debug, Default, Deserialize)]
+pub struct About {
+    /// An application.
+    pub application: Option<String>,
+    /// A certificate's serial number.
+    pub certificate: Option<String>,
+    /// A digest.
+    pub digest: Option<String>,
+}
+
+/// An entry of some log.
+#[derive(Debug, Deserialize)]
+pub struct Answered {
+    /// Its index.
+    pub index: u64,
+    /// The service.
+    pub log: String,
+}
+
+/// Reads an entry's own words; none if it is no entry.
+#[must_use]
+pub fn read_entry(bytes: &[u8]) -> Option<EntryText<'_>> {
+    serde_json::from_slice(bytes).ok()
+}

@@ -1,0 +1,132 @@
+//! The auditor's commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use lgpki_domain::Serial;
+
+/// What an auditor asks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check everything in a directory of published logs: signatures, trees, entries, certificates, CRLs.
+    #[command(after_help = "Examples:\n  lgpki audit verify demo/audit\n  \
+                      lgpki audit verify audit --key vkeys.txt --against last-month --remember this-month\n  \
+                      lgpki audit verify audit --crls /srv/saved-crls --json > report.json\n\n\
+                      Ends with status 1 if anything is found. Verifier keys beside the logs are believed only where none \
+                      are given; compare the digests of the CA certificates that the report shows with those published \
+                      elsewhere.")]
+    Verify(VerifyArgs),
+    /// Write a proof that a certificate was recorded: one small file that stands alone.
+    #[command(after_help = "Example:\n  lgpki audit prove 5f0c… --logs audit --out 5f0c.proof")]
+    Prove(ProveArgs),
+    /// Check such a proof; needs nothing but the log's verifier key.
+    #[command(
+        name = "check-proof",
+        after_help = "Example:\n  lgpki audit check-proof 5f0c.proof --key vkeys.txt"
+    )]
+    CheckProof(CheckProofArgs),
+    /// Check whether a certificate or CRL is accounted for, or was signed outside the system.
+    #[command(
+        after_help = "Example:\n  lgpki audit check found-somewhere.pem --logs audit\n\nEnds with status 1 if a CA key \
+                      signed it and the logs do not hold it."
+    )]
+    Check(CheckArgs),
+    /// Write all entries as tables, with a manifest of what they were made from.
+    #[command(after_help = "Example:\n  lgpki audit export audit --format csv --out tables")]
+    Export(ExportArgs),
+    /// Print the schema of the entries, JSON.
+    #[command(after_help = "Example:\n  lgpki audit schema > entries.json")]
+    Schema,
+}
+
+/// Verifier keys known from elsewhere.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// A file of verifier keys, one a line; may be repeated. Without it the keys beside the logs are
+    /// believed.
+    #[arg(long = "key", value_name = "FILE")]
+    pub(crate) keys: Vec<PathBuf>,
+}
+
+/// What to verify, and against what.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The directory with `intake`, `issuer` and `lifecycle`.
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    /// A directory with checkpoints seen before; a log that does not extend them is found.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) against: Option<PathBuf>,
+    /// Leave the checkpoints here for the next time, if nothing is found.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) remember: Option<PathBuf>,
+    /// A CRL in DER, or a directory of `.crl` files: one that was never published is found, and what is
+    /// missing from one is named; may be repeated.
+    #[arg(long = "crls", value_name = "PATH")]
+    pub(crate) crls: Vec<PathBuf>,
+}
+
+/// What to prove.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ProveArgs {
+    /// The certificate's serial number, in hexadecimal.
+    pub(crate) serial: Serial,
+    /// The directory with the logs.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) logs: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    /// Write the proof here instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Which proof to check.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckProofArgs {
+    /// The proof.
+    pub(crate) file: PathBuf,
+    /// A file of verifier keys, one a line; may be repeated.
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// Leave the certificate here, DER.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+}
+
+/// What to look up.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// A certificate or CRL, PEM or DER.
+    pub(crate) file: PathBuf,
+    /// The directory with the logs.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) logs: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+}
+
+/// What to export.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The directory with the logs.
+    pub(crate) dir: PathBuf,
+    /// The files' form.
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub(crate) format: ExportFormat,
+    /// Where to write the files.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+}
+
+/// The form of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A line of JSON for each entry.
+    Jsonl,
+    /// A row for each entry.
+    Csv,
+}

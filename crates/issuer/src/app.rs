@@ -27,7 +27,7 @@ use tokio::sync::watch;
 
 pub(crate) use authority::Publishing;
 pub use ca_certificate::Cross;
-pub(crate) use crl::{CrlOrder, LONGEST_CRL};
+pub(crate) use crl::{CrlAnnounced, CrlOrder};
 pub use issue::Answer;
 pub use order::{Order, Wanted};
 pub(crate) use responder::ResponderOrder;

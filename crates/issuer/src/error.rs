@@ -197,9 +197,14 @@ pub enum IssuerError {
 /// Why a tbsCertList is not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum CrlRefused {
-    /// The stream does not begin with a header, or has two.
-    #[error("the stream must begin with one header, then bring the tbsCertList in pieces")]
+    /// The stream is not built like one.
+    #[error(
+        "the stream must begin with one header, then bring the tbsCertList in pieces, then its end"
+    )]
     Header,
+    /// The stream broke off.
+    #[error("the tbsCertList came, but not the word that it may be signed")]
+    NoEnd,
     /// Too many bytes.
     #[error("a tbsCertList of {length} bytes was announced or sent; at most {most} are taken")]
     TooLong {
@@ -313,6 +318,7 @@ impl CrlRefused {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Header
+            | Self::NoEnd
             | Self::TooLong { .. }
             | Self::Length { .. }
             | Self::Digest
@@ -329,6 +335,7 @@ impl CrlRefused {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Header => "CRL_HEADER",
+            Self::NoEnd => "CRL_NO_END",
             Self::TooLong { .. } => "CRL_TOO_LONG",
             Self::Length { .. } => "CRL_LENGTH",
             Self::Digest => "CRL_DIGEST",

@@ -6,13 +6,16 @@ mod encode;
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use lgpki_domain::{ErrorClass, Faults};
-use lgpki_proto::{Failure, convert, v1};
+use lgpki_proto::{
+    Failure, convert,
+    v1::{self, sign_crl_request::Part},
+};
 use lgpki_runtime::{Rpc, Shutdown};
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    app::{Answer, App},
+    app::{Answer, App, CrlOrder},
     error::{CrlRefused, IssuerError, StoreError},
     ports::{AuthorityRecord, IssuerStore},
 };
@@ -55,6 +58,39 @@ impl From<IssuerError> for Failure {
             }
             _ if class == ErrorClass::Unavailable => Self::unavailable(reason, text, RETRY),
             _ => Self::new(class, reason, text),
+        }
+    }
+}
+
+impl<S: IssuerStore> IssuerApi<S> {
+    /// Takes a tbsCertList in; nothing may follow its end.
+    async fn receive(
+        &self,
+        rpc: &Rpc,
+        mut parts: Streaming<v1::SignCrlRequest>,
+    ) -> Result<CrlOrder, Status> {
+        let misplaced = || rpc.refuse(IssuerError::from(CrlRefused::Header));
+        let Some(Part::Header(header)) = parts.message().await?.and_then(|m| m.part) else {
+            return Err(misplaced());
+        };
+        let announced = decode::crl_header(&header).map_err(|f| rpc.refuse(f))?;
+        let incoming = self.app.receive_crl(announced);
+        let mut incoming = incoming.map_err(|e| rpc.refuse(e))?;
+        loop {
+            match parts.message().await?.map(|m| m.part) {
+                Some(Some(Part::Chunk(piece))) => {
+                    incoming.take(&piece).map_err(|e| rpc.refuse(e))?;
+                }
+                Some(Some(Part::End(end))) => {
+                    let digest = decode::crl_end(&end).map_err(|f| rpc.refuse(f))?;
+                    if parts.message().await?.is_some() {
+                        return Err(misplaced());
+                    }
+                    return incoming.finish(digest).map_err(|e| rpc.refuse(e));
+                }
+                Some(_) => return Err(misplaced()),
+                None => return Err(rpc.refuse(incoming.break_off())),
+            }
         }
     }
 }
@@ -181,19 +217,7 @@ impl<S: IssuerStore> v1::issuer_service_server::IssuerService for IssuerApi<S> {
             .acquire()
             .await
             .map_err(|_| rpc.refuse(IssuerError::ShuttingDown))?;
-        let mut parts = request.into_inner();
-        let Some(v1::sign_crl_request::Part::Header(header)) =
-            parts.message().await?.and_then(|m| m.part)
-        else {
-            return Err(rpc.refuse(IssuerError::from(CrlRefused::Header)));
-        };
-        let mut collector = decode::crl_header(&header)
-            .map_err(|f| rpc.refuse(f))?
-            .map_err(|e| rpc.refuse(e))?;
-        while let Some(message) = parts.message().await? {
-            collector.take(message).map_err(|e| rpc.refuse(e))?;
-        }
-        let order = collector.finish().map_err(|e| rpc.refuse(e))?;
+        let order = self.receive(&rpc, request.into_inner()).await?;
         let signed = self
             .app
             .sign_crl(order, rpc.caller().to_string())

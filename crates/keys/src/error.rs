@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use lgpki_domain::ErrorClass;
+use lgpki_domain::{ErrorClass, KeyAlgorithm};
 use openssl::error::ErrorStack;
 
 /// A key or passphrase could not be used.
@@ -73,6 +73,12 @@ pub enum KeyError {
         /// What it is.
         found: String,
     },
+    /// The algorithm does not sign SHA-256 digests.
+    #[error("a key of {algorithm} does not sign SHA-256 digests")]
+    NotADigest {
+        /// The algorithm.
+        algorithm: KeyAlgorithm,
+    },
     /// OpenSSL failed at something that should succeed.
     #[error("OpenSSL failed to {doing}")]
     OpenSsl {
@@ -97,7 +103,7 @@ impl KeyError {
             | Self::Prompt(_) => ErrorClass::InvalidInput,
             Self::Exists { .. } => ErrorClass::AlreadyExists,
             Self::File { .. } => ErrorClass::Unavailable,
-            Self::OpenSsl { .. } => ErrorClass::Internal,
+            Self::OpenSsl { .. } | Self::NotADigest { .. } => ErrorClass::Internal,
         }
     }
 

@@ -12,6 +12,7 @@ pub mod passphrase;
 pub mod pkcs8;
 pub mod signer;
 pub mod software;
+pub mod verify;
 pub mod weak;
 
 pub use error::KeyError;
@@ -19,3 +20,4 @@ pub use file::write_private;
 pub use passphrase::{Passphrase, PassphraseSource, Stretched};
 pub use signer::{Signer, SubjectPublicKey};
 pub use software::SoftwareKey;
+pub use verify::is_rsa_signature_of_digest;

@@ -18,11 +18,18 @@ pub trait Signer: Send + Sync + fmt::Debug {
     /// BIT STRING, made with the algorithm's one [`signature`](KeyAlgorithm::signature).
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
 
-    /// As [`sign`](Self::sign), where the message's SHA-256 is known already: a key that signs that
-    /// spares hashing a large message again.
-    fn sign_digested(&self, message: &[u8], sha256: &Digest) -> Result<Vec<u8>, KeyError> {
+    /// Whether a message's SHA-256 is all that this key signs, so that nobody need keep a large one.
+    fn signs_digests(&self) -> bool {
+        false
+    }
+
+    /// As [`sign`](Self::sign), by the message's SHA-256 alone, where [`signs_digests`](Self::signs_digests);
+    /// an error where not.
+    fn sign_digest(&self, sha256: &Digest) -> Result<Vec<u8>, KeyError> {
         let _ = sha256;
-        self.sign(message)
+        Err(KeyError::NotADigest {
+            algorithm: self.algorithm(),
+        })
     }
 }
 

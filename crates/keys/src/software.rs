@@ -154,13 +154,24 @@ impl Signer for SoftwareKey {
             .map_err(KeyError::openssl("sign"))
     }
 
-    fn sign_digested(&self, message: &[u8], sha256: &Digest) -> Result<Vec<u8>, KeyError> {
+    fn signs_digests(&self) -> bool {
         match self.algorithm {
             KeyAlgorithm::Rsa2048
             | KeyAlgorithm::Rsa3072
             | KeyAlgorithm::Rsa4096
-            | KeyAlgorithm::P256 => self.sign_sha256(sha256),
-            KeyAlgorithm::P384 | KeyAlgorithm::Ed25519 => self.sign(message),
+            | KeyAlgorithm::P256 => true,
+            // SHA-384, and the whole message.
+            KeyAlgorithm::P384 | KeyAlgorithm::Ed25519 => false,
+        }
+    }
+
+    fn sign_digest(&self, sha256: &Digest) -> Result<Vec<u8>, KeyError> {
+        if self.signs_digests() {
+            self.sign_sha256(sha256)
+        } else {
+            Err(KeyError::NotADigest {
+                algorithm: self.algorithm,
+            })
         }
     }
 }

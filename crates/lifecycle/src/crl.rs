@@ -1,22 +1,27 @@
 //! Makes a CRL, complete or delta, from the inventory's entries.
 //!
 //! Here the list is composed and read back; the gate judges it, the issuer lints and signs it, and
-//! its signature is checked. All of it happens in the one buffer that is published in the end, and is
+//! its signature is checked. It lies in the one buffer that is published in the end. All of this is
 //! plain computation, to be run where it may block.
 
-use std::{sync::Arc, thread};
+use std::sync::Arc;
 
-use lgpki_domain::{CrlNumber, CrlSeries, Digest, Timestamp};
+use bytes::Bytes;
+use lgpki_domain::{
+    CrlNumber, CrlSeries, Digest, KeyAlgorithm, Serial, SignatureAlgorithm, Timestamp,
+};
+use lgpki_keys::is_rsa_signature_of_digest;
 use lgpki_x509::{
     Addresses, Issuer as CaKey, X509Error,
-    crl::{Contents, CrlEntry, CrlHeader, CrlWriter, RevocationList, UnsignedList},
-    key::sha256,
+    crl::{Contents, CrlEntry, CrlHeader, CrlWriter, RevocationList, UnsignedList, envelope},
+    key::Digesting,
 };
+use tokio::sync::mpsc;
 
 use crate::{
-    error::LifecycleError,
+    error::{LifecycleError, chain},
     gate::{Rule, Terms},
-    ports::{CrlList, CrlToSign, IssuerInfo, Listed},
+    ports::{CrlList, CrlPart, CrlToSign, IssuerInfo, Listed},
 };
 
 /// A tbsCertList that was read back, with what it was made from.
@@ -28,7 +33,8 @@ pub(crate) struct Composed {
     series: CrlSeries,
     /// CRLNumber.
     pub(crate) number: CrlNumber,
-    digest: Digest,
+    /// SHA-256 of the tbsCertList.
+    pub(crate) digest: Digest,
     list: UnsignedList,
 }
 
@@ -76,34 +82,68 @@ pub(crate) fn is_genuine(key: &CaKey, list: CrlList, read: &RevocationList) -> b
         && read.is_signed_by(key.public_key())
 }
 
-/// A list being composed.
+/// A list being composed. What is written is read back and digested at once, and comes out in pieces for
+/// whoever else needs it.
 #[derive(Debug)]
 pub(crate) struct Composing {
     key: Arc<CaKey>,
     series: CrlSeries,
-    number: CrlNumber,
+    header: CrlHeader,
     writer: CrlWriter,
+    digesting: Digesting,
 }
 
 impl Composing {
-    /// Begins a list of so many entries.
+    /// Begins a list whose entries take so many bytes.
     pub(crate) fn begin(
         key: Arc<CaKey>,
         series: CrlSeries,
-        header: &CrlHeader,
-        entries: usize,
+        header: CrlHeader,
+        length: usize,
     ) -> Result<Self, LifecycleError> {
-        let writer = CrlWriter::new(&key, header, entries).map_err(failed(&key))?;
+        let writer = CrlWriter::new(&key, &header, length).map_err(failed(&key))?;
         Ok(Self {
             key,
             series,
-            number: header.number,
+            header,
             writer,
+            digesting: Digesting::new(),
         })
     }
 
-    /// Appends entries.
-    pub(crate) fn append(&mut self, entries: &[Listed]) -> Result<(), LifecycleError> {
+    /// What the issuer is told of the list before it comes; and where its parts are to be sent.
+    pub(crate) fn to_sign(&self, waiting: usize) -> (CrlToSign, mpsc::Sender<CrlPart>) {
+        let (into, parts) = mpsc::channel(waiting);
+        let to_sign = CrlToSign {
+            series: self.series,
+            base: self.header.base,
+            number: self.header.number,
+            length: self.writer.length(),
+            parts,
+        };
+        (to_sign, into)
+    }
+
+    /// What will stand before the list in the CRL, if its signature is as long as such are.
+    pub(crate) fn envelope(&self) -> Vec<u8> {
+        let algorithm = self.key.signature_algorithm();
+        let signature = match self.key.public_key().algorithm() {
+            KeyAlgorithm::Rsa2048 => 256,
+            KeyAlgorithm::Rsa3072 => 384,
+            KeyAlgorithm::Rsa4096 => 512,
+            KeyAlgorithm::P256 => 71,
+            KeyAlgorithm::P384 => 103,
+            KeyAlgorithm::Ed25519 => 64,
+        };
+        envelope(self.writer.length(), algorithm, signature)
+    }
+
+    /// Appends entries, and tells which bytes came of it; `each` is told what was read back of them.
+    pub(crate) fn append(
+        &mut self,
+        entries: &[Listed],
+        mut each: impl FnMut(Serial),
+    ) -> Result<Bytes, LifecycleError> {
         for listed in entries {
             let entry = CrlEntry {
                 serial: listed.serial,
@@ -112,29 +152,37 @@ impl Composing {
             };
             self.writer.push(&entry).map_err(failed(&self.key))?;
         }
-        Ok(())
+        let piece = self.writer.read_back(|entry| each(entry.serial));
+        let piece = piece.map_err(failed(&self.key))?;
+        self.digesting.push(piece);
+        Ok(Bytes::copy_from_slice(piece))
     }
 
-    /// Ends the list and reads it back as it was written; meanwhile another thread digests it.
-    pub(crate) fn finish(self) -> Result<Composed, LifecycleError> {
-        let draft = self.writer.finish();
-        let tbs = draft.tbs();
-        let (list, digest) = thread::scope(|scope| {
-            let digest = scope.spawn(move || sha256(&tbs));
-            (draft.read_back(), digest.join())
-        });
-        let list = list.map_err(failed(&self.key))?;
-        let digest = digest.map_err(|_| LifecycleError::Serving {
-            what: "making a CRL",
-            why: "its thread ended".to_owned(),
-        })?;
-        Ok(Composed {
-            key: self.key,
-            series: self.series,
-            number: self.number,
-            digest,
+    /// Ends the list, and tells the bytes that are left of it.
+    pub(crate) fn finish(
+        self,
+        mut each: impl FnMut(Serial),
+    ) -> Result<(Composed, Bytes), LifecycleError> {
+        let Self {
+            key,
+            series,
+            header,
+            writer,
+            mut digesting,
+        } = self;
+        let finished = writer.finish(|entry| each(entry.serial));
+        let (list, rest) = finished.map_err(failed(&key))?;
+        let tbs = list.tbs();
+        let rest = Bytes::copy_from_slice(&tbs[tbs.len() - rest..]);
+        digesting.push(&rest);
+        let composed = Composed {
+            key,
+            series,
+            number: header.number,
+            digest: digesting.finish(),
             list,
-        })
+        };
+        Ok((composed, rest))
     }
 }
 
@@ -157,38 +205,37 @@ impl Composed {
         self.list.contents()
     }
 
-    /// What goes to the issuer.
-    pub(crate) fn to_sign(&self) -> CrlToSign {
-        CrlToSign {
-            series: self.series,
-            base: self.contents().summary().base,
-            number: self.number,
-            digest: self.digest,
-            tbs: self.list.tbs(),
-        }
-    }
-
-    /// Joins list and signature; the CRL must be signed by its CA. Meanwhile another thread digests
-    /// it.
-    pub(crate) fn seal(self, signature: &[u8]) -> Result<(RevocationList, Digest), LifecycleError> {
+    /// Joins list and signature; the CRL must be signed by its CA.
+    pub(crate) fn seal(self, signature: &[u8]) -> Result<RevocationList, LifecycleError> {
         let named = self.list();
         let Self {
-            key, number, list, ..
+            key,
+            number,
+            digest,
+            list,
+            ..
         } = self;
-        let list = list.seal(key.signature_algorithm(), signature);
-        let (genuine, digest) = thread::scope(|scope| {
-            let digest = scope.spawn(|| sha256(list.der()));
-            (list.is_signed_by(key.public_key()), digest.join())
-        });
-        match digest {
-            Ok(digest) if genuine => Ok((list, digest)),
-            _ => Err(LifecycleError::HeldBack {
-                list: named,
-                number: number.0,
-                rule: Rule::Signature,
-                why: "its signature is not the CA's".to_owned(),
-            }),
+        let algorithm = key.signature_algorithm();
+        let list = list.seal(algorithm, signature);
+        let public = key.public_key();
+        let genuine = if algorithm == SignatureAlgorithm::RsaSha256 {
+            // The list was digested as it was written, and is not hashed again.
+            is_rsa_signature_of_digest(public.der(), &digest, signature).unwrap_or_else(|error| {
+                tracing::error!(list = %named, error = chain(&error), "a signature cannot be checked");
+                false
+            })
+        } else {
+            list.is_signed_by(public)
+        };
+        if genuine {
+            return Ok(list);
         }
+        Err(LifecycleError::HeldBack {
+            list: named,
+            number: number.0,
+            rule: Rule::Signature,
+            why: "its signature is not the CA's".to_owned(),
+        })
     }
 
     /// What the gate holds the list to.

@@ -8,7 +8,7 @@
 
 mod delta;
 
-use std::cmp::Ordering;
+use std::iter::Peekable;
 
 use lgpki_domain::{CrlNumber, CrlSeries, Serial, Timestamp};
 use lgpki_x509::{Issuer as CaKey, crl::Contents};
@@ -61,7 +61,7 @@ pub(crate) struct Refusal {
 }
 
 /// What a new CRL must follow.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Before<L> {
     /// The highest number that was published.
     pub(crate) number: Option<CrlNumber>,
@@ -144,25 +144,43 @@ pub(crate) fn judge(
     Ok(())
 }
 
-/// What `previous` lists and `next` does not, ascending. One walk along both.
-pub(crate) fn gone(previous: &Contents, next: &Contents) -> Vec<Serial> {
-    let mut gone = Vec::new();
-    let mut kept = next.serials().peekable();
-    for listed in previous.serials() {
-        loop {
-            match kept.peek().map(|serial| serial.cmp(&listed)) {
-                Some(Ordering::Less) => {
-                    kept.next();
-                }
-                Some(Ordering::Equal) => break,
-                Some(Ordering::Greater) | None => {
-                    gone.push(listed);
-                    break;
-                }
-            }
+/// One walk along two lists, for what the one before lists and the next one does not. The next one's
+/// serial numbers may come while it is being made.
+#[derive(Debug)]
+pub(crate) struct Walk<I: Iterator<Item = Serial>> {
+    previous: Peekable<I>,
+    gone: Vec<Serial>,
+}
+
+impl<I: Iterator<Item = Serial>> Walk<I> {
+    /// Along what the list before lists, ascending.
+    pub(crate) fn along(previous: I) -> Self {
+        Self {
+            previous: previous.peekable(),
+            gone: Vec::new(),
         }
     }
-    gone
+
+    /// The next list's next entry, ascending.
+    pub(crate) fn meet(&mut self, kept: Serial) {
+        while let Some(gone) = self.previous.next_if(|listed| *listed < kept) {
+            self.gone.push(gone);
+        }
+        self.previous.next_if_eq(&kept);
+    }
+
+    /// What is gone, ascending.
+    pub(crate) fn finish(mut self) -> Vec<Serial> {
+        self.gone.extend(self.previous);
+        self.gone
+    }
+}
+
+/// What `previous` lists and `next` does not, ascending.
+pub(crate) fn gone(previous: &Contents, next: &Contents) -> Vec<Serial> {
+    let mut walk = Walk::along(previous.serials());
+    next.serials().for_each(|serial| walk.meet(serial));
+    walk.finish()
 }
 
 #[cfg(test)]

@@ -11,21 +11,20 @@ use lgpki_domain::{
 use lgpki_proto::{
     RemoteError,
     convert::{optional_text, required, required_text, subject, wire},
-    v1::{self, issuer_service_client::IssuerServiceClient},
+    v1::{self, issuer_service_client::IssuerServiceClient, sign_crl_request::Part},
 };
 use tokio::sync::mpsc;
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Code, transport::Channel};
 
 use crate::ports::{
-    AbandonedSerial, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
+    AbandonedSerial, CrlPart, CrlToSign, FeedBatch, FeedEvent, FeedItem, IssuedCertificate, Issuer,
     IssuerInfo, KnownKey, ResponderToCertify,
 };
 
-/// Bytes of a tbsCertList per message.
-const CHUNK: usize = 1024 * 1024;
 /// How long the issuer may take to list its CAs.
 const SHORT: Duration = Duration::from_secs(10);
-/// How long it may take to read, lint and sign a CRL.
+/// How long it may take to read, lint and sign a CRL, its making included.
 const LONG: Duration = Duration::from_mins(2);
 
 /// The issuer behind a channel.
@@ -63,16 +62,17 @@ impl Issuer for GrpcIssuer {
             scope: crl.series.scope.to_string(),
             base_number: crl.base.map_or(0, |base| base.0),
             number: crl.number.0,
-            tbs_digest: crl.digest.to_string(),
-            length: crl.tbs.len() as u64,
+            length: crl.length as u64,
         };
-        let part = |part| v1::SignCrlRequest { part: Some(part) };
-        let header = part(v1::sign_crl_request::Part::Header(header));
-        let chunks = (0..crl.tbs.len()).step_by(CHUNK).map(move |start| {
-            let end = crl.tbs.len().min(start + CHUNK);
-            part(v1::sign_crl_request::Part::Chunk(crl.tbs.slice(start..end)))
+        let header = Part::Header(header);
+        let rest = ReceiverStream::new(crl.parts).map(|part| match part {
+            CrlPart::Piece(bytes) => Part::Chunk(bytes),
+            CrlPart::End(digest) => Part::End(v1::SignCrlEnd {
+                tbs_digest: digest.to_string(),
+            }),
         });
-        let parts = tokio_stream::iter(std::iter::once(header).chain(chunks));
+        let parts = tokio_stream::once(header).chain(rest);
+        let parts = parts.map(|part| v1::SignCrlRequest { part: Some(part) });
         let answer = self.client.clone().sign_crl(within(LONG, parts)).await?;
         Ok(answer.into_inner().signature)
     }

@@ -25,7 +25,8 @@ use tokio::sync::{mpsc, watch};
 
 pub use crate::known_key::KnownKey;
 pub use crl::{
-    Base, CrlList, CrlToSign, Listed, Publication, PublicationStanding, Recording, Snapshot,
+    Base, CrlList, CrlPart, CrlToSign, Listed, Publication, PublicationStanding, Recording,
+    Snapshot,
 };
 pub use feed::{AbandonedSerial, FeedEvent, FeedItem, Followed, IssuedCertificate};
 pub use notice::{
@@ -402,7 +403,8 @@ pub trait Issuer: Clone + Send + Sync + 'static {
     /// The CAs.
     fn issuers(&self) -> impl Future<Output = Result<Vec<IssuerInfo>, RemoteError>> + Send;
 
-    /// The signature under a tbsCertList.
+    /// The signature under a tbsCertList, which is sent while it is being made. Whoever gives up waiting
+    /// before its end has come gets none made.
     fn sign_crl(&self, crl: CrlToSign)
     -> impl Future<Output = Result<Vec<u8>, RemoteError>> + Send;
 

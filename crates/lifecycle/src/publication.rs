@@ -4,12 +4,17 @@
 //! A file is written beside its place, synced and renamed, so that its place always holds a whole
 //! one; only then is it served. What is served is held in memory.
 
+mod new_file;
+
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::body::Bytes;
@@ -21,10 +26,14 @@ use lgpki_x509::{
     key::sha256,
 };
 
+pub(crate) use self::new_file::NewFile;
 use crate::{error::LifecycleError, ports::CrlList};
 
 /// The operator's certification practice statement, if there is one; read at start.
 const STATEMENT: &str = "cps.txt";
+
+/// The ending of a file that is not in its place yet.
+const NEW: &str = "new";
 
 /// What is served where the operator has put no statement.
 const NO_STATEMENT: &str = "\
@@ -170,8 +179,10 @@ pub(crate) struct PublicationFiles {
     root: PathBuf,
     statement: Bytes,
     files: Arc<RwLock<HashMap<Name, PublishedFile>>>,
-    /// Held while a file is put in its place: two of one name would share the file beside it.
+    /// Held while a file is put in its place, so that what is served is what stands there.
     putting: Arc<Mutex<()>>,
+    /// Files begun: no two share a name while they are written.
+    begun: Arc<AtomicU64>,
 }
 
 impl PublicationFiles {
@@ -187,8 +198,12 @@ impl PublicationFiles {
                 let name = file_name
                     .to_str()
                     .and_then(|file| Name::parse(&format!("{folder}/{file}")));
+                let path = found.path();
+                if path.extension().is_some_and(|ending| ending == NEW) {
+                    // Begun, and left so by a crash.
+                    fs::remove_file(&path).map_err(failed("remove", &path))?;
+                }
                 if let Some(name) = name {
-                    let path = found.path();
                     let bytes = fs::read(&path).map_err(failed("read", &path))?;
                     files.insert(name, PublishedFile::new(name, bytes));
                 }
@@ -207,6 +222,7 @@ impl PublicationFiles {
             root: root.to_owned(),
             files: Arc::new(RwLock::new(files)),
             putting: Arc::default(),
+            begun: Arc::default(),
         })
     }
 
@@ -223,35 +239,56 @@ impl PublicationFiles {
         files.get(&name).cloned()
     }
 
-    /// Puts a file in its place, durably, and serves it from now on. Blocks.
-    pub(crate) fn put(&self, name: Name, bytes: Vec<u8>) -> Result<(), LifecycleError> {
-        self.put_file(name, PublishedFile::new(name, bytes))
+    /// Begins the file of a CRL that may still be being made: `front` will stand before the tbsCertList
+    /// in it, if the signature is as long as expected. Blocks.
+    pub(crate) fn begin_crl(
+        &self,
+        list: CrlList,
+        front: Vec<u8>,
+    ) -> Result<NewFile, LifecycleError> {
+        self.begin(Name::Crl(list), front)
     }
 
-    /// Puts a CRL in its place, durably, and serves it from now on; `digest` is that of its bytes.
+    fn begin(&self, name: Name, front: Vec<u8>) -> Result<NewFile, LifecycleError> {
+        let path = self.root.join(name.path());
+        let nth = self.begun.fetch_add(1, Ordering::Relaxed);
+        let beside = path.with_extension(format!("{nth}.{NEW}"));
+        NewFile::begin(beside, front)
+    }
+
+    /// Puts a file in its place, durably, and serves it from now on. Blocks.
+    pub(crate) fn put(&self, name: Name, bytes: Vec<u8>) -> Result<(), LifecycleError> {
+        let file = self.begin(name, Vec::new())?;
+        self.place(name, file, PublishedFile::new(name, bytes))
+    }
+
+    /// Puts a CRL in its place, durably, and serves it from now on; tells the digest of its bytes.
     /// Blocks.
     pub(crate) fn put_crl(
         &self,
-        name: CrlList,
-        list: RevocationList,
-        digest: Digest,
-    ) -> Result<(), LifecycleError> {
-        self.put_file(Name::Crl(name), PublishedFile::of_list(list, digest))
+        list: CrlList,
+        mut file: NewFile,
+        read: RevocationList,
+    ) -> Result<Digest, LifecycleError> {
+        let digest = file.complete(read.der())?;
+        let published = PublishedFile::of_list(read, digest);
+        self.place(Name::Crl(list), file, published)?;
+        Ok(digest)
     }
 
-    fn put_file(&self, name: Name, published: PublishedFile) -> Result<(), LifecycleError> {
+    fn place(
+        &self,
+        name: Name,
+        mut file: NewFile,
+        published: PublishedFile,
+    ) -> Result<(), LifecycleError> {
+        file.complete(&published.bytes)?;
         let _turn = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.root.join(name.path());
-        let new = path.with_extension("new");
+        file.rename(&path)?;
         let dir = path.parent().unwrap_or(&self.root);
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&new)?;
-            file.write_all(&published.bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(dir)?.sync_all()
-        };
-        write().map_err(failed("write", &path))?;
+        let synced = File::open(dir).and_then(|dir| dir.sync_all());
+        synced.map_err(failed("write", &path))?;
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         files.insert(name, published);
         Ok(())
@@ -360,6 +397,7 @@ mod tests {
             assert_eq!(file.bytes, vec![4, 5]);
             assert_eq!(file.digest, sha256(&[4, 5]));
         }
-        assert!(!dir.path().join("ca/organization-1.new").exists());
+        let left = fs::read_dir(dir.path().join("ca")).unwrap().count();
+        assert_eq!(left, 1);
     }
 }

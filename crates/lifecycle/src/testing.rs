@@ -1,6 +1,6 @@
 //! Fixtures: certificates as the feed tells of them, and an issuer that signs CRLs for real.
 
-mod lists;
+pub(crate) mod lists;
 
 use std::{
     collections::HashMap,
@@ -155,6 +155,7 @@ struct State {
     refusals: Vec<Code>,
     lose_answers: usize,
     refuse_deltas: usize,
+    hang_up: usize,
     lose_deltas: usize,
     away: bool,
     today: Option<JstDate>,
@@ -325,7 +326,13 @@ impl Issuer for FakeIssuer {
         Ok(self.0.cas.iter().map(info).collect())
     }
 
-    async fn sign_crl(&self, crl: CrlToSign) -> Result<Vec<u8>, RemoteError> {
+    async fn sign_crl(&self, mut crl: CrlToSign) -> Result<Vec<u8>, RemoteError> {
+        if self.state().hangs_up() {
+            return Err(refusal(Code::Unavailable));
+        }
+        let Some((tbs, digest)) = lists::gather(&mut crl).await else {
+            return Err(refusal(Code::InvalidArgument));
+        };
         let ca = self
             .0
             .cas
@@ -347,14 +354,14 @@ impl Issuer for FakeIssuer {
             state.refuse_deltas -= 1;
             return Err(refusal(Code::Unavailable));
         }
-        if let Some((digest, signature)) = state.signed.get(&(list, number)) {
-            return if *digest == crl.digest {
+        if let Some((before, signature)) = state.signed.get(&(list, number)) {
+            return if *before == digest {
                 Ok(signature.clone())
             } else {
                 Err(refusal(Code::Aborted))
             };
         }
-        let linted = lint_crl(&ca.x509, crl.tbs.to_vec()).unwrap();
+        let linted = lint_crl(&ca.x509, &tbs).unwrap();
         let summary = linted.summary();
         assert_eq!((summary.number, summary.base), (crl.number, crl.base));
         let together =
@@ -368,10 +375,9 @@ impl Issuer for FakeIssuer {
             let at = (number, summary.this_update);
             state.complete.insert(crl.series, at);
         }
-        let signature = ca.key.sign(linted.tbs()).unwrap();
-        state
-            .signed
-            .insert((list, number), (crl.digest, signature.clone()));
+        let signature = ca.key.sign(&tbs).unwrap();
+        let signed = (digest, signature.clone());
+        state.signed.insert((list, number), signed);
         if list.delta && state.lose_deltas > 0 {
             state.lose_deltas -= 1;
             return Err(refusal(Code::Unavailable));

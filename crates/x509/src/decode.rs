@@ -24,7 +24,7 @@ impl fmt::Display for NotDer {
     }
 }
 
-const fn not_der(why: &'static str) -> NotDer {
+pub(crate) const fn not_der(why: &'static str) -> NotDer {
     NotDer { why }
 }
 
@@ -46,6 +46,67 @@ impl<'a> Value<'a> {
     pub(crate) fn expect(self, tag: u8) -> Result<&'a [u8], NotDer> {
         if self.tag == tag {
             Ok(self.content)
+        } else {
+            Err(not_der(
+                "an element of another type stands where one was expected",
+            ))
+        }
+    }
+}
+
+/// Tag and length of a value, whose content need not have come yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) tag: u8,
+    /// How many octets tag and length take.
+    pub(crate) header: usize,
+    /// How many octets the content has.
+    pub(crate) length: usize,
+}
+
+impl Opening {
+    /// Reads the beginning of a value.
+    pub(crate) fn read(all: &[u8]) -> Result<Self, NotDer> {
+        let (&tag, after_tag) = all.split_first().ok_or(not_der("an element is missing"))?;
+        if tag & 0x1f == 0x1f {
+            return Err(not_der("a tag number above 30 is used"));
+        }
+        let (&first, after) = after_tag
+            .split_first()
+            .ok_or(not_der("it ends within an element"))?;
+        let octets = match first {
+            0..=0x7f => 0,
+            0x80 => return Err(not_der("an indefinite length is used, which is BER")),
+            _ => usize::from(first & 0x7f),
+        };
+        if octets > 4 {
+            return Err(not_der("a length is too large"));
+        }
+        let long = after
+            .get(..octets)
+            .ok_or(not_der("it ends within a length"))?;
+        let length = if octets == 0 {
+            usize::from(first)
+        } else {
+            let length = long.iter().fold(0_usize, |n, b| n << 8 | usize::from(*b));
+            if length < 0x80 || long.first() == Some(&0) {
+                return Err(not_der(
+                    "a length is not in its shortest form, which is BER",
+                ));
+            }
+            length
+        };
+        Ok(Self {
+            tag,
+            header: 2 + octets,
+            length,
+        })
+    }
+
+    /// Its content's length, if the tag is the expected one.
+    pub(crate) fn expect(self, tag: u8) -> Result<Self, NotDer> {
+        if self.tag == tag {
+            Ok(self)
         } else {
             Err(not_der(
                 "an element of another type stands where one was expected",
@@ -77,40 +138,23 @@ impl<'a> Reader<'a> {
     /// The next value.
     pub(crate) fn value(&mut self) -> Result<Value<'a>, NotDer> {
         let all = self.rest;
-        let (&tag, after_tag) = all.split_first().ok_or(not_der("an element is missing"))?;
-        if tag & 0x1f == 0x1f {
-            return Err(not_der("a tag number above 30 is used"));
-        }
-        let (&first, mut after) = after_tag
-            .split_first()
-            .ok_or(not_der("it ends within an element"))?;
-        let length = match first {
-            0..=0x7f => usize::from(first),
-            0x80 => return Err(not_der("an indefinite length is used, which is BER")),
-            _ => {
-                let count = usize::from(first & 0x7f);
-                if count > 4 {
-                    return Err(not_der("a length is too large"));
-                }
-                let octets = after
-                    .get(..count)
-                    .ok_or(not_der("it ends within a length"))?;
-                after = &after[count..];
-                let length = octets.iter().fold(0_usize, |n, b| n << 8 | usize::from(*b));
-                if length < 0x80 || octets.first() == Some(&0) {
-                    return Err(not_der(
-                        "a length is not in its shortest form, which is BER",
-                    ));
-                }
-                length
-            }
-        };
+        let opening = Opening::read(all)?;
+        let after = &all[opening.header..];
         let content = after
-            .get(..length)
+            .get(..opening.length)
             .ok_or(not_der("it ends within an element"))?;
-        self.rest = &after[length..];
+        self.rest = &after[opening.length..];
         let raw = &all[..all.len() - self.rest.len()];
-        Ok(Value { tag, content, raw })
+        Ok(Value {
+            tag: opening.tag,
+            content,
+            raw,
+        })
+    }
+
+    /// What is left.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// The content of the next value, if its tag is the expected one.

@@ -57,6 +57,14 @@ pub enum X509Error {
         /// The serial number that came too late.
         serial: lgpki_domain::Serial,
     },
+    /// CRL entries take more or fewer bytes than were announced.
+    #[error("{announced} bytes of CRL entries were announced, and {written} came")]
+    EntriesMiscounted {
+        /// How many were announced.
+        announced: usize,
+        /// How many were written by then.
+        written: usize,
+    },
 }
 
 impl X509Error {
@@ -68,7 +76,8 @@ impl X509Error {
             Self::NotThisAuthority { .. }
             | Self::KindNotIssued { .. }
             | Self::NotEncodable { .. }
-            | Self::EntryOutOfOrder { .. } => ErrorClass::Internal,
+            | Self::EntryOutOfOrder { .. }
+            | Self::EntriesMiscounted { .. } => ErrorClass::Internal,
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
     },
     lint::lint_crl,
     pem::{Label, encode},
+    signed,
 };
 
 /// Runs `openssl`; `None` where it is not installed.
@@ -57,8 +58,9 @@ fn crl_of(authority: Authority, ca: &TestKey, revoked: &[u8]) -> Vec<u8> {
         reason: RevocationReason::AffiliationChanged,
     });
     let linted = lint_crl(&issuer, crl::write(&issuer, &header, entries).unwrap()).unwrap();
-    let signature = ca.sign(linted.tbs());
-    linted.into_crl(&signature)
+    let tbs = linted.tbs().unwrap().to_vec();
+    let signature = ca.sign(&tbs);
+    signed::assemble(tbs, linted.algorithm(), &signature)
 }
 
 /// Whether `openssl verify` accepts `certificate` on 2010-09-02, a day on which the CRL is current.

@@ -27,60 +27,40 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     Digest(out)
 }
 
-/// Bytes that were digested as they came.
+/// SHA-256 over bytes as they come.
 #[derive(Clone)]
-pub struct Digested {
-    bytes: Vec<u8>,
-    context: digest::Context,
-}
+pub struct Digesting(digest::Context);
 
-impl Digested {
-    /// None yet; `expected` may come.
+impl Digesting {
+    /// Nothing has come yet.
     #[must_use]
-    pub fn with_capacity(expected: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(expected),
-            context: digest::Context::new(&digest::SHA256),
-        }
+    pub fn new() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
     }
 
-    /// Appends a piece.
+    /// Takes one more piece.
     pub fn push(&mut self, piece: &[u8]) {
-        self.bytes.extend_from_slice(piece);
-        self.context.update(piece);
+        self.0.update(piece);
     }
 
-    /// How many bytes have come.
+    /// The digest of all that came.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Whether none has come.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// The bytes and their SHA-256.
-    pub(crate) fn finish(self) -> (Vec<u8>, Digest) {
+    pub fn finish(self) -> Digest {
         let mut out = [0; 32];
-        out.copy_from_slice(self.context.finish().as_ref());
-        (self.bytes, Digest(out))
+        out.copy_from_slice(self.0.finish().as_ref());
+        Digest(out)
     }
 }
 
-impl From<Vec<u8>> for Digested {
-    fn from(bytes: Vec<u8>) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&bytes);
-        Self { bytes, context }
+impl Default for Digesting {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-impl fmt::Debug for Digested {
+impl fmt::Debug for Digesting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digested({} bytes)", self.bytes.len())
+        f.write_str("Digesting")
     }
 }
 

@@ -18,7 +18,7 @@ use lgpki_domain::{CrlScope, Digest, ErrorClass, SignatureAlgorithm};
 
 pub use authority::lint_authority;
 pub use certificate::lint_certificate;
-pub use crl::lint_crl;
+pub use crl::{CrlLint, lint_crl};
 pub use cross::lint_cross;
 pub use link::lint_link;
 
@@ -60,7 +60,8 @@ impl Linted {
 /// A tbsCertList that may be signed.
 #[derive(Debug)]
 pub struct LintedCrl {
-    tbs: Vec<u8>,
+    /// None where only its digest is wanted.
+    tbs: Option<Vec<u8>>,
     digest: Digest,
     scope: CrlScope,
     algorithm: SignatureAlgorithm,
@@ -68,10 +69,10 @@ pub struct LintedCrl {
 }
 
 impl LintedCrl {
-    /// The bytes to sign.
+    /// The bytes to sign, if they were kept.
     #[must_use]
-    pub fn tbs(&self) -> &[u8] {
-        &self.tbs
+    pub fn tbs(&self) -> Option<&[u8]> {
+        self.tbs.as_deref()
     }
 
     /// Their SHA-256.
@@ -96,12 +97,6 @@ impl LintedCrl {
     #[must_use]
     pub const fn summary(&self) -> CrlSummary {
         self.summary
-    }
-
-    /// The CRL in DER, once signed.
-    #[must_use]
-    pub fn into_crl(self, signature: &[u8]) -> Vec<u8> {
-        signed::assemble(self.tbs, self.algorithm, signature)
     }
 }
 

@@ -1,7 +1,9 @@
-//! Signing CRLs: lint, intend, sign, record, answer.
+//! Signing CRLs: lint as they come, intend, sign, record, answer.
 //!
 //! The list is lifecycle's; the issuer sees to it that it is well formed, bears the CA's name and the
-//! next number, and that a number is never used for two lists.
+//! next number, and that a number is never used for two lists. What it signs is the digest that it
+//! made itself of the very bytes that it linted; the bytes are kept only for a key that signs more
+//! than a digest.
 
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use lgpki_domain::{
     CrlNumber, Digest,
     toll::{Work, counted},
 };
-use lgpki_x509::{LintedCrl, key::Digested, lint};
+use lgpki_x509::{LintedCrl, lint::CrlLint};
 
 use super::App;
 use crate::{
@@ -21,75 +23,151 @@ use crate::{
 };
 
 /// The longest tbsCertList in bytes: 2.6 million entries.
-pub(crate) const LONGEST_CRL: u64 = 128 * 1024 * 1024;
+const LONGEST_CRL: u64 = 128 * 1024 * 1024;
 
-/// A tbsCertList to sign, with what was announced of it.
-#[derive(Debug)]
-pub(crate) struct CrlOrder {
+/// What is announced of a tbsCertList before it comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CrlAnnounced {
     pub(crate) of: CrlOf,
     /// Delta only: the BaseCRLNumber.
     pub(crate) base: Option<CrlNumber>,
     pub(crate) number: CrlNumber,
-    pub(crate) tbs_digest: Digest,
-    pub(crate) tbs: Digested,
+    /// How many bytes it has.
+    pub(crate) length: u64,
+}
+
+/// A tbsCertList that is coming in.
+#[derive(Debug)]
+pub(crate) struct IncomingCrl {
+    announced: CrlAnnounced,
+    ca: Arc<Ca>,
+    lint: CrlLint,
+    came: u64,
+}
+
+impl IncomingCrl {
+    /// Takes one more piece.
+    pub(crate) fn take(&mut self, piece: &[u8]) -> Result<(), IssuerError> {
+        self.came = self.came.saturating_add(piece.len() as u64);
+        if self.came > self.announced.length {
+            return Err(self.miscounted());
+        }
+        self.lint.push(piece);
+        Ok(())
+    }
+
+    /// The stream has broken off: nothing says that the list may be signed.
+    pub(crate) fn break_off(self) -> IssuerError {
+        if self.came == self.announced.length {
+            CrlRefused::NoEnd.into()
+        } else {
+            self.miscounted()
+        }
+    }
+
+    /// The whole list is there and may be signed, if this is its SHA-256 and the lint has nothing
+    /// against it.
+    pub(crate) fn finish(self, tbs_digest: Digest) -> Result<CrlOrder, IssuerError> {
+        if self.came != self.announced.length {
+            return Err(self.miscounted());
+        }
+        let announced = self.announced;
+        let linted = self.lint.finish().map_err(CrlRefused::Lint)?;
+        if linted.digest() != tbs_digest {
+            return Err(CrlRefused::Digest.into());
+        }
+        if linted.scope() != announced.of.scope || linted.summary().base != announced.base {
+            return Err(CrlRefused::Scope.into());
+        }
+        let inside = linted.summary().number;
+        if inside != announced.number {
+            return Err(CrlRefused::Number {
+                announced: announced.number.0,
+                inside: inside.0,
+            }
+            .into());
+        }
+        Ok(CrlOrder {
+            of: announced.of,
+            ca: self.ca,
+            linted,
+        })
+    }
+
+    fn miscounted(&self) -> IssuerError {
+        CrlRefused::Length {
+            announced: self.announced.length,
+            came: self.came,
+        }
+        .into()
+    }
 }
 
 /// A linted CRL on its way to the key.
-struct Wish {
+#[derive(Debug)]
+pub(crate) struct CrlOrder {
     of: CrlOf,
-    base: Option<CrlNumber>,
-    number: CrlNumber,
+    ca: Arc<Ca>,
     linted: LintedCrl,
 }
 
 impl<S: IssuerStore> App<S> {
+    /// Begins to take in a tbsCertList.
+    pub(crate) fn receive_crl(&self, announced: CrlAnnounced) -> Result<IncomingCrl, IssuerError> {
+        if announced.length > LONGEST_CRL {
+            return Err(CrlRefused::TooLong {
+                length: announced.length,
+                most: LONGEST_CRL,
+            }
+            .into());
+        }
+        let key = announced.of.key;
+        let ca = self
+            .ca_key(key)
+            .ok_or(IssuerError::NoAuthority(key.authority))?;
+        let lint = CrlLint::new(ca.issuer.clone());
+        let lint = if ca.signer.signs_digests() {
+            lint
+        } else {
+            lint.keeping()
+        };
+        Ok(IncomingCrl {
+            announced,
+            ca,
+            lint,
+            came: 0,
+        })
+    }
+
     /// Signs a CRL, or answers the signature made before for the same bytes and number.
     pub(crate) async fn sign_crl(
         self: &Arc<Self>,
         order: CrlOrder,
         actor: String,
     ) -> Result<SignedCrl, IssuerError> {
-        let (of, base) = (order.of, order.base);
-        let ca = self
-            .ca_key(of.key)
-            .ok_or(IssuerError::NoAuthority(of.key.authority))?;
         let working = self.begin()?;
         let app = Arc::clone(self);
         let signing = tokio::spawn(async move {
             let _working = working;
-            let linting = Arc::clone(&ca);
-            let linted = app.cores.run(move || checked(&linting, order)).await;
-            let (number, linted) = linted.ok_or(IssuerError::WorkerLost)??;
             let _turn = app.crl_turn.lock().await;
-            let wish = Wish {
-                of,
-                base,
-                number,
-                linted,
-            };
-            app.sign_linted_crl(&ca, wish, &actor).await
+            app.sign_linted_crl(order, &actor).await
         });
         signing.await.map_err(|_| IssuerError::WorkerLost)?
     }
 
     async fn sign_linted_crl(
         &self,
-        ca: &Arc<Ca>,
-        wish: Wish,
+        order: CrlOrder,
         actor: &str,
     ) -> Result<SignedCrl, IssuerError> {
-        let Wish {
-            of,
-            base,
-            number,
-            linted,
-        } = wish;
+        let CrlOrder { of, ca, linted } = order;
         let authority = of.key.authority;
         let summary = linted.summary();
+        let number = summary.number;
         let tbs_digest = linted.digest();
         let intend = IntendCrl {
             of,
-            base,
+            base: summary.base,
             number,
             tbs_digest,
             this_update: summary.this_update,
@@ -112,7 +190,10 @@ impl<S: IssuerStore> App<S> {
         }
         let algorithm = linted.algorithm().oid();
         let key = Arc::clone(&ca.signer);
-        let sign = move || key.sign_digested(linted.tbs(), &linted.digest());
+        let sign = move || match linted.tbs() {
+            Some(tbs) => key.sign(tbs),
+            None => key.sign_digest(&linted.digest()),
+        };
         let signed = self.cores.run(|| counted(Work::Sign, sign)).await;
         let (result, failure) = match signed {
             Some(Ok(signature)) => (Ok((signature, algorithm)), None),
@@ -146,24 +227,4 @@ impl<S: IssuerStore> App<S> {
             _ => Err(StoreError::Mismatched.into()),
         }
     }
-}
-
-/// Checks what was announced and lints.
-fn checked(ca: &Ca, order: CrlOrder) -> Result<(CrlNumber, LintedCrl), IssuerError> {
-    let linted = lint::lint_crl(&ca.issuer, order.tbs).map_err(CrlRefused::Lint)?;
-    if linted.digest() != order.tbs_digest {
-        return Err(CrlRefused::Digest.into());
-    }
-    if linted.scope() != order.of.scope || linted.summary().base != order.base {
-        return Err(CrlRefused::Scope.into());
-    }
-    let inside = linted.summary().number;
-    if inside != order.number {
-        return Err(CrlRefused::Number {
-            announced: order.number.0,
-            inside: inside.0,
-        }
-        .into());
-    }
-    Ok((order.number, linted))
 }

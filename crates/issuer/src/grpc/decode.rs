@@ -2,11 +2,9 @@
 
 use lgpki_domain::{AuthorityKey, CrlNumber, CrlScope, Digest, Faults};
 use lgpki_proto::{convert, v1};
-use lgpki_x509::key::Digested;
 
 use crate::{
-    app::{CrlOrder, LONGEST_CRL, Order, ResponderOrder, Wanted},
-    error::{CrlRefused, IssuerError},
+    app::{CrlAnnounced, Order, ResponderOrder, Wanted},
     ports::CrlOf,
 };
 
@@ -92,24 +90,10 @@ pub(super) fn responder(
     }
 }
 
-/// Gathers the pieces of a tbsCertList.
-#[derive(Debug)]
-pub(super) struct Collector {
-    of: CrlOf,
-    base: Option<CrlNumber>,
-    number: CrlNumber,
-    tbs_digest: Digest,
-    length: u64,
-    tbs: Digested,
-}
-
-/// Reads the header; the outer error is for fields, the inner for limits.
-pub(super) fn crl_header(
-    header: &v1::SignCrlHeader,
-) -> Result<Result<Collector, IssuerError>, Faults> {
+/// Reads what is announced of a tbsCertList.
+pub(super) fn crl_header(header: &v1::SignCrlHeader) -> Result<CrlAnnounced, Faults> {
     let mut faults = Faults::new();
     let authority = convert::required(&mut faults, "header.authority", header.authority);
-    let tbs_digest = convert::required_text(&mut faults, "header.tbs_digest", &header.tbs_digest);
     if header.number == 0 {
         faults.push(
             "header.number",
@@ -125,16 +109,11 @@ pub(super) fn crl_header(
         );
     }
     let scope = convert::required_text::<CrlScope>(&mut faults, "header.scope", &header.scope);
-    let (Some(authority), Some(tbs_digest), Some(scope), true) =
-        (authority, tbs_digest, scope, faults.is_empty())
-    else {
+    let (Some(authority), Some(scope), true) = (authority, scope, faults.is_empty()) else {
         return Err(faults);
     };
     let base = (header.base_number > 0).then_some(CrlNumber(header.base_number));
-    if header.length > LONGEST_CRL {
-        return Ok(Err(too_long(header.length)));
-    }
-    Ok(Ok(Collector {
+    Ok(CrlAnnounced {
         of: CrlOf {
             key: AuthorityKey::new(authority, header.key_generation),
             scope,
@@ -142,59 +121,13 @@ pub(super) fn crl_header(
         },
         base,
         number: CrlNumber(header.number),
-        tbs_digest,
         length: header.length,
-        tbs: Digested::with_capacity(0),
-    }))
+    })
 }
 
-impl Collector {
-    /// Takes one more message.
-    pub(super) fn take(&mut self, message: v1::SignCrlRequest) -> Result<(), IssuerError> {
-        let Some(v1::sign_crl_request::Part::Chunk(chunk)) = message.part else {
-            return Err(CrlRefused::Header.into());
-        };
-        let came = (self.tbs.len() + chunk.len()) as u64;
-        if came > self.length {
-            return Err(CrlRefused::Length {
-                announced: self.length,
-                came,
-            }
-            .into());
-        }
-        if self.tbs.is_empty() {
-            // Once, so that a large list is not moved as it grows.
-            let length = usize::try_from(self.length).unwrap_or_default();
-            self.tbs = Digested::with_capacity(length);
-        }
-        self.tbs.push(&chunk);
-        Ok(())
-    }
-
-    /// The whole list.
-    pub(super) fn finish(self) -> Result<CrlOrder, IssuerError> {
-        let came = self.tbs.len() as u64;
-        if came != self.length {
-            return Err(CrlRefused::Length {
-                announced: self.length,
-                came,
-            }
-            .into());
-        }
-        Ok(CrlOrder {
-            of: self.of,
-            base: self.base,
-            number: self.number,
-            tbs_digest: self.tbs_digest,
-            tbs: self.tbs,
-        })
-    }
-}
-
-fn too_long(length: u64) -> IssuerError {
-    CrlRefused::TooLong {
-        length,
-        most: LONGEST_CRL,
-    }
-    .into()
+/// Reads the digest that ends a tbsCertList.
+pub(super) fn crl_end(end: &v1::SignCrlEnd) -> Result<Digest, Faults> {
+    let mut faults = Faults::new();
+    let digest = convert::required_text(&mut faults, "end.tbs_digest", &end.tbs_digest);
+    digest.ok_or(faults)
 }

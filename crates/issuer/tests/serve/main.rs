@@ -154,30 +154,7 @@ async fn lifecycle_follows_the_issuance_and_has_its_crls_signed() {
     assert!(list.is_signed_by(ca.public_key()));
     assert!(list.find(entry.serial).is_some());
 
-    let refusals = [
-        (parts(&tbs, 2), Code::InvalidArgument, "CRL_NUMBER_DIFFERS"),
-        (parts(&tbs[..90], 2), Code::InvalidArgument, "CRL_LINT"),
-        (
-            parts(&tbs, 1)[1..].to_vec(),
-            Code::InvalidArgument,
-            "CRL_HEADER",
-        ),
-        (
-            parts(&tbs, 1)[..2].to_vec(),
-            Code::InvalidArgument,
-            "CRL_LENGTH",
-        ),
-        (too_long(&tbs), Code::InvalidArgument, "CRL_TOO_LONG"),
-        (Vec::new(), Code::InvalidArgument, "CRL_HEADER"),
-    ];
-    for (stream, code, reason) in refusals {
-        let refused = lifecycle
-            .sign_crl(tokio_stream::iter(stream))
-            .await
-            .unwrap_err();
-        let refused = RemoteError::from(refused);
-        assert_eq!((refused.code, refused.reason.as_str()), (code, reason));
-    }
+    refuses_what_is_no_stream(&mut lifecycle, &tbs).await;
     let skipped = CrlHeader {
         number: CrlNumber(3),
         ..header
@@ -197,12 +174,49 @@ async fn lifecycle_follows_the_issuance_and_has_its_crls_signed() {
     while let Ok(Some(_)) = feed.message().await {}
 }
 
+/// What does not come as it was announced is refused.
+async fn refuses_what_is_no_stream(lifecycle: &mut Client, tbs: &[u8]) {
+    let refusals = [
+        (parts(tbs, 2), Code::InvalidArgument, "CRL_NUMBER_DIFFERS"),
+        (parts(&tbs[..90], 2), Code::InvalidArgument, "CRL_LINT"),
+        (
+            parts(tbs, 1)[1..].to_vec(),
+            Code::InvalidArgument,
+            "CRL_HEADER",
+        ),
+        (
+            parts(tbs, 1)[..2].to_vec(),
+            Code::InvalidArgument,
+            "CRL_LENGTH",
+        ),
+        (
+            without_end(parts(tbs, 2)),
+            Code::InvalidArgument,
+            "CRL_NO_END",
+        ),
+        (
+            [parts(tbs, 2), parts(tbs, 2)[1..2].to_vec()].concat(),
+            Code::InvalidArgument,
+            "CRL_HEADER",
+        ),
+        (too_long(tbs), Code::InvalidArgument, "CRL_TOO_LONG"),
+        (Vec::new(), Code::InvalidArgument, "CRL_HEADER"),
+    ];
+    for (stream, code, reason) in refusals {
+        let refused = lifecycle
+            .sign_crl(tokio_stream::iter(stream))
+            .await
+            .unwrap_err();
+        let refused = RemoteError::from(refused);
+        assert_eq!((refused.code, refused.reason.as_str()), (code, reason));
+    }
+}
+
 /// A tbsCertList as it is streamed, in pieces of 100 bytes.
 fn parts(tbs: &[u8], number: u64) -> Vec<v1::SignCrlRequest> {
     let header = v1::SignCrlHeader {
         authority: v1::Authority::Organization.into(),
         number,
-        tbs_digest: sha256(tbs).to_string(),
         length: tbs.len() as u64,
         key_generation: 1,
         scope: "user".to_owned(),
@@ -211,10 +225,19 @@ fn parts(tbs: &[u8], number: u64) -> Vec<v1::SignCrlRequest> {
     let chunks = tbs
         .chunks(100)
         .map(|chunk| Part::Chunk(chunk.to_vec().into()));
+    let end = Part::End(v1::SignCrlEnd {
+        tbs_digest: sha256(tbs).to_string(),
+    });
     std::iter::once(Part::Header(header))
         .chain(chunks)
+        .chain([end])
         .map(|part| v1::SignCrlRequest { part: Some(part) })
         .collect()
+}
+
+fn without_end(mut parts: Vec<v1::SignCrlRequest>) -> Vec<v1::SignCrlRequest> {
+    parts.pop();
+    parts
 }
 
 fn too_long(tbs: &[u8]) -> Vec<v1::SignCrlRequest> {

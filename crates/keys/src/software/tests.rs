@@ -39,8 +39,10 @@ fn every_algorithm_signs_what_ring_verifies() {
         let mut digest = Digest([0; 32]);
         let hashed = ring::digest::digest(&ring::digest::SHA256, b"tbsCertList");
         digest.0.copy_from_slice(hashed.as_ref());
-        let signature = key.sign_digested(b"tbsCertList", &digest).unwrap();
-        assert!(verifies(&key, b"tbsCertList", &signature), "{algorithm}");
+        match key.sign_digest(&digest) {
+            Ok(signature) => assert!(verifies(&key, b"tbsCertList", &signature), "{algorithm}"),
+            Err(refused) => assert!(!key.signs_digests(), "{algorithm}: {refused}"),
+        }
     }
 }
 

@@ -2,22 +2,24 @@
 
 use std::pin::Pin;
 
-use bytes::Bytes;
 use lgpki_domain::{AuthorityKey, CrlSeries, RevocationReason, Timestamp};
 use lgpki_proto::{
     status::RemoteError as Remote,
     v1::issuer_service_server::{IssuerService, IssuerServiceServer},
 };
-use lgpki_x509::{crl::CrlHeader, key::sha256};
+use lgpki_x509::{
+    crl::{self, CrlEntry, CrlHeader, RevocationList},
+    key::sha256,
+    signed,
+};
 use tokio::net::TcpListener;
 use tokio_stream::{Stream, StreamExt as _, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
 use crate::{
-    crl::{Composing, ca_key},
-    ports::Listed,
-    testing::{FakeIssuer, abandoned_item, at, issued_item, serial},
+    crl::ca_key,
+    testing::{FakeIssuer, abandoned_item, at, issued_item, lists::to_sign, serial},
 };
 
 /// The fake issuer behind the generated trait.
@@ -146,34 +148,30 @@ impl IssuerService for Served {
     ) -> Result<Response<v1::SignCrlResponse>, Status> {
         let mut parts = request.into_inner();
         let mut header = None;
-        let mut tbs = Vec::new();
+        let (mut tbs, mut end) = (Vec::new(), None);
         while let Some(part) = parts.next().await {
             match part?.part {
-                Some(v1::sign_crl_request::Part::Header(first)) if header.is_none() => {
-                    header = Some(first);
-                }
-                Some(v1::sign_crl_request::Part::Chunk(chunk)) if chunk.len() <= 1024 * 1024 => {
-                    tbs.extend(chunk);
-                }
+                Some(Part::Header(first)) if header.is_none() => header = Some(first),
+                Some(Part::Chunk(chunk)) if chunk.len() <= 1024 * 1024 => tbs.extend(chunk),
+                Some(Part::End(last)) => end = Some(last.tbs_digest),
                 _ => return Err(Status::invalid_argument("a part out of place or too long")),
             }
         }
         let header = header.ok_or_else(|| Status::invalid_argument("no header"))?;
+        let end = end.ok_or_else(|| Status::invalid_argument("no end"))?;
         assert_eq!(header.length, tbs.len() as u64);
-        let crl = CrlToSign {
-            series: CrlSeries {
-                key: AuthorityKey::new(
-                    required(&mut Faults::new(), "authority", header.authority).unwrap(),
-                    header.key_generation,
-                ),
-                scope: header.scope.parse().unwrap(),
-            },
-            base: (header.base_number > 0).then_some(CrlNumber(header.base_number)),
-            number: CrlNumber(header.number),
-            digest: header.tbs_digest.parse().unwrap(),
-            tbs: tbs.into(),
+        assert_eq!(end, sha256(&tbs).to_string());
+        let series = CrlSeries {
+            key: AuthorityKey::new(
+                required(&mut Faults::new(), "authority", header.authority).unwrap(),
+                header.key_generation,
+            ),
+            scope: header.scope.parse().unwrap(),
         };
-        assert_eq!(crl.digest, sha256(&crl.tbs));
+        let crl = CrlToSign {
+            base: (header.base_number > 0).then_some(CrlNumber(header.base_number)),
+            ..to_sign(series, header.number, &tbs, tbs.len())
+        };
         let signature = self.0.sign_crl(crl).await.map_err(|e| status(&e))?;
         Ok(Response::new(v1::SignCrlResponse {
             signature,
@@ -253,16 +251,14 @@ async fn the_cas_and_the_feed_arrive_as_they_were_told() {
 }
 
 #[tokio::test]
-async fn a_crl_of_several_pieces_is_signed() {
+async fn a_crl_is_signed_only_when_its_end_has_come() {
     let fake = FakeIssuer::new();
     let issuer = GrpcIssuer::new(channel_to(fake.clone()).await);
-    let listed = |n| Listed {
+    let entry = |n| CrlEntry {
         serial: serial(n),
-        at: at("2008-02-05T10:00:00"),
+        revoked_at: at("2008-02-05T10:00:00"),
         reason: RevocationReason::Superseded,
-        not_after: at("2011-02-03T23:59:59"),
     };
-    let entries: Vec<_> = (0..30_000).map(listed).collect();
     let this_update = at("2008-02-05T10:00:00");
     let header = CrlHeader {
         scope: CrlScope::User,
@@ -273,23 +269,26 @@ async fn a_crl_of_several_pieces_is_signed() {
     };
     let info = issuer.issuers().await.unwrap().remove(0);
     let (key, series) = (ca_key(&info).unwrap(), info.series(CrlScope::User));
-    let mut composing = Composing::begin(key, series, &header, entries.len()).unwrap();
-    composing.append(&entries).unwrap();
-    let composed = composing.finish().unwrap();
-    let to_sign = composed.to_sign();
-    assert!(to_sign.tbs.len() > CHUNK);
-    let place = to_sign.tbs.as_ptr();
-    let signature = issuer.sign_crl(to_sign).await.unwrap();
-    let to_sign = CrlToSign {
-        tbs: Bytes::copy_from_slice(&composed.to_sign().tbs),
-        ..composed.to_sign()
-    };
-    let (sealed, _) = composed.seal(&signature).unwrap();
-    assert_eq!(sealed.summary().entries, 30_000);
-    let within = sealed.der().as_ptr_range();
-    assert!(within.contains(&place), "what was sent was copied");
+    let tbs = crl::write(&key, &header, (0..30_000).map(entry)).unwrap();
+    let sent = || to_sign(series, 1, &tbs, 1024 * 1024);
+    // The pieces come, and then nothing.
+    let mut without_end = sent();
+    let (to_issuer, parts) = mpsc::channel(8);
+    while let Some(piece @ CrlPart::Piece(_)) = without_end.parts.recv().await {
+        to_issuer.try_send(piece).unwrap();
+    }
+    drop(to_issuer);
+    without_end.parts = parts;
+    let refused = issuer.sign_crl(without_end).await.unwrap_err();
+    assert_eq!(refused.code, Code::InvalidArgument);
+    assert_eq!(fake.highest(info.authority), 0);
+    let signature = issuer.sign_crl(sent()).await.unwrap();
+    let der = signed::assemble(tbs.clone(), key.signature_algorithm(), &signature);
+    let list = RevocationList::parse(&der).unwrap();
+    assert!(list.is_signed_by(key.public_key()));
+    assert_eq!(list.summary().entries, 30_000);
     fake.refuse(&[Code::Aborted]);
-    let refused = issuer.sign_crl(to_sign).await.unwrap_err();
+    let refused = issuer.sign_crl(sent()).await.unwrap_err();
     assert_eq!(refused.code, Code::Aborted);
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use lgpki_domain::{CrlNumber, CrlSeries, Digest, RevocationReason, Serial, Timestamp};
 use lgpki_x509::issuer::crl_file_of;
+use tokio::sync::mpsc;
 
 /// One of the lists of a series: the complete one, or the delta to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -171,7 +172,7 @@ pub struct Snapshot {
     pub now: Timestamp,
     /// Every revocation below this index of the log is in it, and no other.
     pub reflects: u64,
-    /// How many entries there are at most.
+    /// How many entries there are.
     pub entries: usize,
     /// No entry was revoked after this.
     pub latest: Option<Timestamp>,
@@ -194,8 +195,8 @@ impl Snapshot {
     }
 }
 
-/// A tbsCertList to be signed.
-#[derive(Clone, Debug)]
+/// A tbsCertList to be signed. It may still be being made, and the gate has not judged it yet.
+#[derive(Debug)]
 pub struct CrlToSign {
     /// What its number counts within.
     pub series: CrlSeries,
@@ -203,8 +204,17 @@ pub struct CrlToSign {
     pub base: Option<CrlNumber>,
     /// CRLNumber, as in the bytes.
     pub number: CrlNumber,
-    /// SHA-256 of the bytes.
-    pub digest: Digest,
-    /// The tbsCertList, DER.
-    pub tbs: Bytes,
+    /// How many bytes it has.
+    pub length: usize,
+    /// Its DER, and that it may be signed. If they end without that, it must not be.
+    pub parts: mpsc::Receiver<CrlPart>,
+}
+
+/// A part of what the issuer is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CrlPart {
+    /// A piece of the tbsCertList.
+    Piece(Bytes),
+    /// It is whole, has passed the gate and may be signed; its SHA-256.
+    End(Digest),
 }

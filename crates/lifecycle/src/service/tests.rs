@@ -5,6 +5,7 @@ mod ca_certificates;
 mod clocks;
 mod deltas;
 mod feeds;
+mod making;
 mod notices;
 mod ocsp;
 mod publishing;

@@ -57,6 +57,8 @@ struct Book {
     /// Every revocation, with the index of its entry. Which of them a CRL may leave out after their
     /// certificates' expiry is found when it is made: a clock that is ahead once must not let them go.
     listed: BTreeMap<Serial, (Listed, u64)>,
+    /// How many of them there are by notAfter.
+    ends: BTreeMap<Timestamp, usize>,
     /// When the latest of them was revoked.
     latest: Option<Timestamp>,
     /// The serial numbers revoked since the oldest base, by the index of the entry.
@@ -64,6 +66,27 @@ struct Book {
     /// The entry of the last key compromise.
     last_urgent: Option<u64>,
     chain: Chain,
+}
+
+impl Book {
+    /// How many entries the snapshot lists, without a look at each of them.
+    fn count(&self, snapshot: &Snapshot) -> usize {
+        let all = self.listed.len();
+        let Some((this_update, reflects)) = snapshot.newest else {
+            return all;
+        };
+        let ended = this_update.min(snapshot.now);
+        let ends = self.ends.range(..ended);
+        let ends = ends.map(|(_, count)| count).sum::<usize>();
+        if ends == 0 {
+            return all;
+        }
+        // Revoked after their end, and not listed before.
+        let recent = self.recent.range(reflects..).map(|(_, serial)| serial);
+        let late = recent.filter_map(|serial| self.listed.get(serial));
+        let late = late.filter(|(entry, _)| entry.not_after < ended).count();
+        all - ends.saturating_sub(late)
+    }
 }
 
 impl Inventory {
@@ -122,7 +145,9 @@ impl Inventory {
                 not_after: held.not_after,
             };
             let book = self.books.entry(held.series()).or_default();
-            book.listed.insert(serial, (entry, revoked.index));
+            if book.listed.insert(serial, (entry, revoked.index)).is_none() {
+                *book.ends.entry(entry.not_after).or_default() += 1;
+            }
             book.latest = book.latest.max(Some(entry.at));
             if revoked.index >= book.chain.oldest_base() {
                 book.recent.insert(revoked.index, serial);
@@ -196,13 +221,15 @@ impl Inventory {
     pub(crate) fn snapshot(&self, series: CrlSeries, now: Timestamp, next: u64) -> Snapshot {
         let book = self.books.get(&series);
         let newest = book.and_then(|book| book.chain.newest());
-        Snapshot {
+        let mut snapshot = Snapshot {
             now,
             reflects: next,
-            entries: book.map_or(0, |book| book.listed.len()),
+            entries: 0,
             latest: book.and_then(|book| book.latest),
             newest: newest.map(|crl| (crl.this_update, crl.reflects)),
-        }
+        };
+        snapshot.entries = book.map_or(0, |book| book.count(&snapshot));
+        snapshot
     }
 
     /// What the next complete CRL of a series must list after a serial number, along one stretch, and

@@ -4,22 +4,23 @@
 //! those who waited. Demands that come while a CRL is being made are met by the next one, for the
 //! one being made may not know yet of what they want to see published.
 
+mod demand;
+mod failures;
 mod press;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use lgpki_domain::{Authority, CrlSeries, ErrorClass, Randomness, Timestamp};
+use lgpki_domain::{CrlSeries, ErrorClass, Randomness, Timestamp};
 use lgpki_proto::Failure;
 use lgpki_runtime::shutdown::Shutdown;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
-use self::press::Pressed;
-pub(crate) use self::press::{Issuers, Press};
+pub(crate) use self::{
+    demand::Demand,
+    press::{Issuers, Press},
+};
+use self::{demand::Pending, failures::Failures, press::Pressed};
 use super::{
-    LONGEST_WAIT,
     plan::{ListState, Plan, SeriesState, plan},
     put_off,
 };
@@ -32,59 +33,6 @@ use crate::{
     publication::Name,
     remembered,
 };
-
-/// Somebody who waits for a publication.
-#[derive(Debug)]
-pub(crate) struct Demand {
-    /// Of which CA; none means all.
-    pub(crate) authority: Option<Authority>,
-    /// Where the answer goes.
-    pub(crate) answer: oneshot::Sender<Result<Vec<Publication>, Failure>>,
-}
-
-/// A demand being met.
-#[derive(Debug)]
-struct Pending {
-    missing: BTreeSet<CrlSeries>,
-    done: Vec<Publication>,
-    answer: oneshot::Sender<Result<Vec<Publication>, Failure>>,
-}
-
-impl Pending {
-    /// Itself, unless all it waits for is published: then whoever asked is answered.
-    fn unless_met(mut self) -> Option<Self> {
-        if !self.missing.is_empty() {
-            return Some(self);
-        }
-        self.done.sort_by_key(Publication::list);
-        // Whoever asked may have left.
-        let _ = self.answer.send(Ok(self.done));
-        None
-    }
-}
-
-/// Failed attempts in a row.
-#[derive(Clone, Copy, Debug)]
-struct Failures {
-    count: u32,
-    retry_at: Timestamp,
-}
-
-impl Failures {
-    /// The wait doubles, and is cut short by chance, so that several processes do not ask the issuer
-    /// at the same moment again and again.
-    fn after(before: Option<Self>, now: Timestamp, randomness: &dyn Randomness) -> Self {
-        let count = before.map_or(0, |before| before.count);
-        let wait = (1_i64 << count.min(6)).min(LONGEST_WAIT) * 1000;
-        let mut dice = [0];
-        // Without randomness the wait loses its jitter, not its meaning.
-        let _ = randomness.fill(&mut dice);
-        Self {
-            count: count.saturating_add(1),
-            retry_at: now.plus_millis(wait - wait / 4 * i64::from(dice[0]) / 255),
-        }
-    }
-}
 
 /// The worker.
 #[derive(Debug)]
@@ -280,15 +228,7 @@ impl<S: LifecycleStore, I: Issuer> Publisher<S, I> {
                     // Whoever asked may have left.
                     let _ = demand.answer.send(Err(failure));
                 }
-                authority => memory.pending.push(Pending {
-                    missing: known
-                        .keys()
-                        .filter(|one| authority.is_none_or(|it| it == one.key.authority))
-                        .copied()
-                        .collect(),
-                    done: Vec::new(),
-                    answer: demand.answer,
-                }),
+                _ => memory.pending.push(demand.for_series(known.keys())),
             }
         }
         memory.pending.retain(|pending| !pending.answer.is_closed());

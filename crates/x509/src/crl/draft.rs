@@ -1,35 +1,39 @@
 //! A CRL on its way from writer to publication, in one buffer from beginning to end.
 //!
-//! The writer leaves room for the envelope before the list and for the signature after it. The list is
-//! read back where it lies; whoever sends or hashes it shares it; sealing fills the room.
+//! The writer leaves room for the envelope before the list and for the signature after it. Whoever
+//! hashes the list shares it; sealing fills the room.
 
 use bytes::{Bytes, BytesMut};
 use lgpki_domain::SignatureAlgorithm;
 
-use super::list::{Contents, RevocationList};
+use super::list::{Contents, Places, RevocationList};
 use crate::{
     encode::{bit_string, header, tag},
-    error::X509Error,
     signed::algorithm_identifier,
 };
 
 /// Room for algorithm and signature; a longer one only costs a copy.
 pub(super) const ROOM: usize = 1024;
 
-/// A tbsCertList as it was written.
+/// A tbsCertList that was read back and is not signed yet.
 #[derive(Debug)]
-pub struct Draft {
+pub struct UnsignedList {
     /// Room, then the list.
     buffer: Bytes,
     /// Where the list begins.
     start: usize,
+    contents: Contents,
 }
 
-impl Draft {
-    pub(super) fn new(buffer: Vec<u8>, start: usize) -> Self {
+impl UnsignedList {
+    /// A list that was read back as it was written.
+    pub(super) fn new(buffer: Vec<u8>, start: usize, places: Places) -> Self {
+        let buffer = Bytes::from(buffer);
+        let contents = Contents::of(buffer.slice(start..), places);
         Self {
-            buffer: buffer.into(),
+            buffer,
             start,
+            contents,
         }
     }
 
@@ -37,30 +41,6 @@ impl Draft {
     #[must_use]
     pub fn tbs(&self) -> Bytes {
         self.buffer.slice(self.start..)
-    }
-
-    /// Reads the list back; every entry is looked at once.
-    pub fn read_back(self) -> Result<UnsignedList, X509Error> {
-        let contents = Contents::read(self.tbs())?;
-        Ok(UnsignedList {
-            draft: self,
-            contents,
-        })
-    }
-}
-
-/// A tbsCertList that was read back and is not signed yet.
-#[derive(Debug)]
-pub struct UnsignedList {
-    draft: Draft,
-    contents: Contents,
-}
-
-impl UnsignedList {
-    /// The tbsCertList in DER; shared, not copied.
-    #[must_use]
-    pub fn tbs(&self) -> Bytes {
-        self.draft.tbs()
     }
 
     /// What it says.
@@ -74,7 +54,8 @@ impl UnsignedList {
     #[must_use]
     pub fn seal(self, algorithm: SignatureAlgorithm, signature: &[u8]) -> RevocationList {
         let Self {
-            draft: Draft { buffer, start },
+            buffer,
+            start,
             contents,
         } = self;
         let length = buffer.len() - start;
@@ -82,11 +63,8 @@ impl UnsignedList {
         let mut buffer = buffer
             .try_into_mut()
             .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-        let mut tail = Vec::with_capacity(signature.len() + 24);
-        algorithm_identifier(&mut tail, algorithm);
-        bit_string(&mut tail, signature);
-        let mut front = Vec::new();
-        header(&mut front, tag::SEQUENCE, length + tail.len());
+        let tail = tail(algorithm, signature);
+        let front = front(length, tail.len());
         // The writer left room for the longest header there is.
         let first = start - front.len();
         buffer[first..start].copy_from_slice(&front);
@@ -95,4 +73,24 @@ impl UnsignedList {
         let tbs = front.len()..front.len() + length;
         RevocationList::sealed(der, tbs, places)
     }
+}
+
+/// What stands before a tbsCertList of so many bytes in a CRL whose signature has so many: with these,
+/// a CRL can be hashed and written out while its list is still being made.
+#[must_use]
+pub fn envelope(tbs_length: usize, algorithm: SignatureAlgorithm, signature: usize) -> Vec<u8> {
+    front(tbs_length, tail(algorithm, &vec![0; signature]).len())
+}
+
+fn front(tbs_length: usize, tail: usize) -> Vec<u8> {
+    let mut front = Vec::new();
+    header(&mut front, tag::SEQUENCE, tbs_length + tail);
+    front
+}
+
+fn tail(algorithm: SignatureAlgorithm, signature: &[u8]) -> Vec<u8> {
+    let mut tail = Vec::with_capacity(signature.len() + 24);
+    algorithm_identifier(&mut tail, algorithm);
+    bit_string(&mut tail, signature);
+    tail
 }

@@ -69,8 +69,10 @@ impl Scene {
         let tbs = crl::write(&self.issuer, &header, entries).unwrap();
         let linted = lint_crl(&self.issuer, tbs).unwrap();
         assert_eq!(linted.scope(), list.scope);
-        let signature = CA.sign(linted.tbs());
-        self.put(file, Label::Crl, &linted.into_crl(&signature));
+        let tbs = linted.tbs().unwrap().to_vec();
+        let signature = CA.sign(&tbs);
+        let der = signed::assemble(tbs, linted.algorithm(), &signature);
+        self.put(file, Label::Crl, &der);
     }
 
     /// What `openssl verify` says; `None` where it is not installed.

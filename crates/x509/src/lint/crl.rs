@@ -1,7 +1,13 @@
-//! The lint of CRLs.
+//! The lint of CRLs, complete and delta.
+//!
+//! A list is linted as it comes, piece by piece; what was digested is what was linted. One entry at a
+//! time is decoded, so that a large list needs no more memory than its bytes, and not even those
+//! where its digest is all that is signed.
+
+use std::collections::BTreeMap;
 
 use der::Decode;
-use lgpki_domain::{CrlNumber, CrlScope};
+use lgpki_domain::{CrlNumber, CrlScope, Serial, Timestamp};
 use x509_cert::{
     ext::{
         Extension,
@@ -17,37 +23,133 @@ use super::{
     fields::{check_algorithm, check_authority_key, check_extensions, check_time, value},
 };
 use crate::{
-    crl::{CrlSummary, Entries, Fields, number_of},
+    crl::{CrlEntry, CrlSummary, PieceReader, ReadList, Unreadable, number_of},
     issuer::Issuer,
-    key::Digested,
+    key::Digesting,
     oid,
 };
 
-/// Checks a tbsCertList: form, issuer, dates, extensions, and every entry. One entry at a time is
-/// decoded, so that a large list needs no more memory than its bytes.
-pub fn lint_crl(issuer: &Issuer, tbs: impl Into<Digested>) -> Result<LintedCrl, LintRefused> {
-    let (tbs, digest) = tbs.into().finish();
-    let mut findings = Findings::default();
-    let checked = check(issuer, &tbs, &mut findings);
-    findings.into_result()?;
-    match checked {
-        Some((scope, summary)) => Ok(LintedCrl {
-            digest,
-            scope,
-            tbs,
-            algorithm: issuer.signature_algorithm(),
-            summary,
-        }),
-        None => Err(LintRefused {
-            findings: Vec::new(),
-        }),
+/// Checks a tbsCertList: form, issuer, dates, extensions, and every entry.
+pub fn lint_crl(issuer: &Issuer, tbs: impl AsRef<[u8]>) -> Result<LintedCrl, LintRefused> {
+    let mut lint = CrlLint::new(issuer.clone()).keeping();
+    lint.push(tbs.as_ref());
+    lint.finish()
+}
+
+/// Checks a tbsCertList that comes in pieces.
+#[derive(Debug)]
+pub struct CrlLint {
+    issuer: Issuer,
+    kept: Option<Vec<u8>>,
+    digesting: Digesting,
+    reader: PieceReader,
+    unreadable: Option<Unreadable>,
+    seen: Seen,
+}
+
+/// What the entries show before it is known of which scope the list is.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The latest revocation.
+    latest: Option<(Timestamp, Serial)>,
+    /// The first entry of each partition.
+    partitions: BTreeMap<CrlScope, Serial>,
+}
+
+impl Seen {
+    fn take(&mut self, issuer: &Issuer, entry: &CrlEntry) {
+        let at = entry.revoked_at;
+        if self.latest.is_none_or(|(latest, _)| latest < at) {
+            self.latest = Some((at, entry.serial));
+        }
+        let options = issuer.crl_options();
+        if options.partitions > 1 {
+            let partition = options.scope_of(entry.serial);
+            self.partitions.entry(partition).or_insert(entry.serial);
+        }
     }
 }
 
-fn check(issuer: &Issuer, tbs: &[u8], findings: &mut Findings) -> Option<(CrlScope, CrlSummary)> {
-    const FORM: &str = "RFC 5280 §5.1";
-    const DATES: &str = "RFC 5280 §5.1.2";
-    let fields = findings.decoded(Fields::read(tbs), FORM)?;
+impl CrlLint {
+    /// Nothing has come yet; the list must be one of this CA key.
+    #[must_use]
+    pub fn new(issuer: Issuer) -> Self {
+        Self {
+            issuer,
+            kept: None,
+            digesting: Digesting::new(),
+            reader: PieceReader::default(),
+            unreadable: None,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Keeps the bytes, for a key that signs more than their digest.
+    #[must_use]
+    pub fn keeping(self) -> Self {
+        let kept = Some(Vec::new());
+        Self { kept, ..self }
+    }
+
+    /// Takes one more piece.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.digesting.push(piece);
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(piece);
+        }
+        if self.unreadable.is_none() {
+            let (issuer, seen) = (&self.issuer, &mut self.seen);
+            let mut each = |entry| seen.take(issuer, &entry);
+            self.unreadable = self.reader.push(piece, &mut each).err();
+        }
+    }
+
+    /// Judges the whole list.
+    pub fn finish(self) -> Result<LintedCrl, LintRefused> {
+        let Self {
+            issuer,
+            kept,
+            digesting,
+            reader,
+            unreadable,
+            mut seen,
+        } = self;
+        let list = match unreadable {
+            Some(why) => Err(why),
+            None => reader.finish(&mut |entry| seen.take(&issuer, &entry)),
+        };
+        let mut findings = Findings::default();
+        let checked = match list {
+            Ok(list) => check(&issuer, &list, &seen, &mut findings),
+            Err(Unreadable::Form(why)) => findings.decoded(Err(why), FORM),
+            Err(Unreadable::Entry(why)) => findings.decoded(Err(why), "RFC 5280 §5.3"),
+        };
+        findings.into_result()?;
+        match checked {
+            Some((scope, summary)) => Ok(LintedCrl {
+                digest: digesting.finish(),
+                scope,
+                tbs: kept,
+                algorithm: issuer.signature_algorithm(),
+                summary,
+            }),
+            None => Err(LintRefused {
+                findings: Vec::new(),
+            }),
+        }
+    }
+}
+
+const FORM: &str = "RFC 5280 §5.1";
+const DATES: &str = "RFC 5280 §5.1.2";
+
+fn check(
+    issuer: &Issuer,
+    list: &ReadList,
+    seen: &Seen,
+    findings: &mut Findings,
+) -> Option<(CrlScope, CrlSummary)> {
+    let fields = findings.decoded(list.fields(), FORM)?;
     findings.require(
         fields.version == [1],
         "RFC 5280 §5.1.2.1",
@@ -78,45 +180,44 @@ fn check(issuer: &Issuer, tbs: &[u8], findings: &mut Findings) -> Option<(CrlSco
         DATES,
         "nextUpdate is not after thisUpdate",
     );
-    let ca = issuer.validity();
     // A key publishes CRLs from its ceremony on, which may come before its first day.
     findings.require(
-        !ca.is_over(this_update),
+        !issuer.validity().is_over(this_update),
         DATES,
         "thisUpdate is after the CA's end",
     );
     findings.require(
-        fields.lists_entries != fields.entries.is_empty(),
+        list.lists_entries != list.entries.is_empty(),
         "RFC 5280 §5.1.2.6",
         "an empty list of entries must be left out",
     );
     let extensions = findings.decoded(fields.extensions(), "RFC 5280 §5.2")?;
     let scope = scope_of(issuer, &extensions, findings)?;
     let (number, base) = check_crl_extensions(issuer, scope, &extensions, findings);
-    let options = issuer.crl_options();
-    let mut entries = 0;
-    for entry in Entries::new(fields.entries) {
-        let entry = findings.decoded(entry, "RFC 5280 §5.3")?;
-        if entry.revoked_at > this_update {
-            let message = format!("{} is revoked after thisUpdate", entry.serial);
-            findings.note("RFC 5280 §5.1.2.6", message);
-            break;
-        }
-        if scope != CrlScope::CaCertificates && options.scope_of(entry.serial) != scope {
-            let message = format!("{} belongs to another partition", entry.serial);
-            findings.note("RFC 5280 §5.2.5", message);
-            break;
-        }
-        entries += 1;
-    }
+    check_entries(scope, this_update, seen, findings);
     let summary = CrlSummary {
         base,
         number: number?,
         this_update,
         next_update,
-        entries,
+        entries: list.count,
     };
     Some((scope, summary))
+}
+
+fn check_entries(scope: CrlScope, this_update: Timestamp, seen: &Seen, findings: &mut Findings) {
+    if let Some((_, serial)) = seen.latest.filter(|(latest, _)| *latest > this_update) {
+        let message = format!("{serial} is revoked after thisUpdate");
+        findings.note("RFC 5280 §5.1.2.6", message);
+    }
+    if scope == CrlScope::CaCertificates {
+        return;
+    }
+    let mut partitions = seen.partitions.iter();
+    if let Some((_, serial)) = partitions.find(|(partition, _)| **partition != scope) {
+        let message = format!("{serial} belongs to another partition");
+        findings.note("RFC 5280 §5.2.5", message);
+    }
 }
 
 /// The scope that the issuingDistributionPoint tells of, which must be one that the CA publishes.

@@ -1,12 +1,12 @@
 //! Signing CRLs.
 
-use lgpki_domain::{AuthorityKey, CrlNumber, CrlScope, RevocationReason, Serial};
+use lgpki_domain::{AuthorityKey, CrlNumber, CrlScope, Digest, RevocationReason, Serial};
 use lgpki_x509::{
     crl::{self, CrlEntry, CrlHeader, RevocationList},
     signed,
 };
 
-use super::{super::crl::CrlOrder, support::noon, *};
+use super::{super::crl::CrlAnnounced, support::noon, *};
 use crate::{
     error::CrlRefused,
     ports::{CrlOf, SignedCrl},
@@ -37,17 +37,36 @@ fn of(authority: Authority, generation: u32) -> CrlOf {
     }
 }
 
-fn crl_order(number: u64, tbs: Vec<u8>) -> CrlOrder {
-    CrlOrder {
+/// What lifecycle sends.
+#[derive(Clone)]
+struct Sent {
+    of: CrlOf,
+    number: u64,
+    tbs: Vec<u8>,
+    tbs_digest: Digest,
+}
+
+fn crl_order(number: u64, tbs: Vec<u8>) -> Sent {
+    Sent {
         of: of(Authority::Organization, 1),
-        base: None,
-        number: CrlNumber(number),
+        number,
         tbs_digest: sha256(&tbs),
-        tbs: tbs.into(),
+        tbs,
     }
 }
 
-async fn sign(fixture: &Fixture, order: CrlOrder) -> Result<SignedCrl, IssuerError> {
+async fn sign(fixture: &Fixture, sent: Sent) -> Result<SignedCrl, IssuerError> {
+    let announced = CrlAnnounced {
+        of: sent.of,
+        base: None,
+        number: CrlNumber(sent.number),
+        length: sent.tbs.len() as u64,
+    };
+    let mut incoming = fixture.app.receive_crl(announced)?;
+    for piece in sent.tbs.chunks(100) {
+        incoming.take(piece)?;
+    }
+    let order = incoming.finish(sent.tbs_digest)?;
     fixture.app.sign_crl(order, "lifecycle".to_owned()).await
 }
 
@@ -99,13 +118,13 @@ async fn numbers_follow_one_another_and_nothing_else_is_signed() {
     other_digest.tbs_digest = sha256(b"other");
     let refused = refusal(sign(&fixture, other_digest).await);
     assert!(matches!(refused, CrlRefused::Digest), "{refused}");
-    let other_ca = CrlOrder {
+    let other_ca = Sent {
         of: of(Authority::Application, 1),
         ..crl_order(1, tbs(&fixture, 1, 2))
     };
     let refused = refusal(sign(&fixture, other_ca).await);
     assert!(matches!(refused, CrlRefused::Lint(_)), "{refused}");
-    let other_generation = CrlOrder {
+    let other_generation = Sent {
         of: of(Authority::Organization, 2),
         ..crl_order(2, tbs(&fixture, 2, 2))
     };

@@ -430,13 +430,12 @@ async fn relying_parties_fetch_crls_and_ca_certificates() {
 async fn what_the_gate_refuses_is_not_signed_the_old_crl_stays_and_an_alarm_is_raised() {
     use lgpki_x509::{
         crl::{self, CrlEntry, CrlHeader},
-        key::sha256,
         signed,
     };
 
     use lgpki_proto::v1::certificate_service_server::CertificateService as _;
 
-    use crate::ports::{CrlToSign, Issuer as _};
+    use crate::{ports::Issuer as _, testing::lists::to_sign};
 
     let left = World::new().await.stop().await;
     // Relying parties fetch a list with an entry that the inventory has lost.
@@ -454,13 +453,7 @@ async fn what_the_gate_refuses_is_not_signed_the_old_crl_stays_and_an_alarm_is_r
         reason: KeyCompromise,
     };
     let tbs = crl::write(&key, &header, [lost]).unwrap();
-    let to_sign = CrlToSign {
-        series: series(AUTHORITY),
-        base: None,
-        number: CrlNumber(2),
-        digest: sha256(&tbs),
-        tbs: tbs.clone().into(),
-    };
+    let to_sign = to_sign(series(AUTHORITY), 2, &tbs, tbs.len());
     let signature = left.issuer.sign_crl(to_sign).await.unwrap();
     let planted = signed::assemble(tbs, key.signature_algorithm(), &signature);
     let path = left.dir.path().join("publication/crl/application-1.crl");

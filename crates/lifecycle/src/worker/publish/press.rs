@@ -1,6 +1,8 @@
 //! Makes one CRL, with the delta that goes with it, and publishes it.
 //!
-//! The order of steps decides what a crash leaves behind. The issuer signs and records the number;
+//! The order of steps decides what a crash leaves behind. While a list is being made (`make`) the
+//! issuer reads it already and its file is written beside the published one; but nothing is signed
+//! before the gate has judged the whole list. The issuer signs and records the number;
 //! the file is put in its place; the publication is recorded. After a crash between the first two
 //! the number is lost and the next is taken; between the last two the file is newer than the
 //! record, is found not to be the recorded one, and is replaced by a CRL with a higher number.
@@ -8,21 +10,20 @@
 //! delta, which stays true, and one with a higher number of its own is made as soon as that is seen.
 
 mod delta;
+mod line;
+mod make;
 
 use std::sync::Arc;
 
-use lgpki_domain::{Clock, CrlNumber, CrlSeries, Digest, Serial, Timestamp};
-use lgpki_x509::crl::{CrlHeader, RevocationList};
-use tokio::{
-    sync::watch,
-    task::{spawn_blocking, yield_now},
-};
+use lgpki_domain::{Clock, CrlNumber, CrlSeries, Serial, Timestamp};
+use lgpki_x509::crl::RevocationList;
+use tokio::{sync::watch, task::spawn_blocking};
 
-use self::delta::Draft;
-use super::super::plan::{Due, this_update};
+use self::{delta::Draft, line::Compared};
+use super::super::plan::Due;
 use crate::{
     config::Schedule,
-    crl::{self, Composed, Composing},
+    crl::{self, Composed},
     error::LifecycleError,
     gate::{self, Before, Refusal, Rule},
     metrics,
@@ -30,7 +31,7 @@ use crate::{
         CrlList, Issuer, IssuerInfo, LifecycleStore, Publication, PublicationStanding, Recording,
         Snapshot,
     },
-    publication::{Name, PublicationFiles},
+    publication::{Name, NewFile, PublicationFiles},
 };
 
 /// How often a CRL is made anew because its number was taken meanwhile.
@@ -105,14 +106,8 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let info = key_of(&infos, series)?;
         let standing = self.store.publication(series).await?;
         let follows = self.follows(info, series, &standing).await?;
-        let (composed, snapshot) = self.compose(info, series, &follows).await?;
-        let composed = self.judge(composed, follows, snapshot).await?;
-        let (list, digest) = self.sign(composed).await?;
-        let signed = Signed {
-            list,
-            digest,
-            reflects: snapshot.reflects,
-        };
+        let signed = self.make(info, series, follows).await?;
+        let snapshot = signed.snapshot;
         if !info.crl_options.has_delta(series.scope) {
             let complete = self.put(signed, series, due).await?;
             let delta = None;
@@ -127,13 +122,6 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         Ok(Pressed { complete, delta })
     }
 
-    /// Has the issuer sign a list that the gate let through.
-    async fn sign(&self, composed: Composed) -> Result<(RevocationList, Digest), LifecycleError> {
-        let signed = self.issuer.sign_crl(composed.to_sign()).await;
-        let signature = signed.map_err(LifecycleError::Issuer)?;
-        blocking(move || composed.seal(&signature)).await
-    }
-
     /// Puts a list in its place and records it.
     async fn put(
         &self,
@@ -143,10 +131,16 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     ) -> Result<Publication, LifecycleError> {
         let Signed {
             list,
-            digest,
-            reflects,
+            file,
+            snapshot,
         } = signed;
         let summary = list.summary();
+        let name = CrlList {
+            series,
+            delta: summary.base.is_some(),
+        };
+        let files = self.files.clone();
+        let digest = blocking(move || files.put_crl(name, file, list)).await?;
         let publication = Publication {
             series,
             base: summary.base,
@@ -155,10 +149,8 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             entries: summary.entries,
             this_update: summary.this_update,
             next_update: summary.next_update,
-            reflects,
+            reflects: snapshot.reflects,
         };
-        let (files, name) = (self.files.clone(), publication.list());
-        blocking(move || files.put_crl(name, list, digest)).await?;
         let recording = self.store.record(publication.clone(), self.clock.now());
         if recording.await? == Recording::OutOfOrder {
             return Err(LifecycleError::HeldBack {
@@ -235,65 +227,35 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         })
     }
 
-    async fn compose(
-        &self,
-        info: &IssuerInfo,
-        series: CrlSeries,
-        follows: &Follows,
-    ) -> Result<(Composed, Snapshot), LifecycleError> {
-        let key = crl::ca_key(info)?;
-        // Before the look at what is revoked: a list never claims a time whose revocations it lacks.
-        let now = self.clock.now();
-        let snapshot = self.store.snapshot(series, now).await?;
-        let this_update = this_update(now, follows.before.this_update, snapshot.latest);
-        let header = CrlHeader {
-            scope: series.scope,
-            base: None,
-            number: number_after(info, series, follows.before.number),
-            this_update,
-            next_update: this_update.plus_seconds(self.schedule.validity_seconds(false)),
-        };
-        let mut composing = Composing::begin(key, series, &header, snapshot.entries)?;
-        let mut after = None;
-        loop {
-            let stretch = self.store.listed(series, snapshot, after).await?;
-            let Some(last) = stretch.last() else { break };
-            after = Some(last.serial);
-            composing.append(&stretch)?;
-            // A long list lets others have their turn.
-            yield_now().await;
-        }
-        let composed = blocking(move || composing.finish()).await?;
-        Ok((composed, snapshot))
-    }
-
     /// Has the gate judge the list, before anything is signed.
     async fn judge(
         &self,
-        composed: Composed,
+        compared: Compared,
         follows: Follows,
         snapshot: Snapshot,
     ) -> Result<Composed, LifecycleError> {
         let Follows { before, reflects } = follows;
+        let Compared { composed, gone } = compared;
         let series = composed.list().series;
         let recorded = match reflects {
             Some(since) => Some(self.store.recorded(series, snapshot, since).await?),
             None => None,
         };
-        let (composed, before, gone, come) = blocking(move || {
-            let (mut gone, mut come) = (Vec::new(), Vec::new());
-            if let Some(list) = &before.list {
-                let (previous, next) = (list.contents(), composed.contents());
-                gone = gate::gone(previous, next);
-                let most = recorded.map(|n| previous.summary().entries.saturating_add(n));
-                // More than was recorded: as a rule nothing, and the walk is saved.
-                if most.is_some_and(|most| next.summary().entries > most) {
-                    come = gate::gone(next, previous);
-                }
-            }
-            Ok((composed, before, gone, come))
-        })
-        .await?;
+        let previous = before.list.as_ref().map(RevocationList::contents);
+        let most = previous.zip(recorded);
+        let most = most.map(|(previous, n)| previous.summary().entries.saturating_add(n));
+        let more = most.is_some_and(|most| composed.contents().summary().entries > most);
+        let (composed, before, come) = if more {
+            // As a rule there is no more than was recorded, and the walk is saved.
+            let walk = move || {
+                let previous = before.list.as_ref().map(RevocationList::contents);
+                let come = previous.map(|previous| gate::gone(composed.contents(), previous));
+                Ok((composed, before, come.unwrap_or_default()))
+            };
+            blocking(walk).await?
+        } else {
+            (composed, before, Vec::new())
+        };
         let gone = self.with_expiries(gone).await?;
         let let_go = self.let_go(&before, come).await?;
         let before = Before {
@@ -344,9 +306,10 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
 #[derive(Debug)]
 struct Signed {
     list: RevocationList,
-    digest: Digest,
-    /// Every revocation below this index of the log is taken into account.
-    reflects: u64,
+    /// Its file, of which a part may be written.
+    file: NewFile,
+    /// The look at the inventory that it tells of.
+    snapshot: Snapshot,
 }
 
 /// What was published together.
@@ -358,7 +321,7 @@ pub(super) struct Pressed {
 }
 
 /// What the next complete CRL must follow, and how far into the log the one before looked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Follows {
     before: Before<RevocationList>,
     reflects: Option<u64>,
@@ -421,9 +384,12 @@ fn number_after(info: &IssuerInfo, series: CrlSeries, published: Option<CrlNumbe
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LifecycleError> + Send + 'static,
 ) -> Result<T, LifecycleError> {
-    let done = spawn_blocking(work).await;
-    done.map_err(|_| LifecycleError::Serving {
+    spawn_blocking(work).await.map_err(|_| lost())?
+}
+
+fn lost() -> LifecycleError {
+    LifecycleError::Serving {
         what: "making a CRL",
         why: "its thread ended".to_owned(),
-    })?
+    }
 }

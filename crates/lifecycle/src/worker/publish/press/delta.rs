@@ -4,19 +4,25 @@
 //! both tell the same (RFC 5280 §5.2.3). Alone, it bears the next number and the present time.
 
 use lgpki_domain::{CrlNumber, CrlSeries, Serial, Timestamp};
-use lgpki_x509::crl::{CrlHeader, CrlSummary, RevocationList};
+use lgpki_x509::crl::{CrlHeader, CrlSummary, RevocationList, length_of};
+use tokio::sync::mpsc;
 
-use super::{Press, RACES, Signed, blocking, held_back, highest, is_race, key_of, number_after};
+use super::{
+    Press, RACES, Signed, blocking, held_back, highest, is_race, key_of, line::Permit, number_after,
+};
 use crate::{
     crl::{self, Composing},
     error::LifecycleError,
     gate::{self, DeltaBefore},
     ports::{
-        Base, CrlList, Issuer, IssuerInfo, LifecycleStore, Listed, Publication,
+        Base, CrlList, CrlPart, Issuer, IssuerInfo, LifecycleStore, Listed, Publication,
         PublicationStanding, Snapshot,
     },
     worker::plan::{Due, this_update},
 };
+
+/// Entries of one piece.
+const ENTRIES: usize = 8_192;
 
 /// What a delta is made from.
 #[derive(Debug)]
@@ -170,10 +176,23 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             next_update: delta.this_update.plus_seconds(validity),
         };
         let listed = delta.listed;
-        let composed = blocking(move || {
-            let mut composing = Composing::begin(key, series, &header, listed.len())?;
-            composing.append(&listed)?;
-            composing.finish()
+        let (composed, to_sign, permit) = blocking(move || {
+            let length = length_of(listed.iter().map(|listed| listed.at));
+            let mut composing = Composing::begin(key, series, header, length)?;
+            let mut pieces = Vec::new();
+            let (mut to_sign, _) = composing.to_sign(1);
+            for some in listed.chunks(ENTRIES) {
+                pieces.push(composing.append(some, |_| ())?);
+            }
+            let (composed, rest) = composing.finish(|_| ())?;
+            pieces.push(rest);
+            let (to_issuer, parts) = mpsc::channel(pieces.len() + 1);
+            to_sign.parts = parts;
+            for piece in pieces {
+                // There is room for all of them.
+                let _ = to_issuer.try_send(CrlPart::Piece(piece));
+            }
+            Ok((composed, to_sign, Permit::new(to_issuer)))
         })
         .await?;
         let newest = previous.as_ref().map(RevocationList::summary);
@@ -195,11 +214,20 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
         let terms = composed.terms(validity, delta.snapshot.now);
         let judged = gate::judge_delta(terms, &before, composed.contents(), &missing);
         judged.map_err(|refusal| held_back(&composed, refusal))?;
-        let (list, digest) = self.sign(composed).await?;
+        permit.give(composed.digest).await;
+        let signature = self.issuer.sign_crl(to_sign).await;
+        let signature = signature.map_err(LifecycleError::Issuer)?;
+        let files = self.files.clone();
+        let (list, file) = blocking(move || {
+            let list = composed.seal(&signature)?;
+            let file = files.begin_crl(CrlList::delta(series), Vec::new())?;
+            Ok((list, file))
+        })
+        .await?;
         let signed = Signed {
             list,
-            digest,
-            reflects: delta.snapshot.reflects,
+            file,
+            snapshot: delta.snapshot,
         };
         self.put(signed, series, due).await
     }

@@ -155,6 +155,8 @@ pub struct ServerLimits {
     pub connections: NonZeroU32,
     /// RPCs at the same time on one connection.
     pub streams_per_connection: NonZeroU32,
+    /// Streams that one login certificate may have open, over all its connections.
+    pub streams_per_caller: NonZeroU32,
     /// Seconds within which a TLS handshake must be done.
     pub handshake_seconds: NonZeroU32,
     /// Seconds within which a unary RPC must be answered, its request's arrival included.
@@ -177,6 +179,7 @@ impl Default for ServerLimits {
         Self {
             connections: of(2048),
             streams_per_connection: of(256),
+            streams_per_caller: of(128),
             handshake_seconds: of(10),
             unary_seconds: of(60),
             keepalive_seconds: of(30),

@@ -7,6 +7,7 @@
 
 mod body;
 pub(crate) mod record;
+mod streams;
 
 use std::{
     convert::Infallible,
@@ -35,6 +36,7 @@ use crate::{
 };
 use body::{Ends, WatchedBody};
 use record::Record;
+pub(crate) use streams::Streams;
 
 /// Paths that answer without a client certificate.
 const OPEN: [&str; 3] = [
@@ -56,6 +58,8 @@ pub(crate) struct GateKeeper {
     pub(crate) unary: Duration,
     /// How long a stream that has nothing to send is kept once the shutdown was requested.
     pub(crate) linger: Duration,
+    /// The streams that callers have open.
+    pub(crate) streams: Streams,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -154,7 +158,14 @@ impl Gate {
             return Ok(not_served().into_status().into_http());
         };
         let mut record = Record::begin(keeper.service, row.path);
-        let (rpc, span) = match self.admit(row) {
+        let admitted = self.admit(row).and_then(|(rpc, span)| {
+            let stream = row.streaming.then(|| keeper.streams.open(rpc.caller()));
+            match stream.transpose() {
+                Ok(stream) => Ok((rpc, span, stream.flatten())),
+                Err(refused) => Err(rpc.refuse(refused)),
+            }
+        });
+        let (rpc, span, stream) = match admitted {
             Ok(admitted) => admitted,
             Err(status) => {
                 record.finish(status.code());
@@ -169,7 +180,7 @@ impl Gate {
         let (parts, body) = handled.into_parts();
         let ends = row.streaming.then(|| {
             let barred = barred(Arc::clone(keeper), Arc::clone(&self.presented), row);
-            Ends::new(keeper.shutdown.clone(), keeper.linger, barred)
+            Ends::new(keeper.shutdown.clone(), keeper.linger, barred, stream)
         });
         let body = WatchedBody::new(body, &parts.headers, record, span, ends);
         Ok(Response::from_parts(parts, Body::new(body)))

@@ -26,7 +26,7 @@ pub use crate::identity::OfficerDoor;
 use crate::{
     config::{ServerLimits, seconds},
     error::RuntimeError,
-    gate::{GateKeeper, record},
+    gate::{GateKeeper, Streams, record},
     identity::Judge,
     readiness::Readiness,
     shutdown::Shutdown,
@@ -124,6 +124,7 @@ impl GrpcServer {
                 randomness: self.door.randomness,
                 unary: seconds(self.door.limits.unary_seconds),
                 linger: drain / 2,
+                streams: Streams::new(self.door.limits.streams_per_caller),
                 shutdown,
             }),
         };

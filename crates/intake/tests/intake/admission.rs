@@ -11,6 +11,7 @@ use lgpki_proto::{
         submit_application_request::Content, submit_applications_response::Outcome,
     },
 };
+use lgpki_runtime::config::ServerLimits;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, transport::Channel};
 
@@ -304,5 +305,36 @@ async fn what_a_body_registers_is_counted_for_all_of_its_officers_together() {
     scene.clock.advance_seconds(180);
     let judged = branch.addressees().end_addressee(register).await;
     assert_ne!(judged.unwrap_err().code(), Code::ResourceExhausted);
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn one_login_has_so_many_streams_open_and_no_more() {
+    let scene = Scene::new().await;
+    let branch = scene.branch();
+    let watch = || async {
+        let asked = v1::WatchApplicationsRequest::default();
+        let stream = branch.applications().watch_applications(asked).await;
+        stream.map(tonic::Response::into_inner)
+    };
+    let most = ServerLimits::default().streams_per_caller.get();
+    let mut open = Vec::new();
+    for _ in 0..most {
+        open.push(watch().await.unwrap());
+    }
+    let refused = RemoteError::from(watch().await.unwrap_err());
+    assert_eq!(refused.code, Code::ResourceExhausted);
+    assert_eq!(refused.reason, "TOO_MANY_STREAMS");
+    assert!(refused.retry_after.is_some());
+    let colleague = scene.officer(OfficerRole::BranchOfficer, sapporo(), 41);
+    let asked = v1::WatchApplicationsRequest::default();
+    let watched = colleague.applications().watch_applications(asked).await;
+    assert!(watched.is_ok());
+    open.pop();
+    // Once the server has seen that the stream was left.
+    while watch().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    drop(open);
     scene.stop().await;
 }

@@ -20,7 +20,7 @@ use lgpki_proto::Failure;
 use tonic::{Code, Status, body::Body};
 use tracing::Span;
 
-use super::record::Record;
+use super::{record::Record, streams::OpenStream};
 use crate::shutdown::Shutdown;
 
 type End<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -31,6 +31,8 @@ pub(super) struct Ends {
     patience: End<()>,
     /// Returns once the caller may no longer make the call, and why.
     barred: End<Failure>,
+    /// Counts among the caller's open ones for as long as it is here.
+    _open: Option<OpenStream>,
 }
 
 impl Ends {
@@ -39,8 +41,10 @@ impl Ends {
         shutdown: Shutdown,
         linger: Duration,
         barred: impl Future<Output = Failure> + Send + 'static,
+        open: Option<OpenStream>,
     ) -> Self {
         Self {
+            _open: open,
             patience: Box::pin(async move {
                 shutdown.requested().await;
                 tokio::time::sleep(linger).await;

@@ -214,7 +214,7 @@ pub(crate) enum OperatorCommand {
 pub(crate) enum QueueCommand {
     /// Say why an application stands where it stands.
     Explain {
-        /// Its number.
+        /// Its number, as `operator list` and `cirs submit` show it.
         id: ApplicationId,
     },
 }

@@ -4,6 +4,8 @@
 mod keys;
 mod walk;
 
+pub(crate) use self::walk::key_of;
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    directory::{LogDir, Published},
+    directory::{LogDir, Published, key_of},
     error::AuditError,
     fact::Service,
 };
@@ -28,14 +28,13 @@ pub(crate) fn reader(
         path: log.path.clone(),
         why,
     };
+    let beside = log.key.clone().filter(|_| keys.is_empty());
+    let known: Vec<_> = keys.iter().cloned().chain(beside).collect();
     let origin = log.head.as_ref().map(|head| &head.origin);
-    let known = keys
-        .iter()
-        .chain(log.key.as_ref().filter(|_| keys.is_empty()));
-    let key = known.into_iter().find(|key| Some(key.name()) == origin);
+    let key = origin.and_then(|origin| key_of(&known, origin));
     let key = key.ok_or_else(|| wrong("no verifier key of this log is known".to_owned()))?;
     let source = Arc::new(Directory::new(Arc::new(OsDisk), log.path.clone()));
-    TileReader::open(source, key).map_err(|error| wrong(chain(&error)))
+    TileReader::open(source, &key).map_err(|error| wrong(chain(&error)))
 }
 
 /// An error with its sources in one line.
@@ -47,6 +46,22 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+/// Checks a proof with the key of its log among those known; gives the checkpoint that it is of.
+pub fn check_proof(proof: &LogProof, keys: &[VerifierKey]) -> Result<Checkpoint, AuditError> {
+    let wrong = |why: String| AuditError::NotFound(format!("the proof does not hold: {why}"));
+    let head = Checkpoint::parse(proof.checkpoint.text()).map_err(|e| wrong(chain(&e)))?;
+    let key = key_of(keys, &head.origin).ok_or_else(|| {
+        wrong(format!(
+            "no verifier key of the log {} is known",
+            head.origin
+        ))
+    })?;
+    let entry = proof.extra.as_deref().unwrap_or_default();
+    proof
+        .check(entry, &key)
+        .map_err(|error| wrong(chain(&error)))
 }
 
 /// The proof that a certificate was recorded as issued.

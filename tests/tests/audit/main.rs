@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 
+mod handed;
 mod life;
 mod published;
 mod schema;
@@ -12,6 +13,7 @@ use std::{path::Path, sync::Arc};
 
 use lgpki_audit::{Auditor, Begin, Report, Service};
 use lgpki_ledger::{Log, OsDisk};
+use lgpki_testkit::log_identity;
 
 /// The entries of the three services' logs.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +22,7 @@ struct Logs(Vec<(Service, Vec<Vec<u8>>)>);
 impl Logs {
     /// Reads the logs of services that have stopped.
     fn of(data: impl Fn(Service) -> std::path::PathBuf) -> Self {
-        let logs = Service::ALL.map(|service| (service, entries(&data(service))));
+        let logs = Service::ALL.map(|service| (service, entries(&data(service), service)));
         Self(logs.into())
     }
 
@@ -50,8 +52,9 @@ impl Logs {
     }
 }
 
-fn entries(dir: &Path) -> Vec<Vec<u8>> {
-    let (log, _) = Log::open(dir, Arc::new(OsDisk)).unwrap();
+fn entries(dir: &Path, service: Service) -> Vec<Vec<u8>> {
+    let identity = log_identity(&format!("{}-1", service.name()));
+    let (log, _) = Log::open(dir, Arc::new(OsDisk), identity).unwrap();
     let entries = log.reader().read(0, usize::MAX, usize::MAX).unwrap();
     entries.into_iter().map(|(_, bytes)| bytes).collect()
 }

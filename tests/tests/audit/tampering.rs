@@ -23,7 +23,7 @@ use lgpki_x509::{
 use serde_json::{Value, json};
 
 use crate::{
-    Logs,
+    Logs, handed,
     life::lived,
     published::{audit, bundle, publish, write_bundle},
 };
@@ -464,6 +464,10 @@ async fn whatever_is_tampered_with_is_found_and_named() {
     entries_are_rewritten(&scene);
     a_revoked_certificate_is_left_out_of_one_crl(&scene);
     a_certificate_is_signed_outside_the_system(&scene);
+    let dir = scene.publish(&scene.logs);
+    let (_, entry) = scene.entry(Service::Issuer, "certificate.issued", 4);
+    handed::a_proof_stands_alone(&dir, entry["body"]["serial"].as_str().unwrap());
+    handed::tables_hold_every_entry(&dir, &dir.join("tables"));
     let missed = MISSED.lock().unwrap();
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }

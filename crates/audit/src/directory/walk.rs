@@ -3,7 +3,7 @@
 
 use lgpki_domain::Timestamp;
 use lgpki_ledger::{
-    Checkpoint, SignedNote, Tile, VerifierKey,
+    Checkpoint, KeyName, SignedNote, Tile, VerifierKey,
     merkle::Hash,
     tile::{Bundle, Layer},
 };
@@ -252,16 +252,25 @@ impl Walk<'_> {
     }
 }
 
+/// The key of a log among those known: one of its name, or of the service's, whose logs it signs all.
+pub(crate) fn key_of(keys: &[VerifierKey], origin: &KeyName) -> Option<VerifierKey> {
+    let is_above = |key: &VerifierKey| {
+        let below = origin.as_str().strip_prefix(key.name().as_str());
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let key = keys.iter().find(|key| is_above(key))?;
+    Some(VerifierKey::new(origin.clone(), *key.public()))
+}
+
 /// Whether one of the keys signed the note under its own name.
 fn check_note(note: &str, keys: &[VerifierKey], tell: &mut dyn FnMut(String)) {
     let named = SignedNote::parse(note)
         .ok()
         .and_then(|note| Checkpoint::parse(note.text()).ok());
-    let key = named.and_then(|head| keys.iter().find(|key| *key.name() == head.origin));
-    match key {
+    match named.and_then(|head| key_of(keys, &head.origin)) {
         None => tell("it is of a log for which no verifier key is known".to_owned()),
         Some(key) => {
-            if let Err(error) = Checkpoint::open(note, key) {
+            if let Err(error) = Checkpoint::open(note, &key) {
                 tell(error.to_string());
             }
         }

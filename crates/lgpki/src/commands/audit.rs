@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use lgpki_audit::{
     Against, AuditError, Published, Service, Verdict,
     export::{Format, export},
-    proof::{prove, read_entry},
+    proof::{self, prove, read_entry},
     schema,
 };
 use lgpki_domain::{Clock, ErrorClass};
@@ -119,16 +119,8 @@ fn check_proof(args: &CheckProofArgs, output: Output) -> Result<(), CommandError
         |error: &dyn std::error::Error| CommandError::from_error("the proof does not hold", error);
     let proof: LogProof = text.parse().map_err(|error| wrong(&error))?;
     let entry = proof.extra.as_deref().unwrap_or_default();
-    let mut checked = Err(CommandError::new(
-        "no verifier key of the log of this proof was given",
-    ));
-    for key in keys(&args.keys)? {
-        checked = proof.check(entry, &key).map_err(|error| wrong(&error));
-        if checked.is_ok() {
-            break;
-        }
-    }
-    let head = checked?;
+    let head = proof::check_proof(&proof, &keys(&args.keys)?)
+        .map_err(|error| CommandError::new(error.to_string()))?;
     let said = read_entry(entry).ok_or_else(|| CommandError::new("what is proved is no entry"))?;
     let body: serde_json::Value = serde_json::from_str(said.body.get()).unwrap_or_default();
     if let Some(path) = &args.certificate {

@@ -22,6 +22,10 @@ use crate::{
 /// The entries of the issuer's second log begin here.
 const SPLIT: usize = 30;
 
+/// What is done, how, and words of what is said of it.
+type Case<F> = (&'static str, F, &'static str);
+type Leaves = Vec<Vec<u8>>;
+
 fn verify(python: &Tool, dir: &Path, options: &[&Path]) -> (bool, String) {
     let mut command = python.command();
     command.arg(repository().join("tools/audit_verify.py"));
@@ -48,7 +52,7 @@ fn rewrite(dir: &Path, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
 }
 
 /// What somebody does to the files who has not the log's key.
-const OUTSIDE: [(&str, fn(&Path), &str); 7] = [
+const OUTSIDE: [Case<fn(&Path)>; 7] = [
     (
         "a byte of an entry",
         |dir| {
@@ -120,7 +124,7 @@ fn replace(entry: &mut Vec<u8>, from: &str, to: &str) {
 }
 
 /// What the operator does who has the log's key and signs the rewritten log anew.
-const INSIDE: [(&str, fn(&mut Vec<Vec<u8>>), &str); 6] = [
+const INSIDE: [Case<fn(&mut Leaves)>; 6] = [
     (
         "an issue without its intent",
         |leaves| {

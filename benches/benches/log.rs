@@ -53,9 +53,9 @@ fn of(c: &mut Criterion, batch: usize) -> Result<(), Failure> {
     group.bench_function("yardstick: a plain file, synced", |b| {
         b.iter(|| plain.write_all(&bytes).and_then(|()| plain.sync_data()));
     });
-    group.bench_function("the log", |b| b.iter(|| log.append(&entries)));
+    group.bench_function("the log", |b| b.iter(|| log.append(entries.clone())));
     group.bench_function("the log, on a disk in memory", |b| {
-        b.iter(|| memory.append(&entries));
+        b.iter(|| memory.append(entries.clone()));
     });
     group.finish();
     Ok(())

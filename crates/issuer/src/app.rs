@@ -1,8 +1,9 @@
 //! The issuer's use cases, free of transport: issue, tell, sign a CRL, feed.
 //!
 //! The order of every signature is the same: build and lint, record the intent durably, use the key,
-//! record the result durably, answer. The types carry it: only the lint makes a `Linted`, only a
-//! durable intent makes it redeemable, and the answer holds the index of the record.
+//! record the result durably, answer. The types carry it: only the lint makes a `Linted`, only the
+//! turnstile makes a `Permit` of it, once, when it is shown that the intent is in the log, and the answer
+//! holds the index of the record.
 
 mod authority;
 mod ca_certificate;
@@ -37,6 +38,7 @@ use crate::{
     cores::Cores,
     error::IssuerError,
     ports::{AuthorityRecord, Epoch, Issuance, IssuerStore, Opened},
+    turnstile::Turnstile,
     vault::{Ca, Vault},
 };
 
@@ -62,6 +64,7 @@ pub(crate) struct App<S> {
     /// Generations that are not yet linked with the one before, and so do not issue.
     unlinked: RwLock<BTreeSet<AuthorityKey>>,
     epoch: Epoch,
+    turnstile: Arc<Turnstile>,
     cores: Cores,
     /// Held shared by whatever must not be left half done; taken whole to drain.
     work: Arc<tokio::sync::RwLock<()>>,
@@ -96,6 +99,7 @@ impl<S: IssuerStore> App<S> {
         let opened = store
             .open_epoch(Stamp::new(ports.clock.now(), actor))
             .await?;
+        let turnstile = Turnstile::new(store.identity().clone(), opened.epoch);
         let app = Arc::new(Self {
             store,
             ports,
@@ -103,6 +107,7 @@ impl<S: IssuerStore> App<S> {
             cas: RwLock::new(cas),
             unlinked: RwLock::new(unlinked.into_iter().collect()),
             epoch: opened.epoch,
+            turnstile: Arc::new(turnstile),
             cores,
             work: Arc::default(),
             crl_turn: tokio::sync::Mutex::new(()),

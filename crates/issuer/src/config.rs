@@ -82,7 +82,7 @@ impl Settings {
     pub(crate) fn options(&self) -> lgpki_store::Options {
         lgpki_store::Options {
             cache_bytes: self.cache_bytes,
-            ..lgpki_store::Options::new(self.log.clone())
+            ..lgpki_store::Options::published(self.log.clone())
         }
     }
 }

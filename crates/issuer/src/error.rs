@@ -11,7 +11,7 @@ use lgpki_x509::{error::X509Error, lint::LintRefused};
 
 pub use rollover::RollOverRefused;
 
-use crate::ports::Epoch;
+use crate::{ports::Epoch, turnstile::Unproven};
 
 /// The store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,15 @@ pub enum IssuerError {
     /// A worker ended that never should.
     #[error(transparent)]
     Task(#[from] lgpki_runtime::supervise::TaskFailed),
+    /// A key was not used, because the intent is not proved.
+    #[error("the key is not used: {0}")]
+    Unproven(#[from] Unproven),
+    /// The log is recorded but not published in time, so that nobody could see what is issued.
+    #[error(
+        "the log has not been published for {0} seconds, so that no certificate is issued; see why in the \
+         issuer's log: most often the disk of its data directory is full"
+    )]
+    PublicationLate(u64),
     /// A key failed.
     #[error("the key of the {authority} CA cannot be used")]
     Key {
@@ -267,14 +276,18 @@ impl IssuerError {
             | Self::Task(_)
             | Self::WorkerLost
             | Self::KeyDirectory { .. } => ErrorClass::Internal,
-            Self::KeyMissing { .. } | Self::KeyDoesNotFit { .. } => ErrorClass::Corrupt,
+            Self::KeyMissing { .. } | Self::KeyDoesNotFit { .. } | Self::Unproven(_) => {
+                ErrorClass::Corrupt
+            }
             Self::NoAuthorities
             | Self::NoAuthority(_)
             | Self::OtherKeyWaiting { .. }
             | Self::RollOver(_) => ErrorClass::WrongState,
             Self::AuthorityExists(_) => ErrorClass::AlreadyExists,
             Self::NotForCa(_) | Self::TooMany { .. } | Self::Refused(_) => ErrorClass::InvalidInput,
-            Self::ShuttingDown | Self::NotIssued => ErrorClass::Unavailable,
+            Self::ShuttingDown | Self::NotIssued | Self::PublicationLate(_) => {
+                ErrorClass::Unavailable
+            }
             Self::GivenUp => ErrorClass::LostRace,
             Self::Crl(e) => e.class(),
         }
@@ -287,6 +300,7 @@ impl IssuerError {
             Self::Store(StoreError::Fenced { .. }) => "ISSUER_SUPERSEDED",
             Self::Store(StoreError::Beyond { .. }) => "FEED_POSITION_BEYOND_LOG",
             Self::Store(_) => "STORE_UNAVAILABLE",
+            Self::PublicationLate(_) => "PUBLICATION_LATE",
             Self::NoAuthorities | Self::NoAuthority(_) => "AUTHORITY_MISSING",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::TooMany { .. } => "BATCH_TOO_LARGE",
@@ -307,6 +321,7 @@ impl IssuerError {
             | Self::X509(_)
             | Self::Lint(_)
             | Self::Randomness(_)
+            | Self::Unproven(_)
             | Self::WorkerLost => "INTERNAL",
         }
     }

@@ -17,6 +17,7 @@ mod machine;
 mod metrics;
 pub mod ports;
 pub mod store;
+mod turnstile;
 mod vault;
 
 use std::sync::Arc;

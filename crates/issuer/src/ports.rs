@@ -5,13 +5,13 @@
 //! application has its certificate already, whether a key was certified before, which CRL number
 //! comes next, and whether this process's epoch is still the newest.
 
-use std::{collections::BTreeMap, future::Future};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use lgpki_domain::{
     ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlNumber, CrlOptions,
     CrlScope, Digest, Faults, KeyAlgorithm, Serial, Subject, Timestamp, Validity,
 };
-use lgpki_ledger::{Recorded, Stamp};
+use lgpki_ledger::{Evidence, Identity, Recorded, Stamp};
 use lgpki_x509::issuer::Addresses;
 use tokio::sync::watch;
 
@@ -80,6 +80,8 @@ pub enum IntentOutcome {
     Intended {
         /// Index of `certificate.intent`.
         index: u64,
+        /// That it is in the log, for the signing step.
+        evidence: Option<Box<Evidence>>,
     },
     /// The certificate exists already.
     Issued(Certificate),
@@ -248,12 +250,14 @@ pub struct NewAuthority {
 }
 
 /// What became of the wish to sign a CA certificate or to record it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthorityOutcome {
     /// Durable.
     Recorded {
         /// The entry's index.
         index: u64,
+        /// Of an intent: that it is in the log, for the signing step.
+        evidence: Option<Box<Evidence>>,
     },
     /// The CA exists already.
     Exists,
@@ -300,6 +304,8 @@ pub enum CrlOutcome {
     Intended {
         /// Index of `crl.intent`.
         index: u64,
+        /// That it is in the log, for the signing step.
+        evidence: Option<Box<Evidence>>,
     },
     /// The same bytes were signed under this number before.
     Signed(SignedCrl),
@@ -354,6 +360,12 @@ pub struct FeedPage {
 /// Every command carries the epoch of the process that gives it, and is refused as
 /// [`StoreError::Fenced`] once a newer epoch was opened.
 pub trait IssuerStore: Send + Sync + 'static {
+    /// Whose log it is.
+    fn identity(&self) -> &Identity;
+
+    /// For how long publication of the log has been late, if it is.
+    fn publication_late(&self) -> Option<Duration>;
+
     /// Opens the next epoch and closes every open intent of the older ones as abandoned.
     fn open_epoch(&self, stamp: Stamp) -> impl Future<Output = Result<Opened, StoreError>> + Send;
 

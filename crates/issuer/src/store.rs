@@ -7,10 +7,10 @@ mod feed;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use lgpki_domain::{ApplicationId, AuthorityKey, CrlNumber, CrlOptions, Faults};
-use lgpki_ledger::{Identity, LogReader, Stamp, decode};
+use lgpki_ledger::{Evidence, Identity, LogReader, Sequenced, Stamp, decode};
 use lgpki_store::{Engine, OpenReport, Options};
 use lgpki_x509::issuer::Addresses;
 use tokio::sync::watch;
@@ -75,6 +75,17 @@ impl LogStore {
         refused(epoch, self.engine.submit_one(command).await?)
     }
 
+    /// Also tells the frame of what was recorded.
+    async fn submit_proven(
+        &self,
+        epoch: Epoch,
+        command: Command,
+    ) -> Result<(Outcome, Option<Arc<Sequenced>>), StoreError> {
+        let (outcomes, frame) = self.engine.submit_sequenced(vec![command]).await?;
+        let outcome = outcomes.into_iter().next().ok_or(StoreError::Mismatched)?;
+        Ok((refused(epoch, outcome)?, frame))
+    }
+
     /// The certificates recorded at `indexes`, in that order.
     async fn certificates(
         &self,
@@ -93,6 +104,11 @@ impl LogStore {
         let read = reading.await.map_err(|_| StoreError::Mismatched)??;
         Ok(read.into_iter())
     }
+}
+
+/// That the entry `index` is in the log.
+fn evidence(frame: Option<&Sequenced>, index: u64) -> Option<Box<Evidence>> {
+    frame?.evidence(index).map(Box::new)
 }
 
 /// The certificate recorded at `index`.
@@ -157,6 +173,15 @@ fn record(key: AuthorityKey, state: &AuthorityState) -> AuthorityRecord {
 }
 
 impl IssuerStore for LogStore {
+    fn identity(&self) -> &Identity {
+        self.engine.identity()
+    }
+
+    fn publication_late(&self) -> Option<Duration> {
+        let publication = self.engine.publication()?;
+        publication.late.then_some(publication.lag)
+    }
+
     async fn open_epoch(&self, stamp: Stamp) -> Result<Opened, StoreError> {
         match self.engine.submit_one(Command::OpenEpoch(stamp)).await? {
             Outcome::Opened(opened) => Ok(opened),
@@ -175,7 +200,7 @@ impl IssuerStore for LogStore {
             .into_iter()
             .map(|intend| Command::Intend(epoch, Box::new(intend)))
             .collect();
-        let outcomes = self.submit(commands).await?;
+        let (outcomes, frame) = self.engine.submit_sequenced(commands).await?;
         let known = outcomes.iter().filter_map(|outcome| match outcome {
             Outcome::Intent(IntentStep::Issued { index }) => Some(*index),
             _ => None,
@@ -192,7 +217,10 @@ impl IssuerStore for LogStore {
             .zip(attempts)
             .map(|(outcome, attempt)| match outcome {
                 Outcome::Intent(step) => Ok(match step {
-                    IntentStep::Intended { index } => IntentOutcome::Intended { index },
+                    IntentStep::Intended { index } => IntentOutcome::Intended {
+                        index,
+                        evidence: evidence(frame.as_deref(), index),
+                    },
                     IntentStep::Issued { .. } => certificates
                         .next()
                         .map_or(IntentOutcome::InProgress { attempt }, IntentOutcome::Issued),
@@ -283,8 +311,14 @@ impl IssuerStore for LogStore {
         intent: IntendAuthority,
     ) -> Result<AuthorityOutcome, StoreError> {
         let command = Command::IntendAuthority(epoch, Box::new(intent));
-        match self.submit_one(epoch, command).await? {
-            Outcome::Authority(outcome) => Ok(outcome),
+        match self.submit_proven(epoch, command).await? {
+            (Outcome::Authority(AuthorityOutcome::Recorded { index, .. }), frame) => {
+                Ok(AuthorityOutcome::Recorded {
+                    index,
+                    evidence: evidence(frame.as_deref(), index),
+                })
+            }
+            (Outcome::Authority(outcome), _) => Ok(outcome),
             _ => Err(StoreError::Mismatched),
         }
     }
@@ -302,11 +336,13 @@ impl IssuerStore for LogStore {
     }
 
     async fn intend_crl(&self, epoch: Epoch, intent: IntendCrl) -> Result<CrlOutcome, StoreError> {
-        match self
-            .submit_one(epoch, Command::IntendCrl(epoch, intent))
-            .await?
-        {
-            Outcome::Crl(outcome) => Ok(outcome),
+        let command = Command::IntendCrl(epoch, intent);
+        match self.submit_proven(epoch, command).await? {
+            (Outcome::Crl(CrlOutcome::Intended { index, .. }), frame) => Ok(CrlOutcome::Intended {
+                index,
+                evidence: evidence(frame.as_deref(), index),
+            }),
+            (Outcome::Crl(outcome), _) => Ok(outcome),
             _ => Err(StoreError::Mismatched),
         }
     }

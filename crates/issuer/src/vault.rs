@@ -11,16 +11,40 @@ use std::{
 };
 
 use lgpki_domain::{Authority, KeyAlgorithm};
-use lgpki_keys::{Passphrase, Signer, SoftwareKey, write_private};
+use lgpki_keys::{KeyError, Passphrase, Signer, SoftwareKey, write_private};
 use lgpki_x509::Issuer;
 
-use crate::{error::IssuerError, ports::AuthorityRecord};
+use crate::{error::IssuerError, ports::AuthorityRecord, turnstile::Permit};
 
 /// A CA that can sign: its certificate and its key.
 #[derive(Debug)]
 pub(crate) struct Ca {
     pub(crate) issuer: Issuer,
-    pub(crate) signer: Arc<dyn Signer>,
+    signer: Arc<dyn Signer>,
+}
+
+impl Ca {
+    /// Signs what the intent of which was redeemed.
+    pub(crate) fn sign(&self, permit: Permit<'_>) -> Result<Vec<u8>, KeyError> {
+        permit.sign(self.signer.as_ref())
+    }
+
+    /// Whether its key signs what only the digest is left of.
+    pub(crate) fn signs_digests(&self) -> bool {
+        self.signer.signs_digests()
+    }
+
+    /// The same CA with another signer around its own.
+    #[cfg(test)]
+    pub(crate) fn wrapped<T: Signer + 'static>(
+        &self,
+        wrap: impl FnOnce(Arc<dyn Signer>) -> T,
+    ) -> Self {
+        Self {
+            issuer: self.issuer.clone(),
+            signer: Arc::new(wrap(Arc::clone(&self.signer))),
+        }
+    }
 }
 
 /// Where the key files lie.

@@ -85,6 +85,7 @@ pub enum IdentityError {
 pub struct Identity {
     /// What the names of its logs begin with.
     name: KeyName,
+    service: String,
     node: String,
     signer: Arc<dyn NoteSigner>,
 }
@@ -115,9 +116,16 @@ impl Identity {
         }
         Ok(Self {
             name: format!("{base}/{service}").parse()?,
+            service: service.to_owned(),
             node,
             signer,
         })
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
     }
 
     /// The node's name, as it stands in every entry.

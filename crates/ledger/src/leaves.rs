@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Logs {
     /// In order.
-    years: Vec<Year>,
+    years: Vec<Begun>,
     keys_opening: Vec<u8>,
     /// The indexes of the entries about keys and ceremonies.
     pub(crate) ceremonies: Vec<u64>,
@@ -23,7 +23,7 @@ pub(crate) struct Logs {
 }
 
 #[derive(Clone, Debug)]
-struct Year {
+struct Begun {
     year: i16,
     first: u64,
     opening: Vec<u8>,
@@ -34,7 +34,7 @@ impl Logs {
     pub(crate) fn begin(&mut self, header: &Header) {
         if let Some(opening) = &header.opening {
             self.years.retain(|year| year.first < header.trees.first);
-            self.years.push(Year {
+            self.years.push(Begun {
                 year: header.trees.year,
                 first: header.trees.first,
                 opening: opening.clone(),
@@ -52,7 +52,7 @@ impl Logs {
     }
 
     /// The log of the year, and the index after its last entry, if it is closed.
-    fn year(&self, year: i16) -> Option<(&Year, Option<u64>)> {
+    fn year(&self, year: i16) -> Option<(&Begun, Option<u64>)> {
         let at = self.years.iter().position(|one| one.year == year)?;
         let next = self.years.get(at + 1).map(|next| next.first);
         Some((self.years.get(at)?, next))

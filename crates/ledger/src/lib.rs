@@ -29,6 +29,7 @@ pub mod publisher;
 mod reader;
 mod recovery;
 mod segment;
+mod sequenced;
 pub mod serial;
 pub mod tile;
 mod trees;
@@ -49,6 +50,7 @@ pub use proof::LogProof;
 pub use published::{TileReader, TreeError};
 pub use publisher::{PublishError, Publisher};
 pub use reader::LogReader;
+pub use sequenced::{Evidence, Sequenced};
 pub use tile::Tile;
 
 #[doc(hidden)]

@@ -25,6 +25,7 @@ use crate::{
     reader::{LogReader, Shared},
     recovery::recover,
     segment::{self, Segment},
+    sequenced::Sequenced,
     trees::{Trees, opened},
 };
 
@@ -70,12 +71,14 @@ pub struct Recovery {
 }
 
 /// What an append did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Appended {
     /// The index of the first entry appended.
     pub first: u64,
     /// Entries in the log after it.
     pub size: u64,
+    /// What was appended, with its place in the log of the year; none of nothing.
+    pub frame: Option<Arc<Sequenced>>,
 }
 
 impl Log {
@@ -154,7 +157,7 @@ impl Log {
     /// durable. They go into the log of the year of the latest of them, or into the one that grows
     /// if that is a later one's, as when the clock was set back. After an error every later call
     /// fails, for the disk may hold the frame or not.
-    pub fn append(&mut self, entries: &[NewEntry]) -> Result<Appended, LogError> {
+    pub fn append(&mut self, entries: Vec<NewEntry>) -> Result<Appended, LogError> {
         if let Some(why) = &self.poisoned {
             return Err(LogError::Poisoned(why.clone()));
         }
@@ -165,12 +168,16 @@ impl Log {
         appended
     }
 
-    fn try_append(&mut self, entries: &[NewEntry]) -> Result<Appended, LogError> {
+    fn try_append(&mut self, entries: Vec<NewEntry>) -> Result<Appended, LogError> {
         let first = self.size();
         // The first one of the latest year.
         let latest = entries.iter().rev().max_by_key(|e| year(e.time));
         let Some(latest) = latest else {
-            return Ok(Appended { first, size: first });
+            return Ok(Appended {
+                first,
+                size: first,
+                frame: None,
+            });
         };
         if let Some(entry) = entries.iter().find(|e| e.bytes.len() > MAX_ENTRY_BYTES) {
             let what = format!("an entry of {} bytes is over the limit", entry.bytes.len());
@@ -181,10 +188,10 @@ impl Log {
             _ => self.next_year(latest.time)?,
         };
         let mut trees = current.trees.clone();
-        trees.push_all(entries);
+        let leaves = trees.push_all(&entries);
         let heads = trees.sign(&self.identity, self.shared.heads().as_ref());
         self.buffer.clear();
-        let head = frame::write(first, entries, &heads, &mut self.buffer);
+        let head = frame::write(first, &entries, &heads, &mut self.buffer);
         let length = self.buffer.len() as u64;
         if current.offset > current.segment.start && current.offset + length > self.segment_bytes {
             current = self.begin(Header {
@@ -197,21 +204,24 @@ impl Log {
         file.write_at(&self.buffer, current.offset)
             .and_then(|()| file.sync())
             .map_err(|e| LogError::io("write", &current.segment.path, e))?;
-        let ceremonies = (first..).zip(entries).filter(|(_, e)| e.ceremony);
+        let ceremonies = (first..).zip(&entries).filter(|(_, e)| e.ceremony);
         self.shared.add_frame(
             head,
             current.offset,
             ceremonies.map(|(index, _)| index),
             heads,
         );
+        let log = LogId::Year(trees.year);
+        let before = std::mem::replace(&mut current.trees, trees).entries;
+        let frame = Sequenced::new((log, first), entries, leaves, before, heads.entries);
         self.current = Some(Current {
-            trees,
             offset: current.offset + length,
             ..current
         });
         Ok(Appended {
             first,
             size: self.size(),
+            frame: Some(Arc::new(frame)),
         })
     }
 

@@ -56,7 +56,7 @@ pub(crate) fn recover(
     for first in firsts {
         let (segment, header, size) = open_segment(dir, disk, first)?;
         walk.enter(&segment, &header, first)?;
-        walk.hop(&segment, header.trees, size)?;
+        walk.hop(&segment, &header.trees, size)?;
     }
     let (segment, header, size) = open_segment(dir, disk, last)?;
     walk.enter(&segment, &header, last)?;
@@ -151,15 +151,12 @@ impl Walk<'_> {
         {
             return Err(segment.corrupt(0, "its tree of keys does not continue the one before it"));
         }
-        let continued = match &header.opening {
-            Some(opening) => {
-                let later = self.year.is_none_or(|(year, _)| year < trees.year);
-                later && self.opens(opening, trees, heads.as_ref())
-            }
-            None => {
-                let root = heads.as_ref().map(|heads| heads.entries.root);
-                self.year == Some((trees.year, trees.first)) && root == Some(trees.entries.root())
-            }
+        let continued = if let Some(opening) = &header.opening {
+            let later = self.year.is_none_or(|(year, _)| year < trees.year);
+            later && self.opens(opening, trees, heads.as_ref())
+        } else {
+            let root = heads.as_ref().map(|heads| heads.entries.root);
+            self.year == Some((trees.year, trees.first)) && root == Some(trees.entries.root())
         };
         if !continued {
             return Err(segment.corrupt(0, "its tree does not continue the segment before it"));
@@ -178,7 +175,7 @@ impl Walk<'_> {
     }
 
     /// Reads the heads of a full segment, and the tables of its frames about keys.
-    fn hop(&mut self, segment: &Segment, trees: Trees, size: u64) -> Result<(), LogError> {
+    fn hop(&mut self, segment: &Segment, trees: &Trees, size: u64) -> Result<(), LogError> {
         let mut offset = segment.start;
         while offset < size {
             let head = segment

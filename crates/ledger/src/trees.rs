@@ -4,7 +4,7 @@ use crate::{
     entry::NewEntry,
     head::Heads,
     identity::{Identity, LogId},
-    merkle::{self, CompactRange},
+    merkle::{self, CompactRange, Hash},
 };
 
 /// Both trees after some entry.
@@ -24,20 +24,20 @@ impl Trees {
         self.first + self.entries.size().saturating_sub(1)
     }
 
-    /// Adds an entry; its leaf is hashed once.
-    pub(crate) fn push(&mut self, entry: &[u8], ceremony: bool) {
+    /// Adds an entry; its leaf, which is hashed once, is returned.
+    pub(crate) fn push(&mut self, entry: &[u8], ceremony: bool) -> Hash {
         let leaf = merkle::leaf(entry);
         self.entries.push(leaf);
         if ceremony {
             self.keys.push(leaf);
         }
+        leaf
     }
 
-    /// Adds the entries of a frame.
-    pub(crate) fn push_all(&mut self, entries: &[NewEntry]) {
-        for entry in entries {
-            self.push(&entry.bytes, entry.ceremony);
-        }
+    /// Adds the entries of a frame; returns their leaves.
+    pub(crate) fn push_all(&mut self, entries: &[NewEntry]) -> Vec<Hash> {
+        let push = |entry: &NewEntry| self.push(&entry.bytes, entry.ceremony);
+        entries.iter().map(push).collect()
     }
 
     /// Signs what a frame that leads here makes: the year's head, and that of keys where it has

@@ -47,9 +47,9 @@ fn run(disk: &FaultyDisk, until: u64) -> (u64, Option<LogError>) {
     };
     while log.size() < until {
         let first = log.size();
-        if let Err(e) = log.append(&pair(first)) {
+        if let Err(e) = log.append(pair(first).to_vec()) {
             assert!(matches!(
-                log.append(&[new(first)]),
+                log.append(vec![new(first)]),
                 Err(LogError::Poisoned(_))
             ));
             assert_eq!(log.size(), first);
@@ -143,7 +143,7 @@ fn a_recovered_tail_is_synced_before_it_is_served() {
     let mut log = open(&disk).unwrap();
     // The write persists in memory only; the process dies before the sync.
     disk.fail_at(2, Fault::Before(ErrorKind::Other));
-    assert!(log.append(&pair(2)).is_err());
+    assert!(log.append(pair(2).to_vec()).is_err());
     drop(log);
     let served = open(&disk).unwrap().size();
     disk.power_cut(Persisted::Nothing);

@@ -51,7 +51,7 @@ fn fill(log: &mut Log, size: u64) {
     while log.size() < size {
         step = step % 3 + 1;
         let first = log.size();
-        let appended = log.append(&entries(first..size.min(first + step))).unwrap();
+        let appended = log.append(entries(first..size.min(first + step))).unwrap();
         assert_eq!((appended.first, appended.size), (first, log.size()));
     }
     check_heads(log);
@@ -142,18 +142,15 @@ fn an_entry_over_the_limit_stops_the_log_before_anything_is_written() {
     let dir = TempDir::new().unwrap();
     let mut log = open(dir.path(), 3000).unwrap();
     fill(&mut log, 3);
-    assert!(
-        log.append(&[entries(3..4), large(65_536)].concat())
-            .is_err()
-    );
+    assert!(log.append([entries(3..4), large(65_536)].concat()).is_err());
     assert!(matches!(
-        log.append(&entries(3..4)),
+        log.append(entries(3..4)),
         Err(LogError::Poisoned(_))
     ));
     drop(log);
     let mut log = open(dir.path(), 3000).unwrap();
     assert_eq!(log.size(), 3);
-    log.append(&large(65_535)).unwrap();
+    log.append(large(65_535)).unwrap();
     assert_eq!(log.reader().entry(3).unwrap().len(), 65_535);
 }
 
@@ -164,7 +161,7 @@ fn a_tail_torn_at_any_byte_is_cut_and_nothing_before_it_is_lost() {
     fill(&mut log, 6);
     let path = segments(dir.path()).pop().unwrap();
     let before = fs::metadata(&path).unwrap().len();
-    log.append(&entries(6..8)).unwrap();
+    log.append(entries(6..8)).unwrap();
     drop(log);
     let whole = fs::read(&path).unwrap();
     for length in usize::try_from(before).unwrap()..whole.len() {
@@ -174,7 +171,7 @@ fn a_tail_torn_at_any_byte_is_cut_and_nothing_before_it_is_lost() {
         assert_eq!(recovery.entries, 6, "{length}");
         check_heads(&log);
         assert_eq!(recovery.torn_bytes, length as u64 - before);
-        log.append(&entries(6..8)).unwrap();
+        log.append(entries(6..8)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole);
     }
 }

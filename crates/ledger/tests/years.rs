@@ -58,7 +58,7 @@ fn a_year_in_japan_begins_a_log_and_a_clock_set_back_does_not() {
     ];
     let mut all: Vec<NewEntry> = Vec::new();
     for (i, frame) in frames.into_iter().enumerate() {
-        log.append(frame).unwrap();
+        log.append(frame.to_vec()).unwrap();
         // What comes first in a frame of both years stands in the later one's log too.
         all.extend_from_slice(frame);
         if i == 2 {
@@ -84,8 +84,8 @@ fn a_year_in_japan_begins_a_log_and_a_clock_set_back_does_not() {
 fn the_log_of_keys_has_a_head_even_if_nothing_is_about_keys() {
     let disk = MemoryDisk::new();
     let mut log = open(&disk).unwrap();
-    log.append(&[new(0, OLD, false)]).unwrap();
-    log.append(&[new(1, NEW, false)]).unwrap();
+    log.append(vec![new(0, OLD, false)]).unwrap();
+    log.append(vec![new(1, NEW, false)]).unwrap();
     drop(log);
     let reader = open(&disk).unwrap().reader();
     assert_eq!(
@@ -99,8 +99,8 @@ fn the_log_of_keys_has_a_head_even_if_nothing_is_about_keys() {
 fn a_head_of_another_key_or_another_name_is_refused_and_nothing_is_changed() {
     let disk = FaultyDisk::new();
     let mut log = open(&disk).unwrap();
-    log.append(&[new(0, OLD, true)]).unwrap();
-    log.append(&[new(1, OLD, false)]).unwrap();
+    log.append(vec![new(0, OLD, true)]).unwrap();
+    log.append(vec![new(1, OLD, false)]).unwrap();
     drop(log);
     let segment = Path::new(DIR).join("log/segment-00000000000000000000.log");
     // A torn tail, which must not be cut for a stranger.
@@ -121,7 +121,7 @@ fn a_head_of_another_key_or_another_name_is_refused_and_nothing_is_changed() {
 fn files_without_signed_heads_are_refused_with_what_to_do() {
     let disk = FaultyDisk::new();
     let mut log = open(&disk).unwrap();
-    log.append(&[new(0, OLD, true)]).unwrap();
+    log.append(vec![new(0, OLD, true)]).unwrap();
     drop(log);
     let segment = Path::new(DIR).join("log/segment-00000000000000000000.log");
     disk.edit(&segment, |bytes| bytes[..4].copy_from_slice(b"LGS1"))
@@ -140,10 +140,10 @@ fn a_year_whose_first_frame_was_lost_keeps_its_opening_entry_or_gives_way_to_a_l
         ] {
             let disk = FaultyDisk::new();
             let mut log = open(&disk).unwrap();
-            log.append(&[new(0, OLD, true)]).unwrap();
+            log.append(vec![new(0, OLD, true)]).unwrap();
             // After the five steps of the header comes the frame's write.
             disk.fail_at(6, fault);
-            assert!(log.append(&[new(1, NEW, false)]).is_err());
+            assert!(log.append(vec![new(1, NEW, false)]).is_err());
             assert!(!disk.fault_pending());
             drop(log);
             disk.power_cut(Persisted::Everything);
@@ -157,7 +157,7 @@ fn a_year_whose_first_frame_was_lost_keeps_its_opening_entry_or_gives_way_to_a_l
             );
             assert_eq!(reader.opening(LogId::Year(2009)), None);
             let last = reader.head(LogId::Year(2008)).unwrap().unwrap();
-            log.append(&[new(1, time, false)]).unwrap();
+            log.append(vec![new(1, time, false)]).unwrap();
             let year = LogId::Year(if kept { 2009 } else { 2010 });
             assert_eq!(reader.logs(), [LogId::Year(2008), year, LogId::Keys]);
             assert_eq!(
@@ -181,11 +181,11 @@ fn a_log_that_never_got_its_first_entry_begins_anew_with_the_next() {
     let disk = FaultyDisk::new();
     let mut log = open(&disk).unwrap();
     disk.fail_at(6, Fault::Before(ErrorKind::Other));
-    assert!(log.append(&[new(0, OLD, false)]).is_err());
+    assert!(log.append(vec![new(0, OLD, false)]).is_err());
     drop(log);
     let mut log = open(&disk).unwrap();
     assert_eq!((log.size(), log.heads()), (0, None));
-    log.append(&[new(0, NEW, true)]).unwrap();
+    log.append(vec![new(0, NEW, true)]).unwrap();
     drop(log);
     let log = open(&disk).unwrap();
     assert_eq!(log.reader().logs(), [LogId::Year(2009), LogId::Keys]);
@@ -196,13 +196,13 @@ fn a_log_that_never_got_its_first_entry_begins_anew_with_the_next() {
 fn a_year_that_does_not_follow_the_one_before_is_reported() {
     let disk = FaultyDisk::new();
     let mut log = open(&disk).unwrap();
-    log.append(&[new(0, OLD, false)]).unwrap();
-    log.append(&[new(1, NEW, false)]).unwrap();
+    log.append(vec![new(0, OLD, false)]).unwrap();
+    log.append(vec![new(1, NEW, false)]).unwrap();
     drop(log);
     // Another log with the same shape and another first entry.
     let other = FaultyDisk::new();
     let mut log = open(&other).unwrap();
-    log.append(&[new(9, OLD, false)]).unwrap();
+    log.append(vec![new(9, OLD, false)]).unwrap();
     drop(log);
     let segment = Path::new(DIR).join("log/segment-00000000000000000000.log");
     let mut foreign = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, mpsc::Receiver};
 
-use lgpki_ledger::{Log, LogId, NewEntry};
+use lgpki_ledger::{Log, LogId, NewEntry, Sequenced};
 use tokio::sync::oneshot;
 
 use crate::{engine::Core, error::chain, machine::Machine};
@@ -11,8 +11,11 @@ use crate::{engine::Core, error::chain, machine::Machine};
 pub(crate) struct Unit<O> {
     pub(crate) entries: Vec<NewEntry>,
     pub(crate) outcomes: Vec<O>,
-    pub(crate) answer: oneshot::Sender<Vec<O>>,
+    pub(crate) answer: oneshot::Sender<Committed<O>>,
 }
+
+/// The outcomes of a submission, and the frame in which its entries stand, if it has any.
+pub(crate) type Committed<O> = (Vec<O>, Option<Arc<Sequenced>>);
 
 impl<O> Unit<O> {
     fn bytes(&self) -> usize {
@@ -49,19 +52,22 @@ pub(crate) fn run<M: Machine>(
             entries.extend(unit.entries);
             answers.push((unit.answer, unit.outcomes));
         }
-        if !entries.is_empty() {
-            match log.append(&entries) {
-                Ok(appended) => core.advance(appended.size),
-                Err(e) => {
-                    // The callers hear why when their answers are dropped.
-                    core.stop(&chain(&e));
-                    return;
+        let frame = match log.append(entries) {
+            Ok(appended) => {
+                if appended.frame.is_some() {
+                    core.advance(appended.size);
                 }
+                appended.frame
             }
-        }
+            Err(e) => {
+                // The callers hear why when their answers are dropped.
+                core.stop(&chain(&e));
+                return;
+            }
+        };
         for (answer, outcomes) in answers {
             // A caller that no longer waits has nothing to be told.
-            let _ = answer.send(outcomes);
+            let _ = answer.send((outcomes, frame.clone()));
         }
     }
 }

@@ -13,59 +13,25 @@ use std::{
     },
 };
 
-use lgpki_ledger::{
-    Disk, Heads, Identity, LogReader, MemoryDisk, OsDisk, Recorded, log::SEGMENT_BYTES,
-};
+use lgpki_ledger::{Heads, Identity, LogReader, MemoryDisk, Recorded, Sequenced};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    commit::Committed,
     error::StoreError,
     flush::Signals,
     index::IndexBase,
     machine::Machine,
     mark::Mark,
     open::{self, OpenReport},
+    options::Options,
     overlay::Overlay,
+    publish::{Progress, Publication},
     replica::Adoption,
     tail::Tail,
     view::{Ground, View},
 };
-
-/// How an engine runs.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Whose log it is: the names, the node, the key that signs.
-    pub log: Identity,
-    /// The disk that the log is on.
-    pub disk: Arc<dyn Disk>,
-    /// Submissions that may wait to be decided.
-    pub queue: usize,
-    /// Bytes of entries after which a frame takes in no further submission.
-    pub frame_bytes: usize,
-    /// Changed keys after which the index is written.
-    pub flush_keys: usize,
-    /// Bytes of memory for the index's cache.
-    pub cache_bytes: u64,
-    /// Bytes after which the log begins a new file.
-    pub segment_bytes: u64,
-}
-
-impl Options {
-    /// The defaults, for a log of the given identity.
-    #[must_use]
-    pub fn new(log: Identity) -> Self {
-        Self {
-            log,
-            disk: Arc::new(OsDisk),
-            queue: 1024,
-            frame_bytes: 4 * 1024 * 1024,
-            flush_keys: 16_384,
-            cache_bytes: 64 * 1024 * 1024,
-            segment_bytes: SEGMENT_BYTES,
-        }
-    }
-}
 
 /// What the machine's readers and its writer share, under one lock.
 pub(crate) struct State<M> {
@@ -114,6 +80,7 @@ pub(crate) struct Core<M: Machine> {
     pub(crate) signals: Mutex<Signals>,
     pub(crate) signalled: Condvar,
     pub(crate) mark: Mutex<Mark>,
+    pub(crate) progress: Mutex<Progress>,
     /// Size of the log that the mark on disk covers.
     pub(crate) marked: AtomicU64,
 }
@@ -165,6 +132,7 @@ impl<M: Machine> Core<M> {
 
     /// Shows that the first `size` entries of the log are durable.
     pub(crate) fn advance(&self, size: u64) {
+        self.falls_behind();
         self.durable.send_replace(size);
         self.signals.lock().durable = size;
         self.signalled.notify_all();
@@ -184,7 +152,7 @@ pub(crate) enum Request<M: Machine> {
 /// Commands of one submission and where their answers go.
 pub(crate) struct Submission<M: Machine> {
     pub(crate) commands: Vec<M::Command>,
-    pub(crate) answer: oneshot::Sender<Vec<M::Outcome>>,
+    pub(crate) answer: oneshot::Sender<Committed<M::Outcome>>,
 }
 
 /// A running machine. Clones are handles on the same one; when the last is dropped the engine
@@ -249,6 +217,15 @@ impl<M: Machine> Engine<M> {
     /// events of one submission stand in one frame: after a crash all are there or none. Waits
     /// while the queue is full. If the caller stops waiting, the commands may still take effect.
     pub async fn submit(&self, commands: Vec<M::Command>) -> Result<Vec<M::Outcome>, StoreError> {
+        Ok(self.submit_sequenced(commands).await?.0)
+    }
+
+    /// Like [`submit`](Self::submit); also tells the frame in which the events stand, with which it can be shown
+    /// that they are in the log. None if there are no events.
+    pub async fn submit_sequenced(
+        &self,
+        commands: Vec<M::Command>,
+    ) -> Result<(Vec<M::Outcome>, Option<Arc<Sequenced>>), StoreError> {
         self.core.check()?;
         let (answer, answered) = oneshot::channel();
         let request = Request::Submit(Submission { commands, answer });
@@ -268,7 +245,7 @@ impl<M: Machine> Engine<M> {
         let (answer, answered) = oneshot::channel();
         let request = Request::Submit(Submission { commands, answer });
         match self.queue.try_send(request) {
-            Ok(()) => self.answer(answered).await,
+            Ok(()) => Ok(self.answer(answered).await?.0),
             Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Overloaded),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(self.ended().await),
         }
@@ -276,10 +253,10 @@ impl<M: Machine> Engine<M> {
 
     async fn answer(
         &self,
-        answered: oneshot::Receiver<Vec<M::Outcome>>,
-    ) -> Result<Vec<M::Outcome>, StoreError> {
+        answered: oneshot::Receiver<Committed<M::Outcome>>,
+    ) -> Result<Committed<M::Outcome>, StoreError> {
         match answered.await {
-            Ok(outcomes) => Ok(outcomes),
+            Ok(committed) => Ok(committed),
             Err(_) => Err(self.ended().await),
         }
     }
@@ -355,6 +332,12 @@ impl<M: Machine> Engine<M> {
     #[must_use]
     pub fn heads(&self) -> Option<Heads> {
         self.core.reader.heads()
+    }
+
+    /// How far the logs are published; none if they are not.
+    #[must_use]
+    pub fn publication(&self) -> Option<Publication> {
+        self.core.publication()
     }
 
     /// Whose log it is.

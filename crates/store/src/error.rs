@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use lgpki_domain::{ErrorClass, random::RandomnessFailed};
-use lgpki_ledger::{EntryError, LogError};
+use lgpki_ledger::{EntryError, LogError, PublishError};
 
 /// A store cannot be opened, or cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum StoreError {
         /// Why.
         source: EntryError,
     },
+    /// What is published does not fit the log, or cannot be read or written.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The log was set back behind a point that others have seen.
     #[error(
         "the log in {dir} {what}: it was set back, or restored from an old copy; others have seen \
@@ -66,6 +69,7 @@ impl StoreError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Log(e) => e.class(),
+            Self::Publish(e) => e.class(),
             Self::Entry { source, .. } => source.class(),
             Self::SetBack { .. } | Self::Corrupt(_) => ErrorClass::Corrupt,
             Self::Randomness(_) => ErrorClass::Internal,

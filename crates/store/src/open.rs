@@ -12,13 +12,15 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     commit,
-    engine::{Core, Ending, Engine, Options, Request, State},
+    engine::{Core, Ending, Engine, Request, State},
     error::{StoreError, chain},
     flush::{self, Signals},
     index::{IndexBase, Meta, NoIndex, SledIndex},
     machine::Machine,
     mark::Mark,
+    options::Options,
     overlay::Overlay,
+    publish::{self, Publishers},
     tail::Tail,
     view::{Tables, View},
     write,
@@ -56,6 +58,7 @@ pub(crate) fn embedded<M: Machine>(
         }
     };
     let mut report = report(&recovery, rebuilt);
+    let publishers = publishers(dir, &options, &log)?;
     let mut core = core(dir, machine, options, Box::new(base), true, &log)?;
     if let Err(e) = restore(&mut core, position) {
         let why = match e {
@@ -73,7 +76,7 @@ pub(crate) fn embedded<M: Machine>(
         report.replayed = log.size() - position;
     }
     tell(dir, &report);
-    Ok((start(core, log)?, report))
+    Ok((start(core, log, publishers)?, report))
 }
 
 /// Opens the log alone.
@@ -84,11 +87,12 @@ pub(crate) fn unindexed<M: Machine>(
 ) -> Result<(Engine<M>, OpenReport), StoreError> {
     let (log, recovery) = open_log(dir, &options)?;
     let mut report = report(&recovery, None);
+    let publishers = publishers(dir, &options, &log)?;
     let mut core = core(dir, machine, options, Box::new(NoIndex), false, &log)?;
     restore(&mut core, 0)?;
     report.replayed = log.size();
     tell(dir, &report);
-    Ok((start(core, log)?, report))
+    Ok((start(core, log, publishers)?, report))
 }
 
 fn open_log(dir: &Path, options: &Options) -> Result<(Log, Recovery), StoreError> {
@@ -99,6 +103,15 @@ fn open_log(dir: &Path, options: &Options) -> Result<(Log, Recovery), StoreError
         options.log.clone(),
         options.segment_bytes,
     )?)
+}
+
+/// What is published of the log, if it is to be; refused if it does not fit the log.
+fn publishers(dir: &Path, options: &Options, log: &Log) -> Result<Option<Publishers>, StoreError> {
+    if options.publish.is_none() {
+        return Ok(None);
+    }
+    let (disk, identity) = (Arc::clone(&options.disk), options.log.clone());
+    Publishers::open(dir, disk, identity, log.reader()).map(Some)
 }
 
 fn report(recovery: &Recovery, rebuilt: Option<String>) -> OpenReport {
@@ -201,6 +214,7 @@ fn core<M: Machine>(
         signalled: Condvar::new(),
         mark: Mutex::new(mark),
         marked: AtomicU64::new(marked),
+        progress: publish::progress(log.size()),
     })
 }
 
@@ -253,19 +267,28 @@ fn restore<M: Machine>(core: &mut Core<M>, position: u64) -> Result<(), StoreErr
 }
 
 /// Starts the threads.
-fn start<M: Machine>(core: Core<M>, log: Log) -> Result<Engine<M>, StoreError> {
+fn start<M: Machine>(
+    core: Core<M>,
+    log: Log,
+    publishers: Option<Publishers>,
+) -> Result<Engine<M>, StoreError> {
     let core = Arc::new(core);
     let (queue, waiting) = mpsc::channel(core.options.queue.max(1));
     let engine = Engine::new(Arc::clone(&core), queue);
     thread::Builder::new()
         .name("store-decide".to_owned())
-        .spawn(move || supervise(&core, log, waiting))
+        .spawn(move || supervise(&core, log, publishers, waiting))
         .map_err(|e| StoreError::Index(format!("cannot start a thread: {e}")))?;
     Ok(engine)
 }
 
-/// Runs the three threads until the engine is closed, then writes everything out.
-fn supervise<M: Machine>(core: &Arc<Core<M>>, mut log: Log, mut queue: mpsc::Receiver<Request<M>>) {
+/// Runs the threads until the engine is closed, then writes everything out.
+fn supervise<M: Machine>(
+    core: &Arc<Core<M>>,
+    mut log: Log,
+    publishers: Option<Publishers>,
+    mut queue: mpsc::Receiver<Request<M>>,
+) {
     let (units, decided) = sync_channel(AHEAD);
     let done = thread::scope(|scope| {
         let log = &mut log;
@@ -274,14 +297,19 @@ fn supervise<M: Machine>(core: &Arc<Core<M>>, mut log: Log, mut queue: mpsc::Rec
         let flush = core
             .indexed
             .then(|| scope.spawn(|| guarded(core, || flush::run(core))));
+        let publish = publishers
+            .zip(core.options.publish)
+            .map(|(publishers, how)| {
+                scope.spawn(move || guarded(core, || publish::run(core, how, publishers)))
+            });
         let done = guarded(core, || write::run(core, &mut queue, &units)).flatten();
         drop(units);
         // Their panics have been turned into a stop.
         let _ = commit.join();
         core.signals.lock().closing = true;
         core.signalled.notify_all();
-        if let Some(flush) = flush {
-            let _ = flush.join();
+        for thread in [flush, publish].into_iter().flatten() {
+            let _ = thread.join();
         }
         done
     });

@@ -7,6 +7,7 @@ use std::{
 
 use lgpki_domain::{Authority, CrlOptions, JstDate, KeyAlgorithm, Serial, Validity};
 use lgpki_keys::Signer as _;
+use lgpki_ledger::Evidence;
 use lgpki_x509::{
     Addresses, SubjectPublicKey,
     authority::{self, CaBlueprint},
@@ -17,6 +18,7 @@ use super::App;
 use crate::{
     error::IssuerError,
     ports::{AuthorityOutcome, AuthorityRecord, IntendAuthority, IssuerStore, NewAuthority},
+    turnstile::Unproven,
 };
 
 /// The generation of a CA's first key.
@@ -106,9 +108,10 @@ impl<S: IssuerStore> App<S> {
             stamp: self.stamp(actor),
         };
         let intended = self.store.intend_authority(self.epoch, intend).await?;
-        recorded(authority, intended)?;
-        let signature = key
-            .sign(linted.tbs())
+        let evidence = recorded(authority, intended)?.ok_or(Unproven::Nothing)?;
+        let permit = self.turnstile.certificate(&linted, &evidence)?;
+        let signature = permit
+            .sign(&key)
             .map_err(|source| IssuerError::Key { authority, source })?;
         let record = AuthorityRecord {
             authority,
@@ -135,9 +138,12 @@ impl<S: IssuerStore> App<S> {
     }
 }
 
-fn recorded(authority: Authority, outcome: AuthorityOutcome) -> Result<(), IssuerError> {
+fn recorded(
+    authority: Authority,
+    outcome: AuthorityOutcome,
+) -> Result<Option<Box<Evidence>>, IssuerError> {
     match outcome {
-        AuthorityOutcome::Recorded { .. } => Ok(()),
+        AuthorityOutcome::Recorded { evidence, .. } => Ok(evidence),
         AuthorityOutcome::Exists => Err(IssuerError::AuthorityExists(authority)),
         AuthorityOutcome::NotOpen => Err(IssuerError::NotIssued),
     }

@@ -19,6 +19,7 @@ use crate::{
     event::Cause,
     metrics,
     ports::{CrlOf, CrlOutcome, EndCrl, IntendCrl, IssuerStore, SignedCrl},
+    turnstile::Unproven,
     vault::Ca,
 };
 
@@ -126,7 +127,7 @@ impl<S: IssuerStore> App<S> {
             .ca_key(key)
             .ok_or(IssuerError::NoAuthority(key.authority))?;
         let lint = CrlLint::new(ca.issuer.clone());
-        let lint = if ca.signer.signs_digests() {
+        let lint = if ca.signs_digests() {
             lint
         } else {
             lint.keeping()
@@ -175,8 +176,8 @@ impl<S: IssuerStore> App<S> {
             entries: summary.entries,
             stamp: self.stamp(actor),
         };
-        match self.store.intend_crl(self.epoch, intend).await? {
-            CrlOutcome::Intended { .. } => {}
+        let evidence = match self.store.intend_crl(self.epoch, intend).await? {
+            CrlOutcome::Intended { evidence, .. } => evidence,
             CrlOutcome::Signed(signed) => return Ok(signed),
             CrlOutcome::InProgress => return Err(CrlRefused::InProgress.into()),
             CrlOutcome::NotNext { next } => {
@@ -187,20 +188,19 @@ impl<S: IssuerStore> App<S> {
                 .into());
             }
             CrlOutcome::NoAuthority => return Err(IssuerError::NoAuthority(authority)),
-        }
-        let algorithm = linted.algorithm().oid();
-        let key = Arc::clone(&ca.signer);
-        let sign = move || match linted.tbs() {
-            Some(tbs) => key.sign(tbs),
-            None => key.sign_digest(&linted.digest()),
         };
-        let signed = self.cores.run(|| counted(Work::Sign, sign)).await;
+        let algorithm = linted.algorithm().oid();
+        let turnstile = Arc::clone(&self.turnstile);
+        let sign = move || {
+            let evidence = evidence.ok_or(Unproven::Nothing)?;
+            let permit = turnstile.crl(&linted, &evidence)?;
+            let signature = counted(Work::Sign, || ca.sign(permit));
+            signature.map_err(|source| IssuerError::Key { authority, source })
+        };
+        let signed = self.cores.run(sign).await;
         let (result, failure) = match signed {
             Some(Ok(signature)) => (Ok((signature, algorithm)), None),
-            Some(Err(source)) => (
-                Err(Cause::SigningFailed),
-                Some(IssuerError::Key { authority, source }),
-            ),
+            Some(Err(failure)) => (Err(Cause::SigningFailed), Some(failure)),
             None => (Err(Cause::SigningFailed), Some(IssuerError::WorkerLost)),
         };
         let signature = result.clone().map(|(signature, _)| signature);

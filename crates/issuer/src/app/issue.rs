@@ -9,7 +9,7 @@ use lgpki_domain::{
     ApplicationId, Faults,
     toll::{Work, counted},
 };
-use lgpki_ledger::{EntryRef, Stamp};
+use lgpki_ledger::{EntryRef, Evidence, Stamp};
 
 use super::{
     App, Order, at_most,
@@ -22,6 +22,7 @@ use crate::{
     ports::{
         Certificate, Ending, EndingOutcome, Intend, IntentOutcome, IssuerStore, NewCertificate,
     },
+    turnstile::{Turnstile, Unproven},
 };
 
 /// What became of an order.
@@ -71,6 +72,7 @@ struct Durable {
     attempt: u32,
     /// Index of the intent.
     intent: u64,
+    evidence: Option<Box<Evidence>>,
     stamp: Stamp,
     draft: Draft,
 }
@@ -83,6 +85,9 @@ impl<S: IssuerStore> App<S> {
         actor: String,
     ) -> Result<Vec<Answer>, IssuerError> {
         at_most(orders.len(), "orders")?;
+        if let Some(lag) = self.store.publication_late() {
+            return Err(IssuerError::PublicationLate(lag.as_secs()));
+        }
         let working = self.begin()?;
         let app = Arc::clone(self);
         // A task of its own: a caller that goes away does not leave intents behind.
@@ -126,13 +131,14 @@ impl<S: IssuerStore> App<S> {
                 IntentOutcome::InProgress { attempt } => Answer::InProgress { attempt },
                 IntentOutcome::Abandoned { attempt } => Answer::Abandoned { attempt },
                 IntentOutcome::Refused(faults) => Answer::Refused(faults),
-                IntentOutcome::Intended { index } => {
+                IntentOutcome::Intended { index, evidence } => {
                     let draft = drafted.draft.take().ok_or(StoreError::Mismatched)?;
                     durable.push(Durable {
                         place,
                         application: drafted.application,
                         attempt,
                         intent: index,
+                        evidence,
                         stamp: self.answering(actor, drafted.answers),
                         draft,
                     });
@@ -214,6 +220,8 @@ impl<S: IssuerStore> App<S> {
             .map(|d| (d.place, d.application, d.attempt, d.stamp.clone()))
             .collect();
         let begun = tokio::time::Instant::now();
+        let turnstile = Arc::clone(&self.turnstile);
+        let sign = move |durable| sign(&turnstile, durable);
         let signed = self.cores.map(durable, sign).await;
         metrics::stage("sign", begun);
         let mut endings = Vec::with_capacity(places.len());
@@ -273,18 +281,28 @@ impl<S: IssuerStore> App<S> {
     }
 }
 
-/// Uses the key. `None` if it failed, which is known not to have let a signature out.
-fn sign(durable: Durable) -> Option<NewCertificate> {
+/// Uses the key, if the intent is proved. `None` if that failed, which is known not to have let a
+/// signature out.
+fn sign(turnstile: &Turnstile, durable: Durable) -> Option<NewCertificate> {
     let Durable {
         application,
         attempt,
         intent,
+        evidence,
         stamp,
         draft,
         ..
     } = durable;
-    let sign = || draft.ca.signer.sign(draft.linted.tbs());
-    let signature = match counted(Work::Sign, sign) {
+    let permit = evidence.as_deref().ok_or(Unproven::Nothing);
+    let permit = permit.and_then(|evidence| turnstile.certificate(&draft.linted, evidence));
+    let permit = match permit {
+        Ok(permit) => permit,
+        Err(error) => {
+            tracing::error!(%error, %application, "a CA key is not used");
+            return None;
+        }
+    };
+    let signature = match counted(Work::Sign, || draft.ca.sign(permit)) {
         Ok(signature) => signature,
         Err(error) => {
             tracing::error!(%error, %application, "a CA key did not sign");

@@ -9,6 +9,7 @@ mod feed;
 mod responder;
 mod rollover;
 mod support;
+mod turnstile;
 
 use lgpki_domain::{Authority, CertificateKind, JstDate, KeyAlgorithm, OfficerRole, Validity};
 use lgpki_x509::{Certificate, SubjectPublicKey, key::sha256};

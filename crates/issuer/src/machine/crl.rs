@@ -78,7 +78,10 @@ impl IssuerMachine {
             this_update: intend.this_update,
         };
         let index = view.next_index();
-        let outcome = Outcome::Crl(CrlOutcome::Intended { index });
+        let outcome = Outcome::Crl(CrlOutcome::Intended {
+            index,
+            evidence: None,
+        });
         Decision::record(intend.stamp, event, outcome)
     }
 

@@ -220,7 +220,10 @@ impl IssuerMachine {
             tbs: intend.tbs,
         };
         let index = view.next_index();
-        let outcome = Outcome::Authority(AuthorityOutcome::Recorded { index });
+        let outcome = Outcome::Authority(AuthorityOutcome::Recorded {
+            index,
+            evidence: None,
+        });
         Decision::record(intend.stamp, event, outcome)
     }
 
@@ -262,7 +265,10 @@ impl IssuerMachine {
             serial,
         };
         let index = view.next_index();
-        let outcome = Outcome::Authority(AuthorityOutcome::Recorded { index });
+        let outcome = Outcome::Authority(AuthorityOutcome::Recorded {
+            index,
+            evidence: None,
+        });
         Decision::record(stamp, event, outcome)
     }
 }

@@ -48,6 +48,7 @@ pub(crate) async fn run(args: DemoArgs, output: Output) -> Result<(), CommandErr
     stopped?;
     if let Some(out) = &args.out {
         leave::write(out, &results, &stage)?;
+        leave::audit(out, world.dir())?;
     }
     conclude(&results, &stage, &args, output);
     Ok(())
@@ -185,7 +186,7 @@ fn conclude(results: &Results, stage: &Stage, args: &DemoArgs, output: Output) {
     });
     if let Some(out) = &args.out {
         output.say(format!(
-            "left in {}: ca/ csr/ cert/ crl/ summary.json",
+            "left in {}: ca/ csr/ cert/ crl/ audit/ audit-keys/ summary.json",
             out.display()
         ));
     }

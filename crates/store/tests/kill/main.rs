@@ -35,6 +35,10 @@ fn open(dir: &Path) -> Result<Engine<Toy>, StoreError> {
     let options = Options {
         flush_keys: 50,
         segment_bytes: 100_000,
+        publish: Some(lgpki_store::Publishing {
+            every: std::time::Duration::from_millis(5),
+            ..lgpki_store::Publishing::default()
+        }),
         ..Options::new(log_identity("node-1"))
     };
     Engine::open_embedded(dir, Toy::default(), options).map(|(engine, _)| engine)

@@ -11,6 +11,7 @@ mod conformance;
 mod faults;
 mod heads;
 mod packed;
+mod publish;
 mod rebuild;
 mod replica;
 mod toy;

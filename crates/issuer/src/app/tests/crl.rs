@@ -55,6 +55,11 @@ fn crl_order(number: u64, tbs: Vec<u8>) -> Sent {
     }
 }
 
+/// Asks for the first CRL of the Organization CA.
+pub(super) async fn sign_first(fixture: &Fixture) -> Result<SignedCrl, IssuerError> {
+    sign(fixture, crl_order(1, tbs(fixture, 1, 2))).await
+}
+
 async fn sign(fixture: &Fixture, sent: Sent) -> Result<SignedCrl, IssuerError> {
     let announced = CrlAnnounced {
         of: sent.of,

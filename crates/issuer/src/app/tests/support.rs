@@ -70,6 +70,15 @@ impl Fixture {
     pub(crate) async fn with(algorithm: KeyAlgorithm) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = LogStore::open_memory(log_identity("issuer-1")).unwrap();
+        Self::of(store, dir, algorithm).await
+    }
+
+    /// On a store that lies in `dir`.
+    pub(crate) async fn on(store: LogStore, dir: tempfile::TempDir) -> Self {
+        Self::of(store, dir, KeyAlgorithm::P256).await
+    }
+
+    async fn of(store: LogStore, dir: tempfile::TempDir, algorithm: KeyAlgorithm) -> Self {
         let clock = ManualClock::new(noon());
         let app = take_over(&store, dir.path(), &clock, 1).await;
         create_authorities(&app, algorithm).await;
@@ -111,10 +120,7 @@ impl Fixture {
     ) {
         let mut cas = self.app.cas.write().unwrap_or_else(PoisonError::into_inner);
         let ca = &cas[&AuthorityKey::new(authority, 1)];
-        let wrapped = Ca {
-            issuer: ca.issuer.clone(),
-            signer: Arc::new(wrap(Arc::clone(&ca.signer))),
-        };
+        let wrapped = ca.wrapped(wrap);
         cas.insert(AuthorityKey::new(authority, 1), Arc::new(wrapped));
     }
 
@@ -240,6 +246,11 @@ impl Gate {
     /// Returns once a signature waits.
     pub(crate) async fn reached(&self) {
         self.reached.acquire().await.unwrap().forget();
+    }
+
+    /// How often the key was asked to sign.
+    pub(crate) fn uses(&self) -> usize {
+        self.reached.available_permits()
     }
 
     pub(crate) fn open(&self) {

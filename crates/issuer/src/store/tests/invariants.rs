@@ -61,7 +61,7 @@ async fn play(store: &LogStore, steps: &[Step]) {
                     draw,
                 };
                 if let Ok(outcomes) = store.intend(current, vec![intend(wish)]).await
-                    && let IntentOutcome::Intended { index } = outcomes[0]
+                    && let IntentOutcome::Intended { index, .. } = outcomes[0]
                 {
                     wishes.insert(n, (wish, index));
                 }

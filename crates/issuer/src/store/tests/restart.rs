@@ -156,7 +156,7 @@ async fn survive(fault: Fault, step: u64, persisted: Persisted) {
         let Ok(outcomes) = store.intend(first, vec![intend(wish(n))]).await else {
             break;
         };
-        let IntentOutcome::Intended { index } = outcomes[0] else {
+        let IntentOutcome::Intended { index, .. } = outcomes[0] else {
             panic!("{case}: {outcomes:?}");
         };
         let Ok(ended) = store.end(first, vec![issued(wish(n), index)]).await else {

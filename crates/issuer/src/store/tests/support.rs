@@ -116,7 +116,7 @@ pub(crate) async fn intend_one(store: &LogStore, epoch: Epoch, wish: Wish) -> In
 
 pub(crate) async fn open_one(store: &LogStore, epoch: Epoch, wish: Wish) -> u64 {
     match intend_one(store, epoch, wish).await {
-        IntentOutcome::Intended { index } => index,
+        IntentOutcome::Intended { index, .. } => index,
         other => panic!("not intended: {other:?}"),
     }
 }

@@ -225,8 +225,9 @@ async fn open_intake(
 ) -> Result<(Arc<EngineStore>, OpeningStore), CommandError> {
     let data = shared.data.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        let (store, report) = EngineStore::open_embedded(&data, lgpki_store::Options::new(log))
-            .map_err(|e| CommandError::new(chain(&e)))?;
+        let (store, report) =
+            EngineStore::open_embedded(&data, lgpki_store::Options::published(log))
+                .map_err(|e| CommandError::new(chain(&e)))?;
         tracing::info!(
             entries = report.entries,
             replayed = report.replayed,

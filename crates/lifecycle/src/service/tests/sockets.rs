@@ -196,7 +196,7 @@ async fn it_serves_intake_and_relying_parties_and_closes_cleanly() {
     timeout(PATIENCE, running).await.unwrap().unwrap().unwrap();
     let reopened = EngineStore::open(
         dir.path(),
-        Options::new(lgpki_testkit::log_identity("test")),
+        Options::new(lgpki_testkit::log_identity("lifecycle-1")),
     )
     .unwrap();
     assert_eq!(reopened.0.count().await.unwrap(), 11);

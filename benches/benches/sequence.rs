@@ -9,7 +9,7 @@
 
 use std::{fs::File, hint::black_box, io::Write, path::Path, sync::Arc};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lgpki_benches::Failure;
 use lgpki_domain::Timestamp;
 use lgpki_ledger::{
@@ -84,7 +84,11 @@ fn append(c: &mut Criterion) -> Result<(), Failure> {
         b.iter(|| plain.write_all(&bytes).and_then(|()| plain.sync_data()));
     });
     group.bench_function("the log, with durable checkpoints", |b| {
-        b.iter(|| log.append(&entries));
+        b.iter_batched(
+            || entries.clone(),
+            |entries| log.append(entries),
+            BatchSize::LargeInput,
+        );
     });
     group.finish();
     Ok(())
@@ -96,7 +100,7 @@ fn published(dir: &Path) -> Result<TileReader, Failure> {
     let identity = log_identity("bench-1");
     let (mut log, _) = Log::open(dir, Arc::new(OsDisk), identity.clone())?;
     for _ in 0..PUBLISHED {
-        log.append(&entries)?;
+        log.append(entries.clone())?;
     }
     let place = Place {
         disk: Arc::new(OsDisk),

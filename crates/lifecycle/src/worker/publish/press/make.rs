@@ -2,12 +2,14 @@
 //!
 //! The issuer reads the list as it is made, and the gate's judgement is the last thing it waits for.
 
+use std::time::Duration;
+
 use lgpki_domain::CrlSeries;
 use lgpki_x509::{
     X509Error,
     crl::{CrlHeader, length_of, usual_length},
 };
-use tokio::task::yield_now;
+use tokio::{task::yield_now, time::timeout};
 
 use super::{
     Follows, Press, Signed, blocking,
@@ -21,6 +23,9 @@ use crate::{
     publication::NewFile,
     worker::plan::this_update,
 };
+
+/// How long a line that is given up may take to end before nobody waits for it any more.
+const ENDING: Duration = Duration::from_secs(10);
 
 impl<S: LifecycleStore, I: Issuer> Press<S, I> {
     /// Makes the complete CRL that comes next and has it signed.
@@ -75,6 +80,8 @@ impl<S: LifecycleStore, I: Issuer> Press<S, I> {
             made = &mut making => made?,
             // It has not been told yet that it may sign: it refused, or is away.
             answer = &mut signing => {
+                // The line ends by itself now that nobody reads, and nothing is left of its file then.
+                let _ = timeout(ENDING, making).await;
                 return Err(answer.map_or_else(LifecycleError::Issuer, |_| too_early()));
             }
         };

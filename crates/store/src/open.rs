@@ -49,6 +49,8 @@ pub(crate) fn embedded<M: Machine>(
     options: Options,
 ) -> Result<(Engine<M>, OpenReport), StoreError> {
     let (log, recovery) = open_log(dir, &options)?;
+    // Before the index is touched: the directory may be an old copy.
+    let publishers = publishers(dir, &options, &log)?;
     let (base, position, rebuilt) = match trusted::<M>(dir, &options, &log.reader()) {
         Ok((base, position)) => (base, position, None),
         Err(why) => {
@@ -58,7 +60,6 @@ pub(crate) fn embedded<M: Machine>(
         }
     };
     let mut report = report(&recovery, rebuilt);
-    let publishers = publishers(dir, &options, &log)?;
     let mut core = core(dir, machine, options, Box::new(base), true, &log)?;
     if let Err(e) = restore(&mut core, position) {
         let why = match e {

@@ -126,7 +126,15 @@ impl Publishers {
             });
         }
         for log in logs {
-            all.publisher(log)?;
+            all.publisher(log).map_err(|error| match error {
+                PublishError::SetBack { size, .. } => StoreError::SetBack {
+                    dir: dir.to_owned(),
+                    what: format!(
+                        "differs from the {size} entries of its log {log} that are published"
+                    ),
+                },
+                other => other.into(),
+            })?;
         }
         Ok(all)
     }

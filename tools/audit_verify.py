@@ -26,19 +26,19 @@ def b64(text):
 def b64url(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
-def note(text, vkey):
-    """The checkpoint is a C2SP signed note that bears a signature of `vkey`. Its origin, size and root."""
-    name, key_id, key = vkey.split("+", 2)
-    key = b64(key)
-    must(key[:1] == b"\x01" and sha256(name.encode(), b"\n", key)[:4].hex() == key_id, "no verifier key")
+def note(text, known):
+    """The checkpoint is a C2SP signed note that bears a signature of its log's key. That may be known under the name of
+    the log or under that of the service, one key signing all of a service's logs. Its origin, size and root."""
     body, signatures = re.fullmatch(r"(.*\n)\n((?:[^\n]+\n)+)", text, re.DOTALL).groups()
-    ours = [line.split(" ")[2] for line in signatures.splitlines() if line.startswith(f"\u2014 {name} ")]
-    ours = [blob[4:] for blob in map(b64, ours) if blob[:4].hex() == key_id]
-    must(ours, f"no signature of {name}")
+    origin, size, root, end = body.split("\n")
+    key = b64(known.get(origin) or known[origin.rpartition("/")[0]])
+    must(key[:1] == b"\x01", "no verifier key")
+    ours = [b64(line.split(" ")[2]) for line in signatures.splitlines() if line.startswith(f"\u2014 {origin} ")]
+    ours = [blob[4:] for blob in ours if blob[:4] == sha256(origin.encode(), b"\n", key)[:4]]
+    must(ours, f"no signature of {origin}")
     for signature in ours:
         ed25519.Ed25519PublicKey.from_public_bytes(key[1:]).verify(signature, body.encode())
-    origin, size, root, end = body.split("\n")
-    must(origin == name and str(int(size)) == size and end == "", "no checkpoint of this log")
+    must(str(int(size)) == size and end == "", "no checkpoint of this log")
     return origin, int(size), b64(root)
 
 def merkle_root(hashes):
@@ -172,7 +172,7 @@ def main():
     parser.add_argument("--keys", metavar="FILE", type=argparse.FileType(), help="verifier keys, one a line")
     parser.add_argument("directory", metavar="DIR")
     options = parser.parse_args()
-    known = {key.split("+")[0]: key for key in options.keys.read().split()} if options.keys else {}
+    given = options.keys.read() if options.keys else None
     services = {}
     for service in sorted(os.listdir(options.directory)):
         logs = {}
@@ -180,8 +180,8 @@ def main():
             directory, where = os.path.join(options.directory, service, name), f"{service}/{name}"
             try:
                 text, vkey = (open(os.path.join(directory, file), newline="").read() for file in ("checkpoint", "vkey"))
-                vkey = known[text.split("\n")[0]] if options.keys else vkey.strip()
-                _, size, root = note(text, vkey)
+                known = dict(line.split("+", 2)[::2] for line in (vkey if given is None else given).split())
+                _, size, root = note(text, known)
                 logs[name] = (text, read_log(directory, where, size, root))
                 print(f"{where}: {size} entries")
             except (AttributeError, InvalidSignature, LookupError, OSError, ValueError) as fault:

@@ -32,6 +32,7 @@ use crate::{
     peers::Peers,
     ports::{Claimed, IntakeStore, Lane, Settlement},
     promises::Promises,
+    standings::Standings,
 };
 
 /// The wait after a first failure.
@@ -54,6 +55,8 @@ pub struct Dispatcher<S> {
     pub pace: Arc<Pace>,
     /// The estimates given, of which it is told what became.
     pub promises: Arc<Promises>,
+    /// What is known of certificates, to which revocations are told as they are answered.
+    pub standings: Arc<Standings>,
 }
 
 /// What the tasks of one dispatcher share.

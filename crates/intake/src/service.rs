@@ -192,6 +192,7 @@ impl<S: IntakeStore> Running<S> {
             settings: self.settings.dispatch,
             pace: self.pace.clone(),
             promises: self.promises.clone(),
+            standings: self.standings.clone(),
         };
         tasks.spawn("intake.dispatch", until(own, dispatcher.run()));
         let following = follow(

@@ -181,6 +181,19 @@ impl Standings {
         });
     }
 
+    /// Takes over that lifecycle has just answered a revocation: whoever is told next that it is done finds it
+    /// so, though the stream of standings may be a moment behind.
+    pub fn revoke(&self, serial: Serial, at: Timestamp) {
+        let mut projection = self.projection.write();
+        let held = projection.certificates.get(&serial).cloned();
+        if let Some(held) = held {
+            projection.put(Held {
+                revoked_at: Some(at),
+                ..held
+            });
+        }
+    }
+
     /// How many certificates were issued to the branch and are not revoked.
     #[must_use]
     pub fn held_by(&self, branch: BodyCode) -> u32 {
@@ -223,8 +236,11 @@ impl Standings {
 }
 
 impl Projection {
-    fn put(&mut self, held: Held) {
+    fn put(&mut self, mut held: Held) {
         self.keys.insert(held.key_digest);
+        // A revocation is for ever; what was told before it may arrive after it.
+        let known = self.certificates.get(&held.serial);
+        held.revoked_at = known.and_then(|known| known.revoked_at).or(held.revoked_at);
         let subject = subject_key(held.kind, &held.subject);
         let before = self.to_be_renewed(&subject);
         self.replace(subject, held);

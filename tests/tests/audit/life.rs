@@ -81,10 +81,10 @@ pub(crate) async fn lived() -> (Logs, SoftwareKey) {
         .await;
     rolled.unwrap();
     system.go_to_time("2008-02-07", "12:00:00").await;
-    let next = Order::official_duty(BRANCH, "Auditor of Accounts", "監査委員");
+    let again = Order::official_duty(BRANCH, "Treasurer", "会計管理者").again();
     let gone = branch.abolish(&issued[2].serial).await.unwrap();
     branch.outcome(&gone.id).await.unwrap();
-    let applied = branch.apply(&next).await.unwrap();
+    let applied = branch.apply(&again).await.unwrap();
     branch.fetch(&applied.id).await.unwrap();
     system.go_to_time("2008-02-09", "12:00:00").await;
     for service in ServiceName::ALL {

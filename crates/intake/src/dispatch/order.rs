@@ -89,6 +89,19 @@ pub(super) fn issued(claimed: &Claimed, result: v1::IssuanceResult, at: Timestam
     }
 }
 
+/// Which certificate was revoked when, if lifecycle answers that the claimed application's was.
+pub(super) fn done(
+    claimed: &Claimed,
+    result: &v1::RevocationResult,
+) -> Option<(Serial, Timestamp)> {
+    let Content::Revoke { serial, .. } = &claimed.application.content else {
+        return None;
+    };
+    let answered = result.command_id == claimed.application.id.to_string();
+    let at = result.revoked_at.parse().ok()?;
+    (answered && result.refused.is_none()).then_some((*serial, at))
+}
+
 /// Reads lifecycle's answer to a revocation.
 pub(super) fn revoked(
     id: ApplicationId,

@@ -125,9 +125,11 @@ async fn settle<S: IntakeStore>(
     let mut answered = Vec::with_capacity(waiting.len());
     let mut results = results.into_iter();
     for claimed in waiting.drain(..) {
-        let answer = results
-            .next()
-            .and_then(|result| order::revoked(claimed.application.id, &result, at));
+        let result = results.next();
+        if let Some((serial, revoked_at)) = result.as_ref().and_then(|r| order::done(&claimed, r)) {
+            shared.parts.standings.revoke(serial, revoked_at);
+        }
+        let answer = result.and_then(|result| order::revoked(claimed.application.id, &result, at));
         match answer {
             Some(settlement) => {
                 settlements.push(settlement);

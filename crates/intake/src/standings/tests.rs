@@ -44,6 +44,25 @@ fn a_revoked_certificate_frees_its_subject_but_never_its_key() {
 }
 
 #[test]
+fn a_revocation_holds_from_its_answer_on_whatever_the_stream_told_before_it() {
+    let standings = Standings::default();
+    let key = subject_key(CertificateKind::OfficialDuty, &held(1, false).subject);
+    let revoked_at = Timestamp::from_seconds(1);
+    // Of one that is not known yet the stream will tell.
+    standings.revoke(held(1, false).serial, revoked_at);
+    assert!(!standings.is_known(held(1, false).serial));
+    standings.apply(vec![held(1, false)], Progress::default());
+    standings.revoke(held(1, false).serial, revoked_at);
+    assert_eq!(standings.in_force(key, now()), None);
+    standings.apply(vec![held(1, false)], Progress::default());
+    assert_eq!(
+        standings.revoked_at(held(1, false).serial),
+        Some(revoked_at)
+    );
+    assert_eq!(standings.in_force(key, now()), None);
+}
+
+#[test]
 fn a_subject_whose_new_certificate_is_revoked_still_has_its_old_one() {
     let standings = Standings::default();
     let old = held(1, false);

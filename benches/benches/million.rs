@@ -85,7 +85,7 @@ fn measure(entries: u64) -> Result<(), Failure> {
     {
         let (store, _) = EngineStore::open(
             &inventory,
-            Options::new(lgpki_testkit::log_identity("lifecycle-1")),
+            Options::new(installation.log_identity("lifecycle")?),
         )?;
         runtime.block_on(populate(&store, entries, now))?;
         runtime.block_on(store.close());
@@ -122,7 +122,7 @@ fn measure(entries: u64) -> Result<(), Failure> {
     let read = openssl(&installation, &file)?;
     let (store, _) = EngineStore::open(
         &inventory,
-        Options::new(lgpki_testkit::log_identity("lifecycle-1")),
+        Options::new(installation.log_identity("lifecycle")?),
     )?;
     let mut yardstick = Vec::new();
     for _ in 0..ROUNDS {

@@ -9,11 +9,13 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
-use lgpki_keys::write_private;
+use lgpki_keys::{PassphraseSource, SoftwareKey, write_private};
+use lgpki_ledger::{Identity, LogSigner};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Failure, scene};
@@ -72,6 +74,17 @@ impl Installation {
 
     fn configuration(&self) -> PathBuf {
         self.ca().join("lgpki.toml")
+    }
+
+    /// Whose log a service's is, with the key that `init` made.
+    pub fn log_identity(&self, service: &str) -> Result<Identity, Failure> {
+        let secret = self.ca().join("secrets/tls-passphrase");
+        let passphrase = PassphraseSource::File(secret).read()?;
+        let file = self.ca().join(format!("tls/{service}.log-key.pem"));
+        let der = SoftwareKey::load(&file, &passphrase)?.to_pkcs8_der()?;
+        let signer = Arc::new(LogSigner::from_pkcs8(&der)?);
+        let (base, node) = ("lgpki.invalid/audit".parse()?, format!("{service}-1"));
+        Ok(Identity::try_new(&base, service, node, signer)?)
     }
 
     fn passphrase(&self) -> PathBuf {

@@ -68,6 +68,13 @@ fn keys(files: &[std::path::PathBuf]) -> Result<Vec<VerifierKey>, CommandError> 
 
 fn verify(args: VerifyArgs, output: Output) -> Result<(), CommandError> {
     let published = Published::open(&args.dir).map_err(|e| failed(&e))?;
+    // Never taken for a first visit by itself: whoever removed what was remembered would go unnoticed.
+    if let Some(seen) = args.against.as_ref().filter(|seen| !seen.is_dir()) {
+        let what = format!("nothing is remembered in {}", seen.display());
+        return Err(CommandError::new(what).hint(
+            "on a first visit give --remember alone; later, give --against the directory that --remember named",
+        ));
+    }
     let against = Against {
         keys: keys(&args.keys.keys)?,
         seen: args.against,

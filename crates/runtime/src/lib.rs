@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 mod gate;
+pub mod http_client;
 pub mod identity;
 pub mod listen;
 pub mod plain_http;

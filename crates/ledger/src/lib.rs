@@ -9,6 +9,7 @@
 
 pub mod canonical;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod disk;
 pub mod entry;
 pub mod error;
@@ -33,8 +34,10 @@ mod sequenced;
 pub mod serial;
 pub mod tile;
 mod trees;
+pub mod witness;
 
 pub use checkpoint::Checkpoint;
+pub use cosignature::WitnessKey;
 pub use disk::{Disk, DiskFile, Held, OsDisk};
 pub use entry::{
     About, Body, EntryRef, Event, MAX_ENTRY_BYTES, NewEntry, Recorded, Stamp, decode, encode,
@@ -52,6 +55,7 @@ pub use publisher::{PublishError, Publisher};
 pub use reader::LogReader;
 pub use sequenced::{Evidence, Sequenced};
 pub use tile::Tile;
+pub use witness::{Submission, WitnessPolicy};
 
 #[doc(hidden)]
 pub use serde_json;

@@ -14,6 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lgpki_domain::ErrorClass;
 
 pub use self::key::{LogSigner, NoteSigner, VerifierKey};
+pub(crate) use self::key::{key_id, parse_vkey, write_vkey};
 
 /// Signatures that a note may carry.
 pub const MAX_SIGNATURES: usize = 100;
@@ -118,6 +119,11 @@ impl NoteSignature {
         Ok(Self { name, id, bytes })
     }
 
+    /// A signature that is not empty by its making.
+    pub(crate) const fn of_valid(name: KeyName, id: u32, bytes: Vec<u8>) -> Self {
+        Self { name, id, bytes }
+    }
+
     /// The name of the key that is said to have signed.
     #[must_use]
     pub const fn name(&self) -> &KeyName {
@@ -136,7 +142,8 @@ impl NoteSignature {
         &self.bytes
     }
 
-    fn parse(line: &str) -> Result<Self, NoteError> {
+    /// Reads a signature line, without its newline.
+    pub fn parse(line: &str) -> Result<Self, NoteError> {
         let malformed = NoteError::Malformed("a signature line is not of the form — NAME BASE64");
         let rest = line.strip_prefix(SIGNATURE).ok_or(malformed.clone())?;
         let (name, encoded) = rest.split_once(' ').ok_or(malformed.clone())?;

@@ -33,7 +33,7 @@ use crate::{
     disk::Disk,
     error::LogError,
     merkle::{self, CompactRange, Hash},
-    note::{NoteError, SignedNote, VerifierKey},
+    note::{NoteError, NoteSignature, SignedNote, VerifierKey},
     published::{CHECKPOINT, Directory, TileReader},
     tile::{self, Edge, Layer, TOP_LEVEL, Tile, WIDTH},
 };
@@ -148,6 +148,17 @@ impl Publisher {
     /// note of the published size, signatures that are new are added. After an error the published
     /// log is the one before, or the new one; the same call may be made again.
     pub fn publish(&mut self, note: &SignedNote, log: &dyn Leaves) -> Result<u64, PublishError> {
+        self.publish_with(note, log, &mut |_| Vec::new())
+    }
+
+    /// The same, and adds to a new checkpoint the signatures that `cosign` gives once the tiles of its
+    /// tree are durable. It is given these, and may take its time.
+    pub fn publish_with(
+        &mut self,
+        note: &SignedNote,
+        log: &dyn Leaves,
+        cosign: &mut dyn FnMut(&TileReader) -> Vec<NoteSignature>,
+    ) -> Result<u64, PublishError> {
         let checkpoint = Checkpoint::parse(note.text()).ok();
         let signed = note.verify(&self.key).is_ok();
         let checkpoint = checkpoint
@@ -155,7 +166,7 @@ impl Publisher {
             .filter(|checkpoint| checkpoint.size >= self.size())
             .ok_or(PublishError::Unfit { size: self.size() })?;
         let size = checkpoint.size;
-        let note = self.merged(note)?;
+        let mut note = self.merged(note)?;
         if self.published.as_ref() == Some(&note) {
             self.remove_superseded()?;
             return Ok(0);
@@ -165,6 +176,13 @@ impl Publisher {
         }
         let (edge, full) = self.write(self.edge.clone(), size, log)?;
         self.files.sync_dirs()?;
+        // Whatever cannot be cosigned now may be later; publication does not wait for it.
+        if let Some(reader) = self.reader(size, &checkpoint.root) {
+            for signature in cosign(&reader) {
+                let added = note.add(signature);
+                added.map_err(|_| PublishError::Unfit { size })?;
+            }
+        }
         self.files.ensure(CHECKPOINT, note.to_string().as_bytes())?;
         self.files.sync_dirs()?;
         let new = size - self.size();
@@ -173,6 +191,39 @@ impl Publisher {
         self.superseded.extend(full);
         self.remove_superseded()?;
         Ok(new)
+    }
+
+    /// The tiles that were written, as a tree of this head.
+    fn reader(&self, size: u64, root: &Hash) -> Option<TileReader> {
+        let source = Directory::new(self.files.disk(), self.files.path(""));
+        TileReader::at(Arc::new(source), size, root).ok()
+    }
+
+    /// Asks for signatures of the published checkpoint, as [`publish_with`](Self::publish_with) does of a
+    /// new one, and adds them.
+    pub fn cosign(
+        &mut self,
+        log: &dyn Leaves,
+        cosign: &mut dyn FnMut(&TileReader) -> Vec<NoteSignature>,
+    ) -> Result<(), PublishError> {
+        let Some(mut note) = self.published.clone() else {
+            return Ok(());
+        };
+        let Ok(Checkpoint { size, root, .. }) = Checkpoint::parse(note.text()) else {
+            return Ok(());
+        };
+        let Some(reader) = self.reader(size, &root) else {
+            return Ok(());
+        };
+        let signatures = cosign(&reader);
+        if signatures.is_empty() {
+            return Ok(());
+        }
+        for signature in signatures {
+            let added = note.add(signature);
+            added.map_err(|_| PublishError::Unfit { size })?;
+        }
+        self.publish(&note, log).map(|_| ())
     }
 
     /// The note with the signatures that the published one of the same text has already.

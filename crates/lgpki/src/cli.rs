@@ -20,6 +20,7 @@ pub(crate) use addressee::{
 };
 pub(crate) use audit::{
     AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, ProveArgs, VerifyArgs,
+    WitnessArgs, WitnessPassphrase,
 };
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 use super::{KeyName, NoteError, NoteSignature};
-use crate::merkle::sha256;
+use crate::{identity::LogId, merkle::sha256};
 
 /// C2SP signed-note: the byte that stands for Ed25519.
 const ALGORITHM: u8 = 1;
@@ -89,12 +89,17 @@ impl VerifierKey {
     /// The id that its signatures bear.
     #[must_use]
     pub fn id(&self) -> u32 {
-        let hash = sha256(&[
-            self.name.as_str().as_bytes(),
-            &[b'\n', ALGORITHM],
-            &self.public,
-        ]);
-        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+        key_id(&self.name, ALGORITHM, &self.public)
+    }
+
+    /// The key of the log `origin`, if this key is the one of that name, or signs all logs below its name
+    /// and this is one of them.
+    #[must_use]
+    pub fn of_log(&self, origin: &KeyName) -> Option<Self> {
+        let below = origin.as_str().strip_prefix(self.name.as_str())?;
+        let is_log = |part: &str| part.parse::<LogId>().is_ok();
+        let ours = below.is_empty() || below.strip_prefix('/').is_some_and(is_log);
+        ours.then(|| Self::new(origin.clone(), self.public))
     }
 
     /// Whether `signature` is this key's over `text`.
@@ -120,42 +125,61 @@ impl FromStr for VerifierKey {
     type Err = NoteError;
 
     fn from_str(line: &str) -> Result<Self, NoteError> {
-        let parts = line.split_once('+').and_then(|(name, rest)| {
-            let (id, key) = rest.split_once('+')?;
-            Some((name, id, key))
-        });
-        let (name, id, encoded) = parts.ok_or(NoteError::Key("it lacks its three parts"))?;
-        let key = STANDARD
-            .decode(encoded)
-            .map_err(|_| NoteError::Key("the key is not base64"))?;
-        let (algorithm, public) = key
-            .split_first()
-            .ok_or(NoteError::Key("the key is empty"))?;
-        if *algorithm != ALGORITHM {
-            return Err(NoteError::Key("its algorithm is not Ed25519"));
-        }
-        let key = Self {
-            name: name.parse()?,
-            public: public
-                .try_into()
-                .map_err(|_| NoteError::Key("the key is not 32 bytes long"))?,
-        };
-        if id != format!("{:08x}", key.id()) {
-            return Err(NoteError::Key("the id is not that of name and key"));
-        }
-        Ok(key)
+        let unknown = "its algorithm is not Ed25519";
+        let (name, public) = parse_vkey(line, (ALGORITHM, unknown))?;
+        Ok(Self { name, public })
     }
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ALGORITHM], self.public.as_slice()].concat();
-        write!(
-            f,
-            "{}+{:08x}+{}",
-            self.name,
-            self.id(),
-            STANDARD.encode(key)
-        )
+        write_vkey(f, &self.name, ALGORITHM, &self.public)
     }
+}
+
+/// The id of an Ed25519 key of this name, used as the algorithm's byte says.
+pub(crate) fn key_id(name: &KeyName, algorithm: u8, public: &[u8; 32]) -> u32 {
+    let hash = sha256(&[name.as_str().as_bytes(), &[b'\n', algorithm], public]);
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+/// Reads `NAME+ID+KEY`, where the key must be of the algorithm; told is what it is when it is another.
+pub(crate) fn parse_vkey(
+    line: &str,
+    (algorithm, told): (u8, &'static str),
+) -> Result<(KeyName, [u8; 32]), NoteError> {
+    let parts = line.split_once('+').and_then(|(name, rest)| {
+        let (id, key) = rest.split_once('+')?;
+        Some((name, id, key))
+    });
+    let (name, id, encoded) = parts.ok_or(NoteError::Key("it lacks its three parts"))?;
+    let key = STANDARD
+        .decode(encoded)
+        .map_err(|_| NoteError::Key("the key is not base64"))?;
+    let (found, public) = key
+        .split_first()
+        .ok_or(NoteError::Key("the key is empty"))?;
+    if *found != algorithm {
+        return Err(NoteError::Key(told));
+    }
+    let name: KeyName = name.parse()?;
+    let public = public
+        .try_into()
+        .map_err(|_| NoteError::Key("the key is not 32 bytes long"))?;
+    if id != format!("{:08x}", key_id(&name, algorithm, &public)) {
+        return Err(NoteError::Key("the id is not that of name and key"));
+    }
+    Ok((name, public))
+}
+
+/// Writes `NAME+ID+KEY`.
+pub(crate) fn write_vkey(
+    f: &mut fmt::Formatter<'_>,
+    name: &KeyName,
+    algorithm: u8,
+    public: &[u8; 32],
+) -> fmt::Result {
+    let key = [&[algorithm], public.as_slice()].concat();
+    let id = key_id(name, algorithm, public);
+    write!(f, "{name}+{id:08x}+{}", STANDARD.encode(key))
 }

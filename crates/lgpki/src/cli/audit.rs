@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use lgpki_domain::Serial;
+use lgpki_ledger::KeyName;
+use lgpki_runtime::config::ListenAddress;
 
 /// What an auditor asks.
 #[derive(Debug, Subcommand)]
@@ -34,9 +36,49 @@ pub(crate) enum AuditCommand {
     /// Write all entries as tables, with a manifest of what they were made from.
     #[command(after_help = "Example:\n  lgpki audit export audit --format csv --out tables")]
     Export(ExportArgs),
+    /// Be a witness of logs: cosign each tree that continues the one before, and refuse forks and rollbacks.
+    #[command(
+        after_help = "Examples:\n  lgpki audit witness --data w1 --name audit-office.example/w1 --log-keys vkeys.txt \\\n    \
+                      --listen 0.0.0.0:7450 --passphrase-file pw\n  lgpki audit witness --data w1 --log-keys vkeys.txt \
+                      --passphrase-file pw --json\n\nThe first start makes the witness's key and prints its public part, which \
+                      the operator enters in [audit.witness] and `audit verify --witness` takes.\nRun it on a machine that is \
+                      not the operator's, and keep its directory: a witness that forgot what it cosigned must be begun anew."
+    )]
+    Witness(WitnessArgs),
     /// Print the schema of the entries, JSON.
     #[command(after_help = "Example:\n  lgpki audit schema > entries.json")]
     Schema,
+}
+
+/// Who witnesses what.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WitnessArgs {
+    /// The witness's directory: its key and what it cosigned.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where logs' checkpoints are taken over HTTP.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7450")]
+    pub(crate) listen: ListenAddress,
+    /// A file of the verifier keys of the logs to witness, one a line; may be repeated.
+    #[arg(long = "log-keys", value_name = "FILE", required = true)]
+    pub(crate) log_keys: Vec<PathBuf>,
+    /// The witness's name, a URL without https://; given once, when it begins.
+    #[arg(long)]
+    pub(crate) name: Option<KeyName>,
+    #[command(flatten)]
+    pub(crate) passphrase: WitnessPassphrase,
+}
+
+/// Where the passphrase of the witness's key comes from; never from an argument.
+#[derive(Clone, Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct WitnessPassphrase {
+    /// Read the passphrase of the witness's key from this file (mode 600).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Read it from this open file descriptor.
+    #[arg(long, value_name = "N")]
+    pub(crate) passphrase_fd: Option<u32>,
 }
 
 /// Verifier keys known from elsewhere.

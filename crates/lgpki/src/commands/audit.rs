@@ -1,6 +1,8 @@
-//! `lgpki audit`: what an auditor does with published logs. Nothing here talks to a service.
+//! `lgpki audit`: what an auditor does with published logs. Nothing here talks to a service; a witness is
+//! talked to.
 
 mod told;
+mod witness;
 
 use std::{fs, path::Path};
 
@@ -32,6 +34,7 @@ pub(super) fn run(command: AuditCommand, output: Output) -> Result<(), CommandEr
         AuditCommand::CheckProof(args) => check_proof(&args, output),
         AuditCommand::Check(args) => check(&args, output),
         AuditCommand::Export(args) => tables(&args, output),
+        AuditCommand::Witness(args) => super::block_on(witness::run(args, output)),
         AuditCommand::Schema => {
             Output::raw(schema::ENTRIES.as_bytes());
             Ok(())

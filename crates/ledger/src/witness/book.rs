@@ -1,0 +1,249 @@
+//! What a witness has cosigned, on its disk.
+//!
+//! One file for each log, `logs/<SHA-256 of its name>`: the largest checkpoint that was cosigned, with the
+//! cosignature. It is written and synced before the cosignature leaves, so that no kill and no power
+//! cut makes the witness forget what it stood for. A directory without it is no witness any more: its
+//! key would sign a second past. What proves that a log forked is kept beside it, in `evidence/`.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use lgpki_domain::{Digest, ErrorClass};
+
+use super::{Refused, Seen, Submission, judge, open};
+use crate::{
+    checkpoint::Checkpoint,
+    cosignature::WitnessKey,
+    disk::{Disk, Held},
+    merkle::sha256,
+    note::{KeyName, NoteError, NoteSignature, NoteSigner, SignedNote, VerifierKey},
+};
+
+const LOGS: &str = "logs";
+const EVIDENCE: &str = "evidence";
+/// The file among the logs that is there from the beginning.
+const BEGUN: &str = "begun";
+/// What a file ends with until it has its name.
+const UNNAMED: &str = "unnamed";
+/// Files of evidence that are kept; one is enough.
+const MOST_EVIDENCE: usize = 1000;
+
+/// The witness's directory is not as it must be.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// Another process is this witness.
+    #[error("another process is the witness in {0}: two would sign two pasts")]
+    Taken(PathBuf),
+    /// There is a key, and not what it signed.
+    #[error(
+        "{0} is not there: what this witness cosigned is lost. It must not go on under this key; begin \
+         a new witness in another directory, and tell those who rely on it its new key"
+    )]
+    Lost(PathBuf),
+    /// A file is not as it was written.
+    #[error("{path} is damaged: what this witness cosigned is not known; restore the file")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: NoteError,
+    },
+    /// Input or output.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl BookError {
+    /// The class of the failure.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Taken(_) => ErrorClass::WrongState,
+            Self::Lost(_) | Self::Damaged { .. } => ErrorClass::Corrupt,
+            Self::Io { .. } => ErrorClass::Unavailable,
+        }
+    }
+}
+
+/// Why there is no cosignature.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsigned {
+    /// It is not given.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It could not be recorded, and so does not leave.
+    #[error("the cosignature cannot be recorded")]
+    Unrecorded(#[from] BookError),
+}
+
+/// A cosignature that may leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cosigned {
+    /// The log.
+    pub origin: KeyName,
+    /// What was cosigned of it before; none for the first time.
+    pub before: Option<Seen>,
+    /// What is cosigned.
+    pub now: Seen,
+    /// The cosignature.
+    pub signature: NoteSignature,
+}
+
+/// What a witness has cosigned.
+#[derive(Debug)]
+pub struct Book {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    key: WitnessKey,
+    logs: BTreeMap<KeyName, Seen>,
+    _lock: Box<dyn Held>,
+}
+
+impl Book {
+    /// Makes an empty book in `dir`, durably, which a witness does before it makes its key.
+    pub fn begin(disk: &dyn Disk, dir: &Path) -> Result<(), BookError> {
+        let logs = dir.join(LOGS);
+        let made = disk.create_dir(&logs);
+        made.map_err(|e| failed("create", &logs, e))?;
+        write(disk, &logs.join(BEGUN), b"")
+    }
+
+    /// Opens the book of the witness with this key, for as long as this lives.
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, key: WitnessKey) -> Result<Self, BookError> {
+        let path = dir.join("lock");
+        let lock = disk.lock(&path).map_err(|e| failed("lock", &path, e))?;
+        let lock = lock.ok_or_else(|| BookError::Taken(dir.to_owned()))?;
+        let path = dir.join(LOGS);
+        let names = match disk.list(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names.map_err(|e| failed("read", &path, e))?,
+        };
+        if !names.iter().any(|name| name == BEGUN) {
+            return Err(BookError::Lost(path));
+        }
+        let mut logs = BTreeMap::new();
+        let is_log = |name: &&String| *name != BEGUN && !name.ends_with(UNNAMED);
+        for name in names.iter().filter(is_log) {
+            let path = path.join(name);
+            let bytes = disk.read(&path).map_err(|e| failed("read", &path, e))?;
+            let read = read(&bytes, &key);
+            let (origin, seen) = read.map_err(|source| BookError::Damaged { path, source })?;
+            logs.insert(origin, seen);
+        }
+        Ok(Self {
+            disk,
+            dir: dir.to_owned(),
+            key,
+            logs,
+            _lock: lock,
+        })
+    }
+
+    /// The witness's key.
+    #[must_use]
+    pub const fn key(&self) -> &WitnessKey {
+        &self.key
+    }
+
+    /// What was cosigned of each log.
+    #[must_use]
+    pub fn logs(&self) -> impl ExactSizeIterator<Item = (&KeyName, &Seen)> {
+        self.logs.iter()
+    }
+
+    /// Cosigns a checkpoint as of `time`, in seconds since 1970, if one of the logs with these keys signed
+    /// it and it continues what was cosigned before. The cosignature is durable when this returns.
+    pub fn cosign(
+        &mut self,
+        submission: &Submission,
+        logs: &[VerifierKey],
+        time: u64,
+        signer: &dyn NoteSigner,
+    ) -> Result<Cosigned, Unsigned> {
+        let checkpoint = open(submission, logs)?;
+        let before = self.logs.get(&checkpoint.origin).copied();
+        if let Err(refused) = judge(&checkpoint, submission, before.as_ref()) {
+            if refused.is_evidence() {
+                self.keep(submission)?;
+            }
+            return Err(refused.into());
+        }
+        let Checkpoint { origin, size, root } = checkpoint;
+        let text = submission.note.text();
+        let signature = self.key.cosign(text, time, signer);
+        let note = SignedNote::of_valid(text.to_owned(), signature.clone());
+        let path = self.dir.join(LOGS).join(name_of(origin.as_str()));
+        write(self.disk.as_ref(), &path, note.to_string().as_bytes())?;
+        let now = Seen { size, root, time };
+        self.logs.insert(origin.clone(), now);
+        Ok(Cosigned {
+            origin,
+            before,
+            now,
+            signature,
+        })
+    }
+
+    /// Keeps what a log signed and should not have, once.
+    fn keep(&self, submission: &Submission) -> Result<(), BookError> {
+        let dir = self.dir.join(EVIDENCE);
+        self.disk
+            .create_dir(&dir)
+            .map_err(|e| failed("create", &dir, e))?;
+        let name = name_of(submission.note.text());
+        let kept = self.disk.list(&dir);
+        let kept = kept.map_err(|e| failed("read", &dir, e))?;
+        if kept.contains(&name) || kept.len() >= MOST_EVIDENCE {
+            return Ok(());
+        }
+        let bytes = submission.to_string();
+        write(self.disk.as_ref(), &dir.join(name), bytes.as_bytes())
+    }
+}
+
+/// A whole file under its name, durably.
+fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), BookError> {
+    let write = || {
+        let unnamed = path.with_extension(UNNAMED);
+        let file = disk.create(&unnamed)?;
+        file.write_at(bytes, 0)?;
+        file.sync()?;
+        disk.rename(&unnamed, path)?;
+        disk.sync_dir(path.parent().unwrap_or(path))
+    };
+    write().map_err(|e| failed("write", path, e))
+}
+
+/// The name of the file that is about this text.
+fn name_of(text: &str) -> String {
+    Digest(sha256(&[text.as_bytes()])).to_string()
+}
+
+/// What a file of the book says, if the witness itself signed it.
+fn read(bytes: &[u8], key: &WitnessKey) -> Result<(KeyName, Seen), NoteError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| NoteError::Malformed("it is not UTF-8"))?;
+    let note = SignedNote::parse(text)?;
+    let time = key.verify(&note)?;
+    let Checkpoint { origin, size, root } = Checkpoint::parse(note.text())?;
+    Ok((origin, Seen { size, root, time }))
+}
+
+fn failed(doing: &'static str, path: &Path, source: io::Error) -> BookError {
+    let path = path.to_owned();
+    BookError::Io {
+        doing,
+        path,
+        source,
+    }
+}

@@ -1,0 +1,170 @@
+//! What a witness has cosigned stays cosigned, whatever its disk does and whenever it is killed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use std::{io::ErrorKind, path::Path, sync::Arc};
+
+use lgpki_ledger::{
+    Checkpoint, Disk, NoteSigner as _, OsDisk, Submission, VerifierKey, WitnessKey,
+    merkle::{CompactRange, Hash, leaf},
+    proof::{HashReader, consistency},
+    published::TreeError,
+    witness::{Book, BookError, Cosigned, Unsigned},
+};
+use lgpki_testkit::{Fault, FaultyDisk, Persisted, log_signer};
+
+const DIR: &str = "/witness";
+const SERVICE: &str = "lgpki.example/audit/issuer";
+
+struct Log(&'static str);
+
+impl HashReader for Log {
+    fn hash(&self, level: u8, index: u64) -> Result<Hash, TreeError> {
+        let mut range = CompactRange::new();
+        for entry in index << level..(index + 1) << level {
+            range.push(leaf(format!("{}{entry}", self.0).as_bytes()));
+        }
+        Ok(range.root())
+    }
+}
+
+impl Log {
+    fn submission(&self, old: u64, size: u64) -> Submission {
+        let root = lgpki_ledger::proof::root(self, (0, size)).unwrap();
+        let proof = match old {
+            0 => Vec::new(),
+            old => consistency(self, old, size).unwrap(),
+        };
+        let origin = format!("{SERVICE}/2026").parse().unwrap();
+        let note = Checkpoint { origin, size, root }.signed(&log_signer(1));
+        Submission { old, proof, note }
+    }
+}
+
+const LOG: Log = Log("");
+const FORK: Log = Log("x");
+
+fn logs() -> Vec<VerifierKey> {
+    let public = log_signer(1).public_key();
+    vec![VerifierKey::new(SERVICE.parse().unwrap(), public)]
+}
+
+fn key() -> WitnessKey {
+    WitnessKey::new("w.example".parse().unwrap(), log_signer(2).public_key())
+}
+
+fn open(disk: &FaultyDisk) -> Result<Book, BookError> {
+    Book::open(Arc::new(disk.clone()), Path::new(DIR), key())
+}
+
+fn cosign(book: &mut Book, submission: &Submission, time: u64) -> Result<Cosigned, Unsigned> {
+    book.cosign(submission, &logs(), time, &log_signer(2))
+}
+
+#[test]
+fn a_witness_goes_on_after_a_restart_where_it_was() {
+    let disk = FaultyDisk::new();
+    Book::begin(&disk, Path::new(DIR)).unwrap();
+    let mut book = open(&disk).unwrap();
+    assert_eq!(book.logs().len(), 0);
+    let first = cosign(&mut book, &LOG.submission(0, 3), 100).unwrap();
+    assert_eq!(first.before, None);
+    let text = LOG.submission(0, 3).note.text().to_owned();
+    assert_eq!(key().time_of(&text, &first.signature), Some(100));
+    cosign(&mut book, &LOG.submission(3, 8), 101).unwrap();
+    drop(book);
+    let mut book = open(&disk).unwrap();
+    let (origin, seen) = book.logs().next().unwrap();
+    assert_eq!(origin.as_str(), format!("{SERVICE}/2026"));
+    assert_eq!((seen.size, seen.time), (8, 101));
+    let fork = cosign(&mut book, &FORK.submission(8, 9), 102).unwrap_err();
+    assert!(fork.to_string().starts_with("FORK"), "{fork}");
+    // What the log should not have signed is kept, once.
+    let _ = cosign(&mut book, &FORK.submission(8, 9), 103);
+    let kept = disk.list(&Path::new(DIR).join("evidence")).unwrap();
+    assert_eq!(kept.len(), 1);
+    let back = cosign(&mut book, &LOG.submission(3, 5), 104).unwrap_err();
+    assert!(back.to_string().starts_with("ROLLBACK"), "{back}");
+    // The same tree again has a new time; then the log goes on.
+    let again = cosign(&mut book, &LOG.submission(8, 8), 105).unwrap();
+    assert_eq!((again.now.size, again.now.time), (8, 105));
+    cosign(&mut book, &LOG.submission(8, 20), 106).unwrap();
+}
+
+#[test]
+fn one_process_is_the_witness() {
+    let disk = FaultyDisk::new();
+    Book::begin(&disk, Path::new(DIR)).unwrap();
+    let held = open(&disk).unwrap();
+    assert!(matches!(open(&disk), Err(BookError::Taken(_))));
+    drop(held);
+    open(&disk).unwrap();
+}
+
+#[test]
+fn a_book_that_is_gone_or_damaged_is_no_new_witness() {
+    let disk = FaultyDisk::new();
+    disk.create_dir(Path::new(DIR)).unwrap();
+    assert!(matches!(open(&disk), Err(BookError::Lost(_))));
+    Book::begin(&disk, Path::new(DIR)).unwrap();
+    let mut book = open(&disk).unwrap();
+    cosign(&mut book, &LOG.submission(0, 3), 100).unwrap();
+    drop(book);
+    let logs = Path::new(DIR).join("logs");
+    let names = disk.list(&logs).unwrap();
+    let name = names.iter().find(|name| name.len() == 64).unwrap();
+    disk.edit(&logs.join(name), |bytes| bytes[30] ^= 1).unwrap();
+    assert!(matches!(open(&disk), Err(BookError::Damaged { .. })));
+}
+
+#[test]
+fn no_cosignature_leaves_before_it_is_durable() {
+    for persisted in [Persisted::Nothing, Persisted::Everything] {
+        for fault in [
+            Fault::Before(ErrorKind::Other),
+            Fault::After(ErrorKind::Other),
+        ] {
+            let mut step = 1;
+            loop {
+                let disk = FaultyDisk::new();
+                Book::begin(&disk, Path::new(DIR)).unwrap();
+                let mut book = open(&disk).unwrap();
+                cosign(&mut book, &LOG.submission(0, 3), 100).unwrap();
+                disk.fail_at(step, fault);
+                let left = cosign(&mut book, &LOG.submission(3, 8), 101).is_ok();
+                let done = disk.fault_pending();
+                drop(book);
+                disk.power_cut(persisted);
+                let book = open(&disk).unwrap();
+                let (_, seen) = book.logs().next().unwrap();
+                // What left is remembered; what is remembered is of the log.
+                assert!(
+                    seen.size == 8 || (seen.size == 3 && !left),
+                    "{step} {seen:?}"
+                );
+                if done {
+                    assert!(left && seen.size == 8);
+                    break;
+                }
+                step += 1;
+            }
+            assert!(step > 4, "only {step} steps failed");
+        }
+    }
+}
+
+#[test]
+fn a_witness_lives_on_a_real_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    Book::begin(&OsDisk, dir.path()).unwrap();
+    let open = || Book::open(Arc::new(OsDisk), dir.path(), key());
+    let mut book = open().unwrap();
+    cosign(&mut book, &LOG.submission(0, 3), 100).unwrap();
+    assert!(matches!(open(), Err(BookError::Taken(_))));
+    drop(book);
+    assert_eq!(open().unwrap().logs().next().unwrap().1.size, 3);
+}

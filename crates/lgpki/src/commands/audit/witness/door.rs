@@ -1,0 +1,164 @@
+//! The witness's door: HTTP in, a decision of the book, HTTP out, and a line for whoever watches.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use lgpki_domain::Clock;
+use lgpki_ledger::{
+    NoteSigner, Submission, VerifierKey,
+    witness::{ADD_CHECKPOINT, Book, Cosigned, Refused, SIZE_TYPE, Unsigned},
+};
+use lgpki_runtime::error::chain;
+use serde_json::json;
+
+use super::time;
+use crate::output::Output;
+
+/// Bytes of a request: a checkpoint with a hundred signatures and the longest proof.
+const MOST: usize = 64 * 1024;
+/// How long a request's body may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What cosigning takes.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) book: Mutex<Book>,
+    pub(super) logs: Vec<VerifierKey>,
+    pub(super) signer: Arc<dyn NoteSigner>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) output: Output,
+}
+
+/// What is answered.
+type Answer = (StatusCode, &'static str, String);
+
+pub(super) fn router(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route(&format!("/{ADD_CHECKPOINT}"), post(add_checkpoint))
+        .route("/vkey", get(vkey))
+        .with_state(desk)
+}
+
+async fn vkey(State(desk): State<Arc<Desk>>) -> Response {
+    let key = {
+        let book = desk.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.key().to_string()
+    };
+    ([(header::CONTENT_TYPE, TEXT)], format!("{key}\n")).into_response()
+}
+
+async fn add_checkpoint(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let body = axum::body::to_bytes(request.into_body(), MOST);
+    let answer = match tokio::time::timeout(PATIENCE, body).await {
+        Err(_) => plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request did not come in time",
+        ),
+        Ok(Err(_)) => plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the request is too long or broke off",
+        ),
+        Ok(Ok(body)) => {
+            let deciding = tokio::task::spawn_blocking(move || desk.answer(&body));
+            deciding.await.unwrap_or_else(|_| {
+                plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the witness failed; see its output",
+                )
+            })
+        }
+    };
+    let (status, kind, body) = answer;
+    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+}
+
+fn plain(status: StatusCode, said: &str) -> Answer {
+    (status, TEXT, format!("{said}\n"))
+}
+
+impl Desk {
+    /// Decides, and tells whoever watches.
+    fn answer(&self, body: &[u8]) -> Answer {
+        let read = std::str::from_utf8(body).ok().map(str::parse::<Submission>);
+        let submission = match read {
+            Some(Ok(submission)) => submission,
+            Some(Err(error)) => return plain(StatusCode::BAD_REQUEST, &error.to_string()),
+            None => return plain(StatusCode::BAD_REQUEST, "the request is not UTF-8"),
+        };
+        let Ok(now) = u64::try_from(self.clock.now().as_seconds()) else {
+            let said = "the witness's clock shows a time before 1970";
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, said);
+        };
+        let decided = {
+            let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+            book.cosign(&submission, &self.logs, now, self.signer.as_ref())
+        };
+        match decided {
+            Ok(cosigned) => {
+                self.tell_cosigned(&cosigned);
+                (StatusCode::OK, TEXT, format!("{}\n", cosigned.signature))
+            }
+            Err(Unsigned::Refused(refused)) => {
+                self.tell_refused(&submission, &refused, now);
+                let status = StatusCode::from_u16(refused.status());
+                let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                match refused.known() {
+                    Some(known) => (status, SIZE_TYPE, format!("{known}\n")),
+                    None => plain(status, &chain(&refused)),
+                }
+            }
+            Err(Unsigned::Unrecorded(error)) => {
+                let value = json!({ "event": "failed", "error": chain(&error) });
+                self.output
+                    .item(&value, || format!("NOT COSIGNED: {}", chain(&error)));
+                let said = "the cosignature could not be recorded";
+                plain(StatusCode::INTERNAL_SERVER_ERROR, said)
+            }
+        }
+    }
+
+    fn tell_cosigned(&self, cosigned: &Cosigned) {
+        let (origin, now) = (&cosigned.origin, &cosigned.now);
+        let before = cosigned.before.map(|before| before.size);
+        let at = time(now.time).to_string();
+        let value = json!({
+            "event": "cosigned", "log": origin.to_string(), "size": now.size,
+            "root": lgpki_domain::Digest(now.root).to_string(), "before": before, "time": at,
+        });
+        self.output.item(&value, || {
+            let more = match before {
+                None => String::from("for the first time"),
+                Some(before) if before == now.size => String::from("again"),
+                Some(before) => format!("{} more", now.size - before),
+            };
+            format!("{at}  cosigned {origin}: {} entries, {more}", now.size)
+        });
+    }
+
+    /// Tells of what a log's own key signed and should not have. What only a stranger sends, and the asking
+    /// for a size, is no news.
+    fn tell_refused(&self, submission: &Submission, refused: &Refused, now: u64) {
+        let is_news = refused.is_evidence() || matches!(refused, Refused::Rollback { .. });
+        if !is_news {
+            return;
+        }
+        let log = submission.note.text().lines().next().unwrap_or_default();
+        let at = time(now).to_string();
+        let value = json!({
+            "event": "refused", "reason": refused.name(), "log": log, "why": chain(refused), "time": at,
+        });
+        self.output.item(&value, || {
+            format!("{at}  REFUSED {log}: {}", chain(refused))
+        });
+    }
+}

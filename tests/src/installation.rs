@@ -23,6 +23,9 @@ pub struct Options {
     pub login_form: &'static str,
     /// Branches whose officers get a login.
     pub branches: &'static [&'static str],
+    /// So many certificates within their renewal window, by `surge prepare` instead of `init`; its pool of keys lies in
+    /// `keys` beside the test's own files.
+    pub renewable: Option<u32>,
     /// Changes to the configuration file, each a text and its replacement.
     pub configuration: &'static [(&'static str, &'static str)],
 }
@@ -33,6 +36,7 @@ impl Default for Options {
             ca_key: "p-256",
             login_form: "card",
             branches: &["01001", "13001"],
+            renewable: None,
             configuration: &[],
         }
     }
@@ -67,8 +71,14 @@ impl Installation {
         fs::write(&passphrase, "correct horse battery staple\n").expect("the passphrase's file");
         fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).expect("its mode");
         let mut init = installation.command();
-        init.arg("init")
-            .arg(installation.ca())
+        match options.renewable {
+            None => init.arg("init"),
+            Some(count) => init
+                .args(["surge", "prepare", "--certificates", &count.to_string()])
+                .arg("--pool")
+                .arg(installation.scratch().join("keys")),
+        };
+        init.arg(installation.ca())
             .arg("--passphrase-file")
             .arg(&passphrase);
         init.args([

@@ -33,6 +33,7 @@ fn installation(ca_key: &'static str) -> Installation {
             "web-server = { mode = \"manual\" }",
             "web-server = { mode = \"automatic\" }",
         )],
+        ..Options::default()
     };
     Installation::new(UNDER_TEST, &options)
 }

@@ -98,6 +98,54 @@ fn a_load_is_sent_as_asked_and_everything_acknowledged_is_there() {
 }
 
 #[test]
+fn what_was_issued_years_ago_is_renewed_with_new_keys_in_streams_and_each_item_is_answered() {
+    let options = Options {
+        renewable: Some(60),
+        ..Options::default()
+    };
+    let installation = Installation::new(UNDER_TEST, &options);
+    let _services = installation.serve();
+    // Fewer at once than come in a stream, so that some of one stream are let in and others told when to come back.
+    let sets = ["branch_burst=4", "branch_burst_per_certificate=0"];
+    let rates = ["branch_per_hour=36000", "branch_per_hour_per_certificate=0"];
+    let sets = sets.iter().chain(&rates).flat_map(|set| ["--set", set]);
+    let limits: Vec<_> = ["limits"].into_iter().chain(sets).collect();
+    installation
+        .office("operator-1", "operator", &limits)
+        .unwrap();
+    let mut args = vec!["--rate", "10", "--seconds", "3", "--batch", "10"];
+    args.extend(["--mix", "issue=40,renew=60", "--linger", "60"]);
+    let report = load(&installation, &args);
+    let (sent, books) = (&report["sent"], &report["books"]);
+    let renewals = count(&sent["renew"]);
+    assert!(renewals > 0, "{report:#}");
+    assert_eq!(
+        (renewals + count(&sent["issue"]), &report["instead"]),
+        (30, &0.into())
+    );
+    assert_eq!(count(&books["acknowledged"]), 30, "{report:#}");
+    assert!(books["missing"].as_array().unwrap().is_empty());
+    let acts = report["acts"].as_array().unwrap();
+    let of = |act: &str| acts.iter().find(|told| told["act"] == act).unwrap();
+    assert_eq!(count(&of("renew")["acknowledged"]["count"]), renewals);
+    let states = books["states_by_act"]["renew"].as_object().unwrap();
+    assert_eq!(states.values().map(count).sum::<u64>(), renewals);
+    let returns = &report["returns"];
+    assert!(count(&returns["told_when"]) >= 6, "{report:#}");
+    assert_eq!(count(&returns["not_told_when"]), 0);
+    assert_eq!(returns["let_in"], returns["came_back"]);
+
+    // The inventory says the same: so many certificates are being renewed, by the applications that were acknowledged.
+    // The last of them may still be on its way to lifecycle.
+    let renewing = || {
+        let filter = ["certificates", "--state", "renewing"];
+        let listed = installation.office("operator-1", "operator", &filter);
+        listed.unwrap().as_array().unwrap().len() as u64
+    };
+    assert!((0..200).any(|_| renewing() == renewals), "{}", renewing());
+}
+
+#[test]
 fn whoever_floods_is_told_when_to_come_back_and_the_others_are_let_in() {
     let installation = installation();
     let _services = installation.serve();

@@ -28,7 +28,7 @@ pub(crate) use inventory::{
     Apart, CertificateArgs, ForecastArgs, ListArgs, NoticesArgs, SlotsArgs, Span,
 };
 pub(crate) use kit::{KitCommand, PcArgs, PinArgs, RequestArgs};
-pub(crate) use load::LoadArgs;
+pub(crate) use load::{LoadArgs, PrepareArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand, QueueCommand, RevokeManyArgs};
 pub(crate) use renew::{RenewArgs, RenewLoginArgs};
 pub(crate) use surge::{PlanArgs, ReplayArgs, SurgeCommand};

@@ -28,9 +28,9 @@ pub use chart::{Curve, draw, svg};
 pub use habit::{Habit, Visits};
 pub use html::Page;
 pub use load::{
-    Act, Aim, Before, Demand, Due, Flood, GroupReport, Heard, Latencies, LoadBooks, LoadPlan,
-    LoadReport, Mix, Processes, Profile, Quantiles, Reply, Returns, Schedule, Second, Side, Tally,
-    load_page,
+    Act, ActReport, Aim, Before, Demand, Due, Flood, GroupReport, Heard, Latencies, LoadBooks,
+    LoadPlan, LoadReport, Mix, Processes, Profile, Quantiles, Reply, Returns, Schedule, Second,
+    Side, Tally, load_page,
 };
 pub use pace::Pace;
 pub use plan::{Answer, Basis, CapacityFrom, CapacityOf, Plan, Settings, plan};

@@ -19,6 +19,6 @@ pub use latency::{Latencies, Quantiles};
 pub use mix::{Act, Mix};
 pub use page::load_page;
 pub use profile::Profile;
-pub use report::{GroupReport, LoadBooks, LoadPlan, LoadReport, Processes, Returns};
+pub use report::{ActReport, GroupReport, LoadBooks, LoadPlan, LoadReport, Processes, Returns};
 pub use schedule::{Demand, Due, Flood, Schedule};
 pub use tally::{Heard, Reply, Second, Side, Tally};

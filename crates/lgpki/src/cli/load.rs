@@ -7,7 +7,7 @@ use clap::Args;
 use lgpki_domain::BodyCode;
 use lgpki_surge::{Mix, Profile};
 
-use super::ProfileChoice;
+use super::{InitArgs, ProfileChoice};
 
 /// A branch that floods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,10 @@ pub(crate) struct LoadArgs {
     /// What is applied for, in shares of a hundred.
     #[arg(long, value_name = "SHARES", default_value = "issue=100")]
     pub(crate) mix: Mix,
+    /// Send so many applications of an office together in one stream, of which each is answered by itself; the rate stays
+    /// one of applications.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) batch: u32,
     /// Beside the rate, which the other branches share, this branch sends so many in a second.
     #[arg(long, value_name = "CODE=RATE")]
     pub(crate) flood: Option<FloodOf>,
@@ -97,6 +101,35 @@ pub(crate) struct LoadArgs {
     /// For everything that is drawn but keys and signatures.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// What is asked of the preparation.
+// The command's own words, for those of `init`, whose arguments it takes, would stand there otherwise.
+#[derive(Debug, Args)]
+#[command(
+    about = "Make an authority like `lgpki init`, but one that has been there for years: its branches hold web servers' \
+             certificates that may be renewed now. They are issued by its own services, with the clock set back",
+    long_about = None,
+    after_help = "Examples:\n  lgpki surge prepare ca --passphrase-file pw                        1,000 certificates of three branches\n  \
+                  lgpki surge prepare ca --passphrase-file pw --certificates 20000 --branch 01001 --branch 13001\n  \
+                  lgpki serve --config ca/lgpki.toml --passphrase-file pw            then serve it as any other,\n  \
+                  lgpki surge load --offices ca/offices --mix issue=40,renew=50,revoke=10\n                                                                     \
+                  and drive it\n\n\
+                  The services run in this command, on the ports of the new configuration. The authority and its login cards \
+                  are as old as the certificates, and end with them. Web servers' certificates are issued without an operator."
+)]
+pub(crate) struct PrepareArgs {
+    #[command(flatten)]
+    pub(crate) init: InitArgs,
+    /// Certificates, divided among the branches; each takes a key from the pool.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) certificates: u32,
+    /// In how many months they expire.
+    #[arg(long, value_name = "MONTHS", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(crate) expire_in: u8,
+    /// Where keys lie that were made for loads and never sent; made if there is none, and filled as needed.
+    #[arg(long, value_name = "DIR", default_value = "load-keys")]
+    pub(crate) pool: PathBuf,
 }
 
 #[cfg(test)]

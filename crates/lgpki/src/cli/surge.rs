@@ -7,7 +7,10 @@ use clap::{Args, Subcommand};
 use lgpki_domain::{BusinessHours, JstDate, order::OrderName};
 use lgpki_surge::{CapacityOf, Habit};
 
-use super::{HabitChoice, OrderChoice, load::LoadArgs};
+use super::{
+    HabitChoice, OrderChoice,
+    load::{LoadArgs, PrepareArgs},
+};
 
 /// Workloads.
 #[derive(Debug, Subcommand)]
@@ -41,6 +44,7 @@ pub(crate) enum SurgeCommand {
                       --capacity it is 1.2 times the mean daily load of the renewal window."
     )]
     Replay(ReplayArgs),
+    Prepare(PrepareArgs),
     /// Drive a running system as many branches' front ends would, at a rate of your choice, and report how long answers
     /// took, what was refused, and whether everything that was acknowledged is there. It leaves real certificates.
     #[command(
@@ -51,12 +55,15 @@ pub(crate) enum SurgeCommand {
                       lgpki surge load --offices ca/offices --rate 20 --flood 01001=2000\n                                            \
                       one branch floods; what do the others feel?\n  \
                       lgpki surge load --offices ca/offices --profile 2011 --mix issue=70,renew=20,revoke=10\n  \
+                      lgpki surge load --offices ca/offices --rate 200 --batch 50\n                                            \
+                      streams of 50 applications, each answered by itself\n  \
                       lgpki surge load --as ca/offices/branch-officer-01001 --rate 10 --pid $(pidof lgpki)\n                                            \
                       one office, the services' processor time and memory beside it\n  \
                       lgpki surge load --prepare 100000         only make keys for later runs\n\n\
                       Every application is for a web server below load.lg.jp, examined by the branch; revocations are of \
                       certificates that this run applied for (a compromised key), and renewals of whatever certificates of the \
-                      branch are within their window: they supersede these, so give renew a share only where that may be. The system's \
+                      branch are within their window: they supersede these, so give renew a share only where that may be. An authority \
+                      that is three years old, with certificates in their window, is made by `lgpki surge prepare`. The system's \
                       own limits hold: `lgpki operator limits` shows and changes them, and whether web servers' certificates are issued without an \
                       operator stands in lgpki.toml. The load is a program like others and takes processor time of its own, \
                       which it reports."

@@ -93,7 +93,7 @@ pub(crate) async fn run(args: InitArgs, output: Output) -> Result<(), CommandErr
 
 /// The passphrase of keys to be made; where it is asked for, it is asked for twice, for what is
 /// mistyped once is lost with the keys.
-fn new_passphrase(args: &PassphraseArgs) -> Result<Passphrase, CommandError> {
+pub(crate) fn new_passphrase(args: &PassphraseArgs) -> Result<Passphrase, CommandError> {
     let ask = |question: &str| PassphraseSource::Prompt(question.to_owned()).read();
     let failed = |e: KeyError| {
         CommandError::from_error("cannot read the passphrase", &e)

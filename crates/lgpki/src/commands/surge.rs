@@ -1,7 +1,9 @@
-//! `lgpki surge`: the load, the replay, and the plan: the simulated queue, told in tables, drawn, and as JSON.
+//! `lgpki surge`: the load and what prepares for it, the replay, and the plan: the simulated queue, told in tables, drawn, and as JSON.
 
+mod front;
 mod load;
 mod replay;
+mod rest;
 mod rows;
 mod told;
 
@@ -45,6 +47,7 @@ pub(crate) fn run(
     let args = match command {
         SurgeCommand::Plan(args) => args,
         SurgeCommand::Replay(args) => return replay::run(&args, output),
+        SurgeCommand::Prepare(args) => return load::prepare(&args, output),
         SurgeCommand::Load(args) => return load::run(office, &args, output),
     };
     let calendar = BusinessCalendar::new(args.hours, &args.closed.iter().copied().collect());

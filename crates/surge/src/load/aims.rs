@@ -33,6 +33,19 @@ pub struct Aim {
     pub met: bool,
 }
 
+impl Aim {
+    /// What stands at the head of a table of them.
+    pub const HEADER: [&'static str; 4] = ["what", "aim", "seen", ""];
+
+    /// A line of such a table.
+    #[must_use]
+    pub fn row(&self) -> Vec<String> {
+        let met = if self.met { "met" } else { "missed" };
+        let words = [self.what, &self.aim, &self.seen, met];
+        words.map(str::to_owned).into()
+    }
+}
+
 /// What is read of the report of an earlier run.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Before {

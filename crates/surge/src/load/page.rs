@@ -1,9 +1,10 @@
 //! The report of a load as one page that stands alone.
 
 use super::{
+    aims::Aim,
     latency::Quantiles,
     lines::{Line, Picture, Tick, counted},
-    report::{GroupReport, LoadReport, number},
+    report::{ActReport, GroupReport, LoadReport, number},
     tally::{Second, Side},
 };
 use crate::html::Page;
@@ -24,23 +25,16 @@ pub fn load_page(report: &LoadReport, facts: &[(&str, String)]) -> String {
     page.sheet(facts);
     if !report.aims.is_empty() {
         page.heading("What is aimed at");
-        let aims = report.aims.iter().map(|aim| {
-            let met = if aim.met { "met" } else { "missed" };
-            vec![
-                aim.what.to_owned(),
-                aim.aim.clone(),
-                aim.seen.clone(),
-                met.to_owned(),
-            ]
-        });
-        page.table(&["what", "aim", "seen", ""], &aims.collect::<Vec<_>>());
+        let aims: Vec<_> = report.aims.iter().map(Aim::row).collect();
+        page.table(&Aim::HEADER, &aims);
     }
     page.heading("How long answers took");
     page.picture(&latencies(report));
-    page.table(
-        &["milliseconds", "count", "p50", "p90", "p99", "p99.9", "max"],
-        &rows(&report.groups),
-    );
+    page.table(&MILLIS, &rows(report.groups.iter().flat_map(told)));
+    if report.acts.len() > 1 {
+        page.heading("By what was asked for");
+        page.table(&MILLIS, &rows(report.acts.iter().flat_map(asked)));
+    }
     page.heading("Second by second");
     page.picture(&seconds(report));
     if !report.processes.memory_mebibytes.is_empty() {
@@ -82,8 +76,18 @@ fn told(group: &GroupReport) -> [(String, &Quantiles); 3] {
     ]
 }
 
-fn rows(groups: &[GroupReport]) -> Vec<Vec<String>> {
-    let told = groups.iter().flat_map(told);
+/// What is told of answers to those who asked for the same, with a name.
+fn asked(act: &ActReport) -> [(String, &Quantiles); 2] {
+    let name = act.act.name();
+    [
+        (format!("{name}: acknowledged"), &act.acknowledged),
+        (format!("{name}: refused"), &act.refused),
+    ]
+}
+
+const MILLIS: [&str; 7] = ["milliseconds", "count", "p50", "p90", "p99", "p99.9", "max"];
+
+fn rows<'r>(told: impl Iterator<Item = (String, &'r Quantiles)>) -> Vec<Vec<String>> {
     let told = told.filter(|(_, quantiles)| quantiles.count > 0);
     told.map(|(name, q)| {
         let millis = [q.p50, q.p90, q.p99, q.p999, q.max].map(|value| format!("{value:.1}"));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     aims::Aim,
     latency::Quantiles,
-    mix::Mix,
+    mix::{Act, Mix},
     profile::Profile,
     tally::{Group, Second, Side, Tally},
 };
@@ -36,6 +36,8 @@ pub struct LoadPlan {
     pub flood: Option<(String, u32)>,
     /// What was asked for.
     pub mix: Mix,
+    /// Applications sent together in one stream.
+    pub batch: u32,
     /// Seconds in which applications were due.
     pub seconds: u32,
     /// For everything that was drawn.
@@ -73,6 +75,19 @@ impl GroupReport {
     }
 }
 
+/// Answers to those who asked for the same.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActReport {
+    /// What was asked for.
+    pub act: Act,
+    /// Milliseconds from due to acknowledged.
+    pub acknowledged: Quantiles,
+    /// Milliseconds from due to refused.
+    pub refused: Quantiles,
+    /// Other answers, and calls that were given up.
+    pub failed: u64,
+}
+
 /// Whether refusals said when to come back, and whether that held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Returns {
@@ -98,7 +113,9 @@ pub struct LoadBooks {
     pub acknowledged: u64,
     /// Their states at the end.
     pub states: BTreeMap<String, u64>,
-    /// Those that are not there, by number; empty if all is well.
+    /// The same by what they asked for.
+    pub states_by_act: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    /// Those that are not there, or ask for something else than was sent, by number; empty if all is well.
     pub missing: Vec<String>,
     /// Applications whose call was given up or broke.
     pub unanswered: u64,
@@ -133,12 +150,16 @@ pub struct LoadReport {
     pub acknowledged_per_second: f64,
     /// Each side that sent something.
     pub groups: Vec<GroupReport>,
+    /// Each thing that was asked for.
+    pub acts: Vec<ActReport>,
     /// Refusals by their reason.
     pub refusals: BTreeMap<String, u64>,
     /// Other answers by their reason.
     pub failures: BTreeMap<String, u64>,
     /// Whether refusals said when to come back, and whether that held.
     pub returns: Returns,
+    /// Milliseconds after which those turned away were told to come back, each application by itself.
+    pub told_to_wait: Quantiles,
     /// What it cost.
     pub processes: Processes,
     /// Whether everything is there.
@@ -167,6 +188,12 @@ impl LoadReport {
             GroupReport::new(Side::Others, &tally.others),
             GroupReport::new(Side::Flooding, &tally.flooding),
         ];
+        let act = |(act, group): (&Act, &Group)| ActReport {
+            act: *act,
+            acknowledged: group.acknowledged.quantiles(),
+            refused: group.refused.quantiles(),
+            failed: group.failed,
+        };
         Self {
             acknowledged_per_second: number(acknowledged) / due_for.max(0.001),
             plan,
@@ -174,6 +201,7 @@ impl LoadReport {
             instead: 0,
             seconds: 0.0,
             groups: groups.into_iter().filter(|g| !g.is_empty()).collect(),
+            acts: tally.acts.iter().map(act).collect(),
             refusals: tally.refusals.clone(),
             failures: tally.failures.clone(),
             returns: Returns {
@@ -184,6 +212,7 @@ impl LoadReport {
                 refused_again: back.refused_again,
                 held_percent: (answered > 0).then(|| percent(back.let_in, answered)),
             },
+            told_to_wait: tally.told_to_wait.quantiles(),
             processes,
             books,
             by_second: tally.seconds.clone(),
@@ -213,6 +242,7 @@ pub(super) mod tests {
         let mut note = |came_back, due: u64, answer| {
             tally.note(&Heard {
                 side: Side::Others,
+                act: Act::Issue,
                 came_back,
                 due: at(due),
                 sent: at(due),
@@ -236,6 +266,7 @@ pub(super) mod tests {
             profile: Some(Profile::Steady),
             flood: None,
             mix: Mix::default(),
+            batch: 1,
             seconds: 1,
             seed: 1,
         };
@@ -250,5 +281,10 @@ pub(super) mod tests {
         assert_eq!(report.groups.len(), 1, "nobody flooded");
         assert_eq!(report.groups[0].acknowledged.count, 11);
         assert_eq!(report.by_second.len(), 2);
+        let [issues] = report.acts.as_slice() else {
+            panic!("nothing else was asked for")
+        };
+        assert_eq!((issues.act, issues.acknowledged.count), (Act::Issue, 11));
+        assert!((report.told_to_wait.max - 1_000.0).abs() < 2.0);
     }
 }

@@ -32,6 +32,8 @@ pub struct Demand {
     pub profile: Profile,
     /// What they ask for.
     pub mix: Mix,
+    /// So many of one office are due together, to be sent in one stream; from 1.
+    pub batch: u32,
     /// How many offices there are.
     pub offices: usize,
     /// The office that floods, which then takes no part in the rest.
@@ -51,6 +53,8 @@ pub struct Due {
     pub act: Act,
     /// Whether it is part of a flood.
     pub flooding: bool,
+    /// Whether a call begins with it; the others follow in the same.
+    pub first: bool,
 }
 
 /// All that is due, in order of time.
@@ -69,28 +73,33 @@ impl Schedule {
         let others: Vec<usize> = (0..demand.offices)
             .filter(|office| Some(*office) != flooding)
             .collect();
-        for _ in 0..count(demand.rate, demand.seconds) {
+        for size in calls(count(demand.rate, demand.seconds), demand.batch) {
             let Some(office) = others.get(dice.below(others.len())) else {
                 break;
             };
-            due.push(Due {
-                at: moment(&weights, demand.seconds, &mut dice),
+            let at = moment(&weights, demand.seconds, &mut dice);
+            due.extend((0..size).map(|number| Due {
+                at,
                 office: *office,
                 act: demand.mix.draw(&mut dice),
                 flooding: false,
-            });
+                first: number == 0,
+            }));
         }
         let mut dice = Dice::new(demand.seed, FLOOD);
         if let Some(Flood { office, rate }) = demand.flood {
-            for _ in 0..count(rate, demand.seconds) {
-                due.push(Due {
-                    at: moment(&[1], demand.seconds, &mut dice),
+            for size in calls(count(rate, demand.seconds), demand.batch) {
+                let at = moment(&[1], demand.seconds, &mut dice);
+                due.extend((0..size).map(|number| Due {
+                    at,
                     office,
                     act: Act::Issue,
                     flooding: true,
-                });
+                    first: number == 0,
+                }));
             }
         }
+        // Those of one call stay together: what is due at the same moment keeps its order.
         due.sort_by_key(|due| due.at);
         Self(due)
     }
@@ -99,6 +108,11 @@ impl Schedule {
     #[must_use]
     pub fn due(&self) -> &[Due] {
         &self.0
+    }
+
+    /// Those of each call.
+    pub fn calls(&self) -> impl Iterator<Item = &[Due]> {
+        self.0.chunk_by(|_, next| !next.first)
     }
 
     /// How many in each second of the run.
@@ -118,6 +132,12 @@ impl Schedule {
 
 fn count(rate: u32, seconds: u32) -> u64 {
     u64::from(rate) * u64::from(seconds)
+}
+
+/// The sizes of calls that carry so many together.
+fn calls(count: u64, batch: u32) -> impl Iterator<Item = u64> {
+    let batch = u64::from(batch.max(1));
+    (0..count.div_ceil(batch)).map(move |call| batch.min(count - call * batch))
 }
 
 /// A moment of a run whose equally long parts have these weights.
@@ -153,6 +173,7 @@ mod tests {
             seconds,
             profile: Profile::Steady,
             mix: Mix::default(),
+            batch: 1,
             offices: 3,
             flood: None,
             seed: 1,
@@ -223,9 +244,10 @@ mod tests {
         #[test]
         fn as_many_as_asked_are_due_in_order_within_the_time_and_the_same_again_for_a_seed(
             (rate, seconds, seed, offices) in (0_u32..60, 1_u32..90, any::<u64>(), 1_usize..9),
+            batch in 1_u32..9,
             profile in prop::sample::select(vec![Profile::Steady, Profile::Ramp, Profile::Spike]),
         ) {
-            let demand = Demand { profile, offices, seed, ..demand(rate, seconds) };
+            let demand = Demand { profile, batch, offices, seed, ..demand(rate, seconds) };
             let schedule = Schedule::new(&demand);
             let due = schedule.due();
             prop_assert_eq!(due.len() as u64, count(rate, seconds));
@@ -233,6 +255,16 @@ mod tests {
             let end = Duration::from_secs(u64::from(seconds));
             prop_assert!(due.iter().all(|due| due.at < end && due.office < offices));
             prop_assert_eq!(schedule.clone(), Schedule::new(&demand));
+            // What is sent in one call is one office's, due at one moment, and all calls but one are full.
+            let calls: Vec<_> = schedule.calls().collect();
+            let together = |call: &[Due]| {
+                let named = |due: &Due| (due.at, due.office);
+                call.iter().all(|due| named(due) == named(&call[0]))
+            };
+            prop_assert!(calls.iter().all(|call| together(call)));
+            let full = calls.iter().filter(|call| call.len() == batch as usize).count() as u64;
+            prop_assert_eq!(full, count(rate, seconds) / u64::from(batch));
+            prop_assert_eq!(calls.len() as u64, count(rate, seconds).div_ceil(u64::from(batch)));
         }
     }
 }

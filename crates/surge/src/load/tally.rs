@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::latency::Latencies;
+use super::{latency::Latencies, mix::Act};
 
 /// How an application was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub enum Side {
 pub struct Heard {
     /// Who sent it.
     pub side: Side,
+    /// What was asked for.
+    pub act: Act,
     /// Whether it came back at the time that a refusal had given.
     pub came_back: bool,
     /// When it was due, after the beginning.
@@ -65,7 +67,7 @@ pub struct Second {
     pub failed: u64,
 }
 
-/// The answers to one side.
+/// The answers to one side, or to all who asked for the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     /// From due to acknowledged.
@@ -75,6 +77,21 @@ pub(super) struct Group {
     /// From sent to acknowledged: what hides the wait of whoever could not be sent in time.
     pub(super) from_sent: Latencies,
     pub(super) failed: u64,
+}
+
+impl Group {
+    fn note(&mut self, noted: &Heard) {
+        let took = noted.answered.saturating_sub(noted.due);
+        match &noted.answer {
+            Reply::Acknowledged => {
+                self.acknowledged.add(took);
+                let took = noted.answered.saturating_sub(noted.sent);
+                self.from_sent.add(took);
+            }
+            Reply::Refused { .. } => self.refused.add(took),
+            Reply::Failed { .. } => self.failed += 1,
+        }
+    }
 }
 
 /// What came of the refusals.
@@ -92,6 +109,9 @@ pub(super) struct Back {
 pub struct Tally {
     pub(super) others: Group,
     pub(super) flooding: Group,
+    pub(super) acts: BTreeMap<Act, Group>,
+    /// After which times those turned away were told to come back.
+    pub(super) told_to_wait: Latencies,
     pub(super) refusals: BTreeMap<String, u64>,
     pub(super) failures: BTreeMap<String, u64>,
     pub(super) back: Back,
@@ -121,18 +141,15 @@ impl Tally {
     /// Notes an answer.
     pub fn note(&mut self, noted: &Heard) {
         self.last = self.last.max(noted.answered);
-        let took = noted.answered.saturating_sub(noted.due);
-        let group = match noted.side {
+        let side = match noted.side {
             Side::Others => &mut self.others,
             Side::Flooding => &mut self.flooding,
         };
+        side.note(noted);
+        self.acts.entry(noted.act).or_default().note(noted);
         self.back.returned += u64::from(noted.came_back);
         match &noted.answer {
             Reply::Acknowledged => {
-                group.acknowledged.add(took);
-                group
-                    .from_sent
-                    .add(noted.answered.saturating_sub(noted.sent));
                 self.back.let_in += u64::from(noted.came_back);
                 self.second(noted.answered).acknowledged += 1;
             }
@@ -140,17 +157,18 @@ impl Tally {
                 reason,
                 retry_after,
             } => {
-                group.refused.add(took);
                 *self.refusals.entry(reason.clone()).or_default() += 1;
                 match retry_after {
-                    Some(_) => self.back.told_when += 1,
+                    Some(after) => {
+                        self.back.told_when += 1;
+                        self.told_to_wait.add(*after);
+                    }
                     None => self.back.not_told_when += 1,
                 }
                 self.back.refused_again += u64::from(noted.came_back);
                 self.second(noted.answered).refused += 1;
             }
             Reply::Failed { reason } => {
-                group.failed += 1;
                 *self.failures.entry(reason.clone()).or_default() += 1;
                 self.second(noted.answered).failed += 1;
             }
@@ -196,6 +214,7 @@ mod tests {
     fn noted(came_back: bool, answer: Reply) -> Heard {
         Heard {
             side: Side::Others,
+            act: Act::Issue,
             came_back,
             due: Duration::from_millis(500),
             sent: Duration::from_millis(2_400),
@@ -239,5 +258,26 @@ mod tests {
             (tally.refusals["QUEUE_FULL"], tally.failures["TRANSPORT"]),
             (2, 1)
         );
+        assert_eq!(tally.told_to_wait.len(), 1);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_counted_apart_whoever_asked() {
+        let mut tally = Tally::default();
+        let heard = |side, act, answer| Heard {
+            side,
+            act,
+            ..noted(false, answer)
+        };
+        tally.note(&heard(Side::Others, Act::Issue, Reply::Acknowledged));
+        tally.note(&heard(Side::Flooding, Act::Issue, Reply::Acknowledged));
+        let reason = String::from("TRANSPORT");
+        tally.note(&heard(Side::Others, Act::Renew, Reply::Failed { reason }));
+        let count = |act| {
+            let group = &tally.acts[&act];
+            (group.acknowledged.len(), group.failed)
+        };
+        assert_eq!((count(Act::Issue), count(Act::Renew)), ((2, 0), (0, 1)));
+        assert_eq!(tally.counts(), (2, 0, 1));
     }
 }

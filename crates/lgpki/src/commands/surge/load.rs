@@ -7,6 +7,7 @@ mod books;
 mod desks;
 mod drive;
 mod pool;
+mod prepare;
 mod processes;
 mod told;
 mod wishes;
@@ -16,6 +17,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use lgpki_surge::{Act, Demand, Due, Flood, LoadPlan, LoadReport, Profile, Schedule, Tally};
 use tokio::task::JoinSet;
 
+pub(super) use self::prepare::run as prepare;
 use self::{
     desks::Desk,
     drive::{Drive, Sent, lock},
@@ -26,6 +28,7 @@ use self::{
 use crate::{
     cli::{LoadArgs, OfficeArgs},
     error::CommandError,
+    office,
     output::Output,
 };
 
@@ -74,10 +77,14 @@ async fn load(
     pool: &Pool,
     output: Output,
 ) -> Result<LoadReport, CommandError> {
-    let (desks, server) = desks::log_in(office, args, output).await?;
+    let dirs = match &args.offices {
+        Some(dir) => desks::officers(dir, &args.branches)?,
+        None => vec![office.office.clone()],
+    };
+    let (desks, server) = desks::log_in(dirs, office.pin_file.as_deref(), output).await?;
     let schedule = schedule(args, &desks)?;
     let run = pool::drawn()?;
-    let wishes = prepared((&run, pool), &desks, schedule.due(), output).await?;
+    let wishes = made_ready((&run, pool), &desks, schedule.due(), output).await?;
     let plan = plan(args, (run.clone(), server), &desks);
     let by_second = match args.workers {
         Some(_) => Vec::new(),
@@ -102,8 +109,11 @@ async fn load(
     });
     let watch = Watch::begin(&args.processes)?;
     match args.workers {
-        Some(workers) => drive.closed_loop(workers, args.seconds, wishes).await,
-        None => drive.open_loop(schedule.due(), wishes).await,
+        Some(workers) => {
+            let within = (workers, args.seconds);
+            drive.closed_loop(within, &schedule, wishes).await;
+        }
+        None => drive.open_loop(&schedule, wishes).await,
     }
     let seconds = drive.elapsed().as_secs_f64();
     let processes = watch.end()?;
@@ -151,6 +161,7 @@ fn schedule(args: &LoadArgs, desks: &[Desk]) -> Result<Schedule, CommandError> {
             None => args.profile.0,
         },
         mix: args.mix,
+        batch: args.batch,
         offices: desks.len(),
         flood,
         seed: args.seed,
@@ -171,29 +182,34 @@ fn plan(args: &LoadArgs, (run, server): (String, String), desks: &[Desk]) -> Loa
         profile: open.then_some(args.profile.0),
         flood,
         mix: args.mix,
+        batch: args.batch,
         seconds: args.seconds,
         seed: args.seed,
     }
 }
 
 /// Everything that is due, ready to be sent: nothing is made or signed while it runs.
-async fn prepared(
+async fn made_ready(
     (run, pool): (&str, &Pool),
     desks: &[Desk],
     due: &[Due],
     output: Output,
 ) -> Result<Vec<Wish>, CommandError> {
     let mut renewable = HashMap::new();
-    if due.iter().any(|due| due.act == Act::Renew) {
-        for (number, desk) in desks.iter().enumerate() {
-            renewable.insert(number, desk.renewable().await?);
+    for (number, desk) in desks.iter().enumerate() {
+        let renewals = due
+            .iter()
+            .filter(|due| due.office == number && due.act == Act::Renew);
+        let most = renewals.count();
+        if most > 0 {
+            renewable.insert(number, desk.renewable(most).await?);
         }
     }
     let bar = output.progress(due.len() as u64, "making keys");
     let keys = pool.take(due.len(), &bar)?;
     bar.finish_and_clear();
     let bar = output.progress(due.len() as u64, "preparing requests");
-    let wishes = wishes::prepare(run, desks, (due, keys), renewable, &bar)?;
+    let wishes = wishes::prepare((run, office::today()), desks, (due, keys), renewable, &bar)?;
     bar.finish_and_clear();
     Ok(wishes)
 }

@@ -1,8 +1,28 @@
-//! Rows that a simulated plan and a replay share.
+//! What plan, replay and load tell in the same way: rows of a table, counts, and the files that they leave.
+
+use std::{collections::BTreeMap, fs, path::Path};
 
 use lgpki_surge::{Basis, CapacityFrom, Report};
 
-use crate::commands::forecast::chart::grouped;
+use crate::{commands::forecast::chart::grouped, error::CommandError};
+
+/// How many of what.
+pub(super) fn counted(counts: &BTreeMap<String, u64>) -> String {
+    let each = counts
+        .iter()
+        .map(|(what, count)| format!("{} {what}", grouped(*count)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Leaves files in `dir`, which is made if it is not there.
+pub(super) fn leave(dir: &Path, files: &[(&str, String)]) -> Result<(), CommandError> {
+    fs::create_dir_all(dir).map_err(|e| CommandError::file("make", dir, &e))?;
+    for (name, content) in files {
+        let path = dir.join(name);
+        fs::write(&path, content).map_err(|e| CommandError::file("write", &path, &e))?;
+    }
+    Ok(())
+}
 
 /// Business days with one digit.
 pub(super) fn days(report: &Report, hours: f64) -> String {

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use indicatif::ProgressBar;
 use lgpki_proto::{RemoteError, v1};
-use lgpki_surge::LoadBooks;
+use lgpki_surge::{Act, LoadBooks};
 use tokio::{task::JoinSet, time::sleep};
 
-use super::drive::{Drive, Sent};
+use super::drive::{Acknowledged, Drive, Sent};
 use crate::{commands::application::spell, error::CommandError};
 
 /// Looks at once.
@@ -18,8 +18,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What one look found.
 enum Found {
-    /// It is there, in this state.
-    There { state: String, request_id: String },
+    /// It is there.
+    There(Box<v1::Application>),
     /// There is no such application.
     Not,
 }
@@ -36,12 +36,12 @@ pub(super) async fn balance(
         ..LoadBooks::default()
     };
     let mut looks = JoinSet::new();
-    let acknowledged = sent.acknowledged.iter().map(|(desk, id, request_id)| {
+    let acknowledged = sent.acknowledged.iter().map(|told| {
         let request = v1::GetApplicationRequest {
-            id: id.clone(),
+            id: told.id.clone(),
             ..Default::default()
         };
-        (*desk, request, Some((id.clone(), request_id.clone())))
+        (told.desk, request, Some(told.clone()))
     });
     let unanswered = sent.unanswered.iter().filter_map(|(desk, request_id)| {
         let request = v1::GetApplicationRequest {
@@ -67,9 +67,8 @@ pub(super) async fn balance(
     Ok(books)
 }
 
-/// The number and request id under which an application was acknowledged.
-type Known = Option<(String, String)>;
-type Looked = (Result<Found, CommandError>, Known);
+/// What was found, and what had been acknowledged.
+type Looked = (Result<Found, CommandError>, Option<Acknowledged>);
 
 fn settle(
     looked: Option<Result<Looked, tokio::task::JoinError>>,
@@ -81,17 +80,32 @@ fn settle(
     let (found, known) =
         looked.map_err(|e| CommandError::from_error("looking at what was acknowledged", &e))?;
     match (found?, known) {
-        (Found::There { state, request_id }, Some((id, expected))) => {
+        (Found::There(application), Some(told)) => {
+            let state = spell(application.state().as_str_name(), "APPLICATION_STATE_");
+            let states = books.states_by_act.entry(told.act.name()).or_default();
+            *states.entry(state.clone()).or_default() += 1;
             *books.states.entry(state).or_default() += 1;
-            if request_id != expected {
-                books.missing.push(id);
+            if !is_as_sent(&application, &told) {
+                books.missing.push(told.id);
             }
         }
-        (Found::Not, Some((id, _))) => books.missing.push(id),
-        (Found::There { .. }, None) => books.unanswered_that_arrived += 1,
+        (Found::Not, Some(told)) => books.missing.push(told.id),
+        (Found::There(_), None) => books.unanswered_that_arrived += 1,
         (Found::Not, None) => {}
     }
     Ok(())
+}
+
+/// Whether it is what was sent under this request id: a renewal of the same certificate, for one.
+fn is_as_sent(application: &v1::Application, told: &Acknowledged) -> bool {
+    let sort = match told.act {
+        Act::Issue => v1::ApplicationSort::Issue,
+        Act::Renew => v1::ApplicationSort::Renew,
+        Act::Revoke => v1::ApplicationSort::Revoke,
+    };
+    application.request_id == told.request_id
+        && application.sort() == sort
+        && application.renewed_serial == told.renews
 }
 
 async fn look(
@@ -107,11 +121,7 @@ async fn look(
         let status = match desk.applications().get_application(request.clone()).await {
             Ok(answer) => {
                 let application = answer.into_inner().application.unwrap_or_default();
-                let state = application.state().as_str_name();
-                return Ok(Found::There {
-                    state: spell(state, "APPLICATION_STATE_"),
-                    request_id: application.request_id,
-                });
+                return Ok(Found::There(Box::new(application)));
             }
             Err(status) if status.code() == tonic::Code::NotFound => return Ok(Found::Not),
             Err(status) => RemoteError::from(status),
@@ -121,5 +131,43 @@ async fn look(
             return Err(CommandError::from(status).during("looking at what was acknowledged"));
         }
         sleep(AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_what_was_sent_or_it_is_missing() {
+        let told = Acknowledged {
+            desk: 0,
+            id: String::from("01"),
+            request_id: String::from("load-1"),
+            act: Act::Renew,
+            renews: String::from("ab"),
+        };
+        let application = v1::Application {
+            request_id: String::from("load-1"),
+            sort: v1::ApplicationSort::Renew.into(),
+            renewed_serial: String::from("ab"),
+            ..Default::default()
+        };
+        assert!(is_as_sent(&application, &told));
+        let wrong = [
+            v1::Application {
+                renewed_serial: String::from("ac"),
+                ..application.clone()
+            },
+            v1::Application {
+                sort: v1::ApplicationSort::Issue.into(),
+                ..application.clone()
+            },
+            v1::Application {
+                request_id: String::from("load-2"),
+                ..application
+            },
+        ];
+        assert!(wrong.iter().all(|wrong| !is_as_sent(wrong, &told)));
     }
 }

@@ -7,15 +7,16 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use lgpki_domain::{Names, RenewalWindow, Timestamp};
+use lgpki_domain::{BodyCode, Names, RenewalWindow, Timestamp};
 use lgpki_proto::v1::{
     self, application_service_client::ApplicationServiceClient,
     certificate_service_client::CertificateServiceClient,
 };
+use tokio::task::{JoinError, JoinSet};
 use tonic::transport::Channel;
 
 use crate::{
-    cli::{LoadArgs, OfficeArgs},
+    cli::OfficeArgs,
     error::CommandError,
     office::{self, FILE, Office},
     output::Output,
@@ -25,6 +26,8 @@ use crate::{
 const OFFICERS: &str = "branch-officer-";
 /// Certificates of a page.
 const PAGE: u32 = 500;
+/// Certificates read at once.
+const AT_ONCE: usize = 64;
 
 /// An office that sends.
 pub(super) struct Desk {
@@ -46,6 +49,11 @@ struct Revocable {
 }
 
 impl Desk {
+    /// Its connection.
+    pub(super) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     /// For submitting and looking.
     pub(super) fn applications(&self) -> ApplicationServiceClient<Channel> {
         ApplicationServiceClient::new(self.channel.clone())
@@ -71,8 +79,11 @@ impl Desk {
         revocable.waiting.pop_front()
     }
 
-    /// Certificates within their window, whose renewal nobody has applied for; not logins.
-    pub(super) async fn renewable(&self) -> Result<Vec<v1::Certificate>, CommandError> {
+    /// Certificates within their window, whose renewal nobody has applied for, so many at most; not logins.
+    pub(super) async fn renewable(
+        &self,
+        most: usize,
+    ) -> Result<Vec<v1::Certificate>, CommandError> {
         use v1::CertificateKind::{Mail, OfficialDuty, User, WebServer};
         let mut client = CertificateServiceClient::new(self.channel.clone());
         let (mut found, mut page_token) = (Vec::new(), String::new());
@@ -96,29 +107,54 @@ impl Desk {
                 not_after.is_ok_and(|at| RenewalWindow::of(at.jst_date()).opens() <= today)
             }));
             page_token = page.next_page_token;
-            if page_token.is_empty() {
-                return Ok(found);
+            if page_token.is_empty() || found.len() >= most {
+                break;
             }
         }
+        // A page tells of certificates and leaves them out.
+        let mut whole = Vec::with_capacity(found.len().min(most));
+        let mut reading = JoinSet::new();
+        for certificate in found.into_iter().take(most) {
+            if reading.len() >= AT_ONCE {
+                whole.extend(read(reading.join_next().await)?);
+            }
+            let mut client = client.clone();
+            let serial = certificate.serial;
+            let request = v1::GetCertificateRequest { serial };
+            reading.spawn(async move { client.get_certificate(request).await });
+        }
+        while !reading.is_empty() {
+            whole.extend(read(reading.join_next().await)?);
+        }
+        // As they are prepared for the same seed, whatever came first.
+        whole.sort_by(|a, b| a.serial.cmp(&b.serial));
+        Ok(whole)
     }
 }
 
-/// Logs all of them in and makes their connections. Gives the server's address too.
+type Read = Result<tonic::Response<v1::GetCertificateResponse>, tonic::Status>;
+
+fn read(read: Option<Result<Read, JoinError>>) -> Result<Option<v1::Certificate>, CommandError> {
+    let Some(read) = read else {
+        return Ok(None);
+    };
+    let read = read.map_err(|e| CommandError::from_error("reading what may be renewed", &e))?;
+    let answer = read.map_err(|s| CommandError::from(s).during("reading what may be renewed"))?;
+    Ok(answer.into_inner().certificate)
+}
+
+/// Logs in whose offices these directories are and makes their connections. Gives the server's address too.
 pub(super) async fn log_in(
-    login: &OfficeArgs,
-    args: &LoadArgs,
+    dirs: Vec<PathBuf>,
+    pin_file: Option<&Path>,
     output: Output,
 ) -> Result<(Vec<Desk>, String), CommandError> {
-    let dirs = match &args.offices {
-        Some(dir) => officers(dir, args)?,
-        None => vec![login.office.clone()],
-    };
     let bar = output.progress(dirs.len() as u64, "logging in");
     let (mut desks, mut server) = (Vec::with_capacity(dirs.len()), String::new());
     for dir in dirs {
         let office = Office::open(&OfficeArgs {
             office: dir,
-            pin_file: login.pin_file.clone(),
+            pin_file: pin_file.map(Path::to_owned),
         })?;
         let desk = desk(&office)?;
         let request = v1::ListApplicationsRequest {
@@ -149,8 +185,8 @@ fn desk(office: &Office) -> Result<Desk, CommandError> {
     })
 }
 
-/// The directories of the branch officers that are wanted.
-fn officers(dir: &Path, args: &LoadArgs) -> Result<Vec<PathBuf>, CommandError> {
+/// The directories of the branch officers in `dir`; only of these branches, if any are named.
+pub(super) fn officers(dir: &Path, branches: &[BodyCode]) -> Result<Vec<PathBuf>, CommandError> {
     let listed = |e: std::io::Error| {
         CommandError::file("read", dir, &e)
             .hint("name the directory of offices that `lgpki init` made, such as ca/offices")
@@ -162,13 +198,13 @@ fn officers(dir: &Path, args: &LoadArgs) -> Result<Vec<PathBuf>, CommandError> {
         let code = name.as_deref().and_then(|name| name.strip_prefix(OFFICERS));
         if let Some(code) = code
             && path.join(FILE).is_file()
-            && (args.branches.is_empty() || args.branches.iter().any(|b| b.to_string() == code))
+            && (branches.is_empty() || branches.iter().any(|b| b.to_string() == code))
         {
             found.push(path);
         }
     }
     found.sort();
-    let wanted = args.branches.len();
+    let wanted = branches.len();
     if found.is_empty() || found.len() < wanted {
         let count = found.len();
         let message = format!(

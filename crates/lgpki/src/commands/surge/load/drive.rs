@@ -1,5 +1,7 @@
 //! Sends what is due when it is due, or as fast as answers come, and notes every answer.
 
+mod batch;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -10,7 +12,7 @@ use std::{
 };
 
 use lgpki_proto::{RemoteError, status::TRANSPORT, v1};
-use lgpki_surge::{Act, Due, Heard, Reply, Tally};
+use lgpki_surge::{Act, Heard, Reply, Schedule, Tally};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -35,10 +37,36 @@ pub(super) struct Sent {
     pub(super) acts: BTreeMap<&'static str, u64>,
     /// New certificates instead of renewals or revocations.
     pub(super) instead: u64,
-    /// Numbers of those acknowledged, with desk and request id.
-    pub(super) acknowledged: Vec<(usize, String, String)>,
+    /// Those acknowledged.
+    pub(super) acknowledged: Vec<Acknowledged>,
     /// Desk and request id of those about which nothing is known.
     pub(super) unanswered: Vec<(usize, String)>,
+}
+
+/// An application that was acknowledged.
+#[derive(Clone, Debug)]
+pub(super) struct Acknowledged {
+    /// Which of the desks sent it.
+    pub(super) desk: usize,
+    /// Its number.
+    pub(super) id: String,
+    /// Under which request id it was sent.
+    pub(super) request_id: String,
+    /// What it asked for.
+    pub(super) act: Act,
+    /// The certificate that it renews; empty for all others.
+    pub(super) renews: String,
+}
+
+/// What came of a call, for one application; none if the call was given up.
+type Answer = Option<Result<v1::SubmitApplicationResponse, RemoteError>>;
+
+/// Of a call, for one application.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    due: Instant,
+    sent: Instant,
+    came_back: bool,
 }
 
 /// A run.
@@ -82,81 +110,111 @@ impl Drive {
     }
 
     /// Sends each when it is due, whatever became of those before.
-    pub(super) async fn open_loop(self: &Arc<Self>, due: &[Due], wishes: Vec<Wish>) {
-        let mut calls = JoinSet::new();
-        for (due, wish) in due.iter().zip(wishes) {
-            sleep_until(self.start + due.at).await;
-            let (drive, at) = (self.clone(), self.start + due.at);
-            calls.spawn(async move { drive.apply(wish, at).await });
-            while calls.try_join_next().is_some() {}
+    pub(super) async fn open_loop(self: &Arc<Self>, schedule: &Schedule, wishes: Vec<Wish>) {
+        let mut under_way = JoinSet::new();
+        let mut wishes = wishes.into_iter();
+        for call in schedule.calls() {
+            let items: Vec<_> = wishes.by_ref().take(call.len()).collect();
+            let Some(first) = call.first() else {
+                continue;
+            };
+            let at = self.start + first.at;
+            sleep_until(at).await;
+            let drive = self.clone();
+            under_way.spawn(async move { drive.send(items, at).await });
+            while under_way.try_join_next().is_some() {}
         }
-        while calls.join_next().await.is_some() {}
+        while under_way.join_next().await.is_some() {}
     }
 
-    /// Each worker sends the next when its last was answered, for so long.
+    /// Each worker makes the next call when its last was answered, for so long.
     pub(super) async fn closed_loop(
         self: &Arc<Self>,
-        workers: u32,
-        seconds: u32,
+        (workers, seconds): (u32, u32),
+        schedule: &Schedule,
         wishes: Vec<Wish>,
     ) {
         let end = self.start + Duration::from_secs(u64::from(seconds));
-        let wishes = Arc::new(Mutex::new(wishes.into_iter()));
+        let mut wishes = wishes.into_iter();
+        let calls = schedule.calls();
+        let calls: Vec<Vec<_>> = calls
+            .map(|call| wishes.by_ref().take(call.len()).collect())
+            .collect();
+        let calls = Arc::new(Mutex::new(calls.into_iter()));
         let mut at_work = JoinSet::new();
         for _ in 0..workers {
-            let (drive, wishes) = (self.clone(), wishes.clone());
+            let (drive, calls) = (self.clone(), calls.clone());
             at_work.spawn(async move {
                 sleep_until(drive.start).await;
                 while Instant::now() < end {
-                    let Some(wish) = lock(&wishes).next() else {
+                    let Some(items) = lock(&calls).next() else {
                         return;
                     };
                     let now = Instant::now();
-                    lock(&drive.tally).due(now.duration_since(drive.start));
-                    drive.apply(wish, now).await;
+                    for _ in &items {
+                        lock(&drive.tally).due(now.duration_since(drive.start));
+                    }
+                    drive.send(items, now).await;
                 }
             });
         }
         while at_work.join_next().await.is_some() {}
     }
 
-    /// Sends an application, and again whenever a refusal says so, as long as the run lasts.
-    async fn apply(&self, mut wish: Wish, mut due: Instant) {
-        let Some(desk) = self.desks.get(wish.desk) else {
-            return;
-        };
-        self.under_way.fetch_add(1, Ordering::Relaxed);
+    /// Sends applications of one office, in a stream if there are several, and again whenever a refusal says so, as
+    /// long as the run lasts.
+    async fn send(self: &Arc<Self>, mut items: Vec<Wish>, due: Instant) {
+        let count = items.len() as u64;
+        self.under_way.fetch_add(count, Ordering::Relaxed);
+        for wish in &mut items {
+            self.begin(wish);
+        }
+        if items.len() > 1 {
+            self.stream(items, due).await;
+        } else if let Some(wish) = items.pop() {
+            self.pursue(wish, (due, false)).await;
+        }
+        self.under_way.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Notes that an application is sent for the first time; one that is to revoke does, if there is anything to revoke.
+    fn begin(&self, wish: &mut Wish) {
         if wish.meant == Act::Revoke
-            && let Some(serial) = desk.revocable()
+            && let Some(serial) = self.desks.get(wish.desk).and_then(Desk::revocable)
         {
             wish.revoke(serial);
         }
-        {
-            let mut sent = lock(&self.sent);
-            *sent.acts.entry(wish.act.name()).or_default() += 1;
-            sent.instead += u64::from(wish.act != wish.meant);
-        }
-        let mut came_back = false;
-        while let Some(back) = self.attempt(desk, &wish, (due, came_back)).await {
-            sleep_until(back).await;
-            (due, came_back) = (back, true);
-        }
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        let mut sent = lock(&self.sent);
+        *sent.acts.entry(wish.act.name()).or_default() += 1;
+        sent.instead += u64::from(wish.act != wish.meant);
     }
 
-    /// One call. Says when to come back, if that is still within the run.
-    async fn attempt(
-        &self,
-        desk: &Desk,
-        wish: &Wish,
-        (due, came_back): (Instant, bool),
-    ) -> Option<Instant> {
-        // Closed never, so there is always a permit in the end.
-        let permit = self.in_flight.acquire().await;
-        let sent = Instant::now();
-        let answer = timeout(self.patience, submit(desk, wish)).await;
+    /// Sends one when it is due, and again whenever a refusal says so.
+    async fn pursue(&self, wish: Wish, (mut due, mut came_back): (Instant, bool)) {
+        let Some(desk) = self.desks.get(wish.desk) else {
+            return;
+        };
+        loop {
+            sleep_until(due).await;
+            // Closed never, so there is always a permit in the end.
+            let permit = self.in_flight.acquire().await;
+            let times = Times {
+                due,
+                sent: Instant::now(),
+                came_back,
+            };
+            let answer = timeout(self.patience, submit(desk, &wish)).await;
+            drop(permit);
+            match self.note(&wish, times, answer.ok()) {
+                Some(back) => (due, came_back) = (back, true),
+                None => return,
+            }
+        }
+    }
+
+    /// Notes an answer. Says when to come back, if that is still within the run.
+    fn note(&self, wish: &Wish, times: Times, answer: Answer) -> Option<Instant> {
         let answered = Instant::now();
-        drop(permit);
         let reply = self.read(wish, answer);
         let since = |at: Instant| at.duration_since(self.start);
         let back = match &reply {
@@ -165,45 +223,47 @@ impl Drive {
         };
         lock(&self.tally).note(&Heard {
             side: wish.side,
-            came_back,
-            due: since(due),
-            sent: since(sent),
+            act: wish.act,
+            came_back: times.came_back,
+            due: since(times.due),
+            sent: since(times.sent),
             answered: since(answered),
             answer: reply,
         });
         back.filter(|back| *back <= self.last)
     }
 
-    fn read<E>(
-        &self,
-        wish: &Wish,
-        answer: Result<Result<tonic::Response<v1::SubmitApplicationResponse>, RemoteError>, E>,
-    ) -> Reply {
+    fn read(&self, wish: &Wish, answer: Answer) -> Reply {
         let unanswered = || {
             let id = wish.request.request_id.clone();
             lock(&self.sent).unanswered.push((wish.desk, id));
         };
         match answer {
-            Ok(Ok(answer)) => {
-                let application = answer.into_inner().application.unwrap_or_default();
-                let entry = (wish.desk, application.id, application.request_id);
-                lock(&self.sent).acknowledged.push(entry);
+            Some(Ok(answer)) => {
+                let application = answer.application.unwrap_or_default();
+                lock(&self.sent).acknowledged.push(Acknowledged {
+                    desk: wish.desk,
+                    id: application.id,
+                    request_id: application.request_id,
+                    act: wish.act,
+                    renews: wish.renews().to_owned(),
+                });
                 Reply::Acknowledged
             }
-            Ok(Err(refused)) if refused.reason == TRANSPORT => {
+            Some(Err(refused)) if refused.reason == TRANSPORT => {
                 unanswered();
                 Reply::Failed {
                     reason: refused.reason,
                 }
             }
-            Ok(Err(refused)) if refused.may_be_tried_again() => Reply::Refused {
+            Some(Err(refused)) if refused.may_be_tried_again() => Reply::Refused {
                 retry_after: refused.retry_after,
                 reason: refused.reason,
             },
-            Ok(Err(refused)) => Reply::Failed {
+            Some(Err(refused)) => Reply::Failed {
                 reason: in_full(&refused),
             },
-            Err(_) => {
+            None => {
                 unanswered();
                 Reply::Failed {
                     reason: TOO_LATE.to_owned(),
@@ -215,24 +275,23 @@ impl Drive {
 
 /// One call. What intake knows of certificates follows the issuer's record by a moment: a revocation that comes earlier
 /// is sent again, and its time goes on.
-async fn submit(
-    desk: &Desk,
-    wish: &Wish,
-) -> Result<tonic::Response<v1::SubmitApplicationResponse>, RemoteError> {
+async fn submit(desk: &Desk, wish: &Wish) -> Result<v1::SubmitApplicationResponse, RemoteError> {
     loop {
         let mut client = desk.applications();
-        let call = client.submit_application(wish.request.clone());
-        let refused = match call.await {
-            Ok(answer) => return Ok(answer),
+        let refused = match client.submit_application(wish.request.clone()).await {
+            Ok(answer) => return Ok(answer.into_inner()),
             Err(status) => RemoteError::from(status),
         };
-        let mut faults = refused.faults.iter();
-        let unknown_yet = faults.any(|fault| fault.reason == UNKNOWN);
-        if wish.act != Act::Revoke || !unknown_yet {
+        if !is_too_early(wish, &refused) {
             return Err(refused);
         }
         sleep(UNKNOWN_YET).await;
     }
+}
+
+/// Whether intake does not know yet of the certificate that is to be revoked.
+fn is_too_early(wish: &Wish, refused: &RemoteError) -> bool {
+    wish.act == Act::Revoke && refused.faults.iter().any(|fault| fault.reason == UNKNOWN)
 }
 
 /// The reason, and of which fault.

@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use lgpki_surge::{Before, GroupReport, LoadReport, Quantiles, Side, load_page};
+use lgpki_surge::{ActReport, Aim, Before, GroupReport, LoadReport, Quantiles, Side, load_page};
 
-use super::drive::{Drive, lock};
+use super::{
+    super::rows::{self, counted},
+    drive::{Drive, lock},
+};
 use crate::{
     commands::forecast::chart::grouped,
     error::CommandError,
@@ -44,16 +47,7 @@ pub(super) fn tick(bar: &ProgressBar, drive: &Drive) {
 
 /// The whole of it.
 pub(super) fn single(report: &LoadReport) -> String {
-    let aims = report.aims.iter().map(|aim| {
-        let met = if aim.met { "met" } else { "missed" };
-        vec![
-            aim.what.to_owned(),
-            aim.aim.clone(),
-            aim.seen.clone(),
-            met.to_owned(),
-        ]
-    });
-    let aims = table(&["what", "aim", "seen", ""], aims);
+    let aims = table(&Aim::HEADER, report.aims.iter().map(Aim::row));
     format!("{}\n{aims}", sheet(&facts(report)))
 }
 
@@ -85,6 +79,9 @@ fn facts(report: &LoadReport) -> Vec<(&'static str, String)> {
     for group in &report.groups {
         facts.extend(times(group));
     }
+    if report.acts.len() > 1 {
+        facts.extend(report.acts.iter().map(|act| asked(act, report)));
+    }
     facts.extend([
         ("refused", counted(&report.refusals)),
         ("told when to come back", returns(report)),
@@ -105,6 +102,10 @@ fn demanded(report: &LoadReport) -> String {
         }
         (None, workers) => format!("{} workers", workers.unwrap_or_default()),
     };
+    let batch = match plan.batch {
+        1 => String::new(),
+        n => format!(", {n} in each stream"),
+    };
     let flood = plan
         .flood
         .as_ref()
@@ -112,7 +113,7 @@ fn demanded(report: &LoadReport) -> String {
             format!("; branch {branch} floods with {rate} in a second")
         });
     format!(
-        "{how}{flood}; {} offices at {}, {} s, {}, seed {}, run {}",
+        "{how}{batch}{flood}; {} offices at {}, {} s, {}, seed {}, run {}",
         plan.offices, plan.server, plan.seconds, plan.mix, plan.seed, plan.run
     )
 }
@@ -146,6 +147,21 @@ fn times(group: &GroupReport) -> [(&'static str, String); 2] {
     ]
 }
 
+/// What came of one thing that was asked for.
+fn asked(act: &ActReport, report: &LoadReport) -> (&'static str, String) {
+    let states = report.books.states_by_act.get(act.act.name());
+    let states = states.map_or_else(String::new, |states| {
+        format!("; at the end {}", counted(states))
+    });
+    let times = quantiles(&act.acknowledged);
+    let told = format!(
+        "{times}; {} refusals, {} other answers{states}",
+        grouped(act.refused.count),
+        grouped(act.failed)
+    );
+    (act.act.name(), told)
+}
+
 fn quantiles(q: &Quantiles) -> String {
     if q.count == 0 {
         return String::new();
@@ -169,9 +185,12 @@ fn returns(report: &LoadReport) -> String {
     let held = returns
         .held_percent
         .map_or_else(String::new, |held| format!(", held for {held} %"));
+    let wait = &report.told_to_wait;
     format!(
-        "{} refusals, {} were told nothing; {} came back within the run{held}",
+        "{} refusals (in {:.1} s at the median, {:.1} at most), {} were told nothing; {} came back within the run{held}",
         grouped(returns.told_when),
+        wait.p50 / 1_000.0,
+        wait.max / 1_000.0,
         grouped(returns.not_told_when),
         grouped(returns.came_back)
     )
@@ -221,28 +240,14 @@ fn books(report: &LoadReport) -> String {
     )
 }
 
-fn counted(counts: &BTreeMap<String, u64>) -> String {
-    let each = counts
-        .iter()
-        .map(|(what, count)| format!("{} {what}", grouped(*count)));
-    each.collect::<Vec<_>>().join(", ")
-}
-
 fn rounded(rate: f64) -> String {
     format!("{rate:.1}")
 }
 
 /// Leaves everything in `dir`.
 pub(super) fn leave(dir: &Path, report: &LoadReport) -> Result<(), CommandError> {
-    fs::create_dir_all(dir).map_err(|e| CommandError::file("make", dir, &e))?;
     let json =
         serde_json::to_string_pretty(report).map_err(|e| CommandError::from_error(JSON, &e))?;
-    for (name, content) in [
-        ("report.html", load_page(report, &facts(report))),
-        (JSON, json),
-    ] {
-        let path = dir.join(name);
-        fs::write(&path, content).map_err(|e| CommandError::file("write", &path, &e))?;
-    }
-    Ok(())
+    let page = load_page(report, &facts(report));
+    rows::leave(dir, &[("report.html", page), (JSON, json)])
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use indicatif::ProgressBar;
-use lgpki_domain::{CertificateKind, KeyMedium, Names, Subject};
+use lgpki_domain::{CertificateKind, JstDate, KeyMedium, Names, Subject};
 use lgpki_keys::{Signer as _, SoftwareKey};
 use lgpki_proto::{
     convert::wire,
@@ -13,7 +13,7 @@ use lgpki_surge::{Act, Due, Side};
 use lgpki_x509::{Certificate, Particulars, Requested, key::SubjectPublicKey, request};
 
 use super::desks::Desk;
-use crate::{error::CommandError, office};
+use crate::error::CommandError;
 
 /// An application that is ready to be sent.
 #[derive(Clone, Debug)]
@@ -31,6 +31,14 @@ pub(super) struct Wish {
 }
 
 impl Wish {
+    /// The certificate that it renews; empty if it asks for something else.
+    pub(super) fn renews(&self) -> &str {
+        match &self.request.content {
+            Some(Content::Renew(renew)) => &renew.serial,
+            _ => "",
+        }
+    }
+
     /// Asks for the revocation of this certificate instead.
     pub(super) fn revoke(&mut self, serial: String) {
         self.act = Act::Revoke;
@@ -41,15 +49,15 @@ impl Wish {
     }
 }
 
-/// Prepares all that is due, in order. `renewable` are certificates of each desk.
+/// Prepares all that is due, in order, as examined `today`. `renewable` are certificates of each desk.
 pub(super) fn prepare(
-    run: &str,
+    (run, today): (&str, JstDate),
     desks: &[Desk],
     (due, keys): (&[Due], Vec<SoftwareKey>),
     mut renewable: HashMap<usize, Vec<v1::Certificate>>,
     bar: &ProgressBar,
 ) -> Result<Vec<Wish>, CommandError> {
-    let today = office::today().to_string();
+    let today = today.to_string();
     let mut wishes = Vec::with_capacity(due.len());
     for (number, (due, key)) in due.iter().zip(keys).enumerate() {
         let Some(desk) = desks.get(due.office) else {

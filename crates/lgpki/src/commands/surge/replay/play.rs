@@ -20,10 +20,10 @@ use tokio::time::timeout;
 
 use self::advice::Advice;
 use super::{
-    super::super::init::offices::Card,
+    super::{super::init::offices::Card, front::PATIENCE},
     agenda::{Agenda, next_daily},
     offices::Offices,
-    system::{PATIENCE, System},
+    system::System,
     wishes::Holder,
 };
 use crate::error::CommandError;

@@ -6,13 +6,12 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use lgpki_domain::{
     Authority, BodyCode, JstDate, KeyAlgorithm, OfficerRole, Timestamp, order::OrderName,
 };
-use lgpki_intake::{config::RawQueue, ports::IntakeStore as _, store::EngineStore};
+use lgpki_intake::{config::RawQueue, store::EngineStore};
 use lgpki_issuer::{Ceremony, Ports, Settings};
 use lgpki_keys::Passphrase;
 use lgpki_proto::ServiceName;
@@ -28,13 +27,17 @@ use lgpki_surge::Chance;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 use tonic::transport::Channel;
 
-use super::super::super::{
-    init::{
-        self, SERVER_NAME, ca_file,
-        offices::{self, Card, Offices},
+use super::super::{
+    super::{
+        init::{
+            self, SERVER_NAME, ca_file,
+            offices::{self, Card, Offices},
+        },
+        serve::{self, Surroundings},
+        throwaway,
     },
-    serve::{self, Surroundings},
-    throwaway,
+    front::PATIENCE,
+    rest,
 };
 use crate::{
     cli::{CaKey, InitArgs, LoginForm, PassphraseArgs},
@@ -42,9 +45,6 @@ use crate::{
     error::CommandError,
     log_key,
 };
-
-/// Nothing of the replay takes longer than that, in the machine's own time.
-pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How the operator examines: everything, by one operator each.
 const EXAMINATION: &str = "\
@@ -305,30 +305,9 @@ impl System {
     /// Returns once intake has nothing under way: no application on its way to the examiners, the issuer or lifecycle,
     /// and nothing to tell lifecycle of renewals.
     pub(super) async fn at_rest(&self) -> Result<(), CommandError> {
-        const MOVING: [&str; 4] = ["received", "approved", "queued", "issuing"];
-        let lost = |e: lgpki_intake::error::StoreError| CommandError::from_error("intake", &e);
         let store = self.store.as_ref();
         let store = store.ok_or_else(|| CommandError::new("intake does not run"))?;
-        let mut changes = store.changes();
-        loop {
-            changes.mark_unchanged();
-            let counts = store.counts().await.map_err(lost)?;
-            let mut moving = counts.iter().filter(|(state, _)| MOVING.contains(state));
-            if moving.all(|(_, count)| *count == 0)
-                && store.renewals_due(1).await.map_err(lost)?.is_empty()
-            {
-                return Ok(());
-            }
-            match tokio::time::timeout(PATIENCE, changes.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(CommandError::new("intake's store has gone")),
-                Err(_) => {
-                    let counts: Vec<_> = counts.iter().filter(|(_, count)| *count > 0).collect();
-                    let message = format!("nothing moves at {} any more: {counts:?}", self.now());
-                    return Err(CommandError::new(message));
-                }
-            }
-        }
+        rest::at_rest(store, self.now()).await
     }
 
     fn ports(&self) -> Ports {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use lgpki_surge::{Curve, Estimates, Page, Played, Replay, draw};
 
-use super::super::rows::{self, days};
+use super::super::rows::{self, counted, days};
 use crate::{
     commands::forecast::chart::grouped,
     error::CommandError,
@@ -93,13 +93,6 @@ fn estimates(estimates: Option<&Estimates>) -> String {
         )
     });
     told.unwrap_or_default()
-}
-
-fn counted(counts: &std::collections::BTreeMap<String, u64>) -> String {
-    let each = counts
-        .iter()
-        .map(|(what, n)| format!("{} {what}", grouped(*n)));
-    each.collect::<Vec<_>>().join(", ")
 }
 
 fn books(replay: &Replay) -> Vec<(&'static str, String)> {
@@ -324,16 +317,12 @@ pub(super) fn draw_waits(path: &Path, replays: &[Replay]) -> Result<(), CommandE
 
 /// Leaves everything in `dir`.
 pub(super) fn leave(dir: &Path, replays: &[Replay]) -> Result<(), CommandError> {
-    fs::create_dir_all(dir).map_err(|e| CommandError::file("make", dir, &e))?;
     let json = serde_json::to_string_pretty(&serde_json::json!({ "replays": replays }))
         .map_err(|e| CommandError::from_error("replay.json", &e))?;
-    for (name, content) in [
+    let files = [
         ("report.html", page(replays)),
         ("waits.svg", picture(replays)),
         ("replay.json", json),
-    ] {
-        let path = dir.join(name);
-        fs::write(&path, content).map_err(|e| CommandError::file("write", &path, &e))?;
-    }
-    Ok(())
+    ];
+    rows::leave(dir, &files)
 }

@@ -5,7 +5,7 @@ use lgpki_domain::{Timestamp, order::Claim};
 use lgpki_surge::{Arrival, Holding, Visits};
 use tokio::time::timeout;
 
-use super::{super::system::PATIENCE, Play, Script, Sending};
+use super::{super::super::front::PATIENCE, Play, Script, Sending};
 use crate::error::CommandError;
 
 /// Seconds after midnight at which lifecycle books slots.

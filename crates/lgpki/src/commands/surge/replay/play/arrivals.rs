@@ -9,7 +9,7 @@ use lgpki_proto::{RemoteError, convert::wire, v1};
 use lgpki_surge::{Arrival, Case};
 use v1::submit_application_request::Content;
 
-use super::{super::offices, Entry, Play, Sending, is_examined, yields_certificate};
+use super::{super::super::front, Entry, Play, Sending, is_examined, yields_certificate};
 use crate::error::CommandError;
 
 /// So often what cannot be sent yet is tried again on the next business day.
@@ -80,7 +80,7 @@ impl Play<'_> {
             return Ok(false);
         }
         let channel = self.offices.branch(branch)?;
-        let outcomes = offices::submit(channel, requests).await?;
+        let outcomes = front::submit(channel, requests).await?;
         for (one, outcome) in sending.into_iter().zip(outcomes) {
             match outcome {
                 Ok(application) => self.note(one, &application)?,

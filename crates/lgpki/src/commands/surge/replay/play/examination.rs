@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use lgpki_domain::{BodyCode, Timestamp};
 
-use super::{super::offices::AT_ONCE, Play, yields_certificate};
+use super::{super::super::front::AT_ONCE, Play, yields_certificate};
 use crate::error::CommandError;
 
 impl Play<'_> {

@@ -8,7 +8,7 @@ use lgpki_proto::v1::{self, directory_change::Change, submit_application_request
 use tokio::task::JoinSet;
 
 use super::{
-    super::{agenda::opening, offices, wishes},
+    super::{super::front, agenda::opening, wishes},
     Play,
 };
 use crate::error::CommandError;
@@ -71,7 +71,7 @@ impl Play<'_> {
                 requests.push(self.request(branch, format!("opening-{holding:08}"), content));
             }
             sending.spawn(async move {
-                let outcomes = offices::submit(channel, requests).await?;
+                let outcomes = front::submit(channel, requests).await?;
                 Ok::<_, CommandError>((branch, holdings, outcomes))
             });
         }
@@ -103,7 +103,7 @@ impl Play<'_> {
             let channel = self.offices.branch(branch)?;
             let ids = of_branch.iter().map(|(id, _)| id.clone()).collect();
             holdings.extend(of_branch);
-            delivering.spawn(offices::deliver(channel, ids));
+            delivering.spawn(front::deliver(channel, ids));
         }
         while let Some(arrived) = delivering.join_next().await {
             for (id, serial) in joined(arrived)? {

@@ -38,7 +38,7 @@ impl Installation {
     pub fn new(ca_key: &str) -> Result<Self, Failure> {
         let installation = Self {
             directory: tempfile::tempdir()?,
-            first_port: free_ports(7)?,
+            first_port: free_ports(10)?,
         };
         write_private(
             &installation.passphrase(),
@@ -171,9 +171,9 @@ fn is_ready(port: u16) -> bool {
 /// The first of `count` ports in a row that are free now.
 fn free_ports(count: u16) -> Result<u16, Failure> {
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let start = u16::try_from(std::process::id() % 4_000)?;
-    (0..4_000)
-        .map(|step| 24_000 + (start + step) % 4_000 * 8)
+    let start = u16::try_from(std::process::id() % 3_200)?;
+    (0..3_200)
+        .map(|step| 24_000 + (start + step) % 3_200 * 10)
         .find(|first| (0..count).all(|n| free(first + n)))
-        .ok_or_else(|| "there are no seven free ports in a row".into())
+        .ok_or_else(|| "there are no ten free ports in a row".into())
 }

@@ -5,10 +5,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use tonic_prost_build as build;
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "addressee",
     "admission",
     "application",
+    "audit",
     "certificate",
     "common",
     "directory",

@@ -191,6 +191,17 @@ impl Installation {
             }
     }
 
+    /// The port on which a service's published logs are served over HTTP.
+    #[must_use]
+    pub const fn audit_port(&self, service: Service) -> u16 {
+        self.first_port
+            + match service {
+                Service::Intake => 7,
+                Service::Issuer => 8,
+                Service::Lifecycle => 9,
+            }
+    }
+
     /// Starts all services in one process, and waits until they are ready.
     #[must_use]
     pub fn serve(&self) -> Process {
@@ -235,13 +246,23 @@ impl Installation {
             .args(args);
         run(&mut command).map(|text| crate::json(&text))
     }
+
+    /// Runs a command of `audit` that asks a running system, as an office, with `--json`.
+    pub fn audit(&self, office: &str, args: &[&str]) -> Result<serde_json::Value, String> {
+        let mut command = self.command();
+        command.args(["--json", "audit"]).args(args);
+        command
+            .arg("--as")
+            .arg(self.ca().join("offices").join(office));
+        run(&mut command).map(|text| crate::json(&text))
+    }
 }
 
-/// The first of seven ports in a row that are free, and the eighth, bound as a claim to them. They lie
+/// The first of ten ports in a row that are free, and the eleventh, bound as a claim to them. They lie
 /// below the ports that the system gives to outgoing connections.
 pub(crate) fn free_ports() -> (u16, TcpListener) {
-    const ROW: u16 = 8;
-    const ROWS: u16 = 2_500;
+    const ROW: u16 = 11;
+    const ROWS: u16 = 1_900;
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let start = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or(0);
     (0..ROWS)
@@ -250,5 +271,5 @@ pub(crate) fn free_ports() -> (u16, TcpListener) {
             let claim = TcpListener::bind((Ipv4Addr::LOCALHOST, first + ROW - 1)).ok()?;
             (first..first + ROW - 1).all(free).then_some((first, claim))
         })
-        .expect("seven free ports in a row")
+        .expect("ten free ports in a row")
 }

@@ -115,7 +115,7 @@ fn edges_point_inward() {
         ("lgpki-proto", &["domain"]),
         ("lgpki-surge", &["domain"]),
         ("lgpki-audit", &["domain", "ledger", "x509"]),
-        ("lgpki-runtime", &["domain", "proto", "x509"]),
+        ("lgpki-runtime", &["domain", "ledger", "proto", "x509"]),
         ("lgpki-testkit", &["domain", "ledger"]),
     ];
     let service = [

@@ -6,6 +6,7 @@
 mod addressee;
 mod admission;
 mod application;
+mod audit;
 mod certificate;
 mod decode;
 mod directory;
@@ -29,6 +30,7 @@ use lgpki_proto::{
         addressee_service_server::AddresseeServiceServer,
         admission_service_server::AdmissionServiceServer,
         application_service_server::ApplicationServiceServer,
+        audit_log_service_server::AuditLogServiceServer,
         certificate_service_server::CertificateServiceServer,
         directory_service_server::DirectoryServiceServer,
         examination_service_server::ExaminationServiceServer,
@@ -36,7 +38,7 @@ use lgpki_proto::{
         slot_service_server::SlotServiceServer,
     },
 };
-use lgpki_runtime::{rpc::Rpc, shutdown::Shutdown};
+use lgpki_runtime::{audit_log::AuditLogs, rpc::Rpc, shutdown::Shutdown};
 use tonic::{Status, service::Routes};
 
 use crate::{
@@ -50,6 +52,8 @@ pub struct Handlers<S> {
     app: Arc<App<S>>,
     shutdown: Shutdown,
     room: submit::Room,
+    /// Intake's own logs.
+    logs: AuditLogs,
 }
 
 impl<S> Clone for Handlers<S> {
@@ -58,19 +62,21 @@ impl<S> Clone for Handlers<S> {
             app: self.app.clone(),
             shutdown: self.shutdown.clone(),
             room: self.room.clone(),
+            logs: self.logs.clone(),
         }
     }
 }
 
 impl<S: IntakeStore> Handlers<S> {
-    /// Puts handlers in front of the use cases; open streams end at `shutdown`.
+    /// Puts handlers in front of the use cases and of intake's own logs; open streams end at `shutdown`.
     #[must_use]
-    pub fn new(app: Arc<App<S>>, shutdown: Shutdown) -> Self {
+    pub fn new(app: Arc<App<S>>, logs: AuditLogs, shutdown: Shutdown) -> Self {
         let room = submit::Room::default();
         Self {
             app,
             shutdown,
             room,
+            logs,
         }
     }
 
@@ -92,6 +98,7 @@ impl<S: IntakeStore> Handlers<S> {
             .add_service(metered!(NoticeServiceServer))
             .add_service(metered!(SlotServiceServer))
             .add_service(metered!(CertificateServiceServer))
+            .add_service(metered!(AuditLogServiceServer))
     }
 }
 

@@ -6,7 +6,8 @@ use lgpki_domain::{Authority, CertificateKind};
 use lgpki_proto::{
     RemoteError, ServiceName, convert,
     v1::{
-        self, certificate_service_client::CertificateServiceClient,
+        self, audit_log_service_client::AuditLogServiceClient,
+        certificate_service_client::CertificateServiceClient,
         issuer_service_client::IssuerServiceClient,
         lifecycle_service_client::LifecycleServiceClient,
         notice_service_client::NoticeServiceClient, slot_service_client::SlotServiceClient,
@@ -101,6 +102,18 @@ impl Peers {
     #[must_use]
     pub fn slots(&self) -> SlotServiceClient<Channel> {
         SlotServiceClient::new(self.lifecycle.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// The published logs of the issuer or of lifecycle; none of intake's own.
+    #[must_use]
+    pub fn audit_logs(&self, service: ServiceName) -> Option<AuditLogServiceClient<Channel>> {
+        let channel = match service {
+            ServiceName::Issuer => &self.issuer,
+            ServiceName::Lifecycle => &self.lifecycle,
+            ServiceName::Intake => return None,
+        };
+        let client = AuditLogServiceClient::new(channel.clone());
+        Some(client.max_decoding_message_size(LARGEST_ANSWER))
     }
 
     /// What rings when there are new notices.

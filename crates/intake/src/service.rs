@@ -9,7 +9,7 @@ use lgpki_domain::{Clock, ErrorClass, Randomness};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
     Door, GrpcServer, Identity, OfficerDoor, Readiness, RuntimeError, Shutdown, Supervisor,
-    TrustAnchors, config::ServerLimits, shutdown, supervise::TaskFailed,
+    TrustAnchors, audit_log::AuditLogs, config::ServerLimits, shutdown, supervise::TaskFailed,
 };
 use lgpki_store::OpeningStore;
 use tokio::net::TcpListener;
@@ -45,6 +45,8 @@ pub struct Deps<S> {
     pub issuer: Channel,
     /// To lifecycle, with intake's TLS identity.
     pub lifecycle: Channel,
+    /// What intake has published of its logs.
+    pub logs: AuditLogs,
     /// Intake's TLS identity.
     pub identity: Identity,
     /// The service CA.
@@ -89,6 +91,7 @@ impl ServiceError {
 #[derive(Debug)]
 pub struct Service<S> {
     deps: Running<S>,
+    logs: AuditLogs,
     server: GrpcServer,
 }
 
@@ -145,6 +148,7 @@ impl<S: IntakeStore> Service<S> {
                 random: deps.random,
                 settings,
             },
+            logs: deps.logs,
             server,
         })
     }
@@ -157,14 +161,15 @@ impl<S: IntakeStore> Service<S> {
 
     /// Serves and works until `shutdown`, or until a part of it fails.
     pub async fn run(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), ServiceError> {
-        let Self { deps, server } = self;
+        let Self { deps, logs, server } = self;
         let (trigger, own) = shutdown::channel();
         let mut tasks = Supervisor::new(trigger.clone(), own.clone());
         let readiness = server.readiness();
         deps.start_workers(&mut tasks, &own, readiness);
         let (store, clock) = (deps.store.clone(), deps.clock.clone());
         let (logins, admission) = (deps.logins.clone(), deps.admission.clone());
-        let routes = Handlers::new(Arc::new(deps.into_app()), own.clone()).into_routes();
+        let app = Arc::new(deps.into_app());
+        let routes = Handlers::new(app, logs, own.clone()).into_routes();
         tasks.spawn("intake.server", server.run(listener, routes, own.clone()));
         tasks.spawn("intake.shutdown", {
             let own = own.clone();

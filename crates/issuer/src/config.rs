@@ -69,6 +69,12 @@ impl Settings {
         self.log.node()
     }
 
+    /// Whose log it is.
+    #[must_use]
+    pub const fn log(&self) -> &Identity {
+        &self.log
+    }
+
     /// The issuer's data directory.
     #[must_use]
     pub fn data_dir(&self) -> &Path {

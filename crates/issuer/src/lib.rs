@@ -23,8 +23,13 @@ mod vault;
 use std::sync::Arc;
 
 use lgpki_keys::Passphrase;
-use lgpki_proto::v1::issuer_service_server::IssuerServiceServer;
-use lgpki_runtime::{GrpcServer, Shutdown};
+use lgpki_proto::v1::{
+    audit_log_service_server::AuditLogServiceServer, issuer_service_server::IssuerServiceServer,
+};
+use lgpki_runtime::{
+    GrpcServer, Shutdown,
+    audit_log::{AuditLogs, Shelf},
+};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -69,7 +74,9 @@ pub async fn run(
     };
     let readiness = deps.server.readiness();
     let api = IssuerApi::new(Arc::clone(&app), shutdown.clone());
+    let logs = AuditLogs::new(Shelf::of(settings.data_dir()), settings.log().clone());
     let routes = Routes::new(IssuerServiceServer::new(api));
+    let routes = routes.add_service(AuditLogServiceServer::new(logs));
     let marking = async {
         match app.keep_marking(shutdown.clone()).await {
             // The shutdown was requested; the server decides when all is done.

@@ -5,9 +5,9 @@
 
 use std::{
     fmt,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
 };
@@ -26,6 +26,17 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// Makes an empty file, or empties the one that is there. Its name is durable only after
     /// [`sync_dir`](Self::sync_dir).
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Like [`create_dir`](Self::create_dir); what it makes, everybody may enter, whatever the process's
+    /// mask says.
+    fn create_public_dir(&self, dir: &Path) -> io::Result<()> {
+        self.create_dir(dir)
+    }
+
+    /// Like [`create`](Self::create); everybody may read the file, whatever the process's mask says.
+    fn create_public(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(path)
+    }
 
     /// Gives a file another name, replacing the file of that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -89,20 +100,17 @@ pub struct OsDisk;
 
 impl Disk for OsDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        if dir.is_dir() {
-            return Ok(());
-        }
-        if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
-            self.create_dir(parent)?;
-        }
-        match std::fs::create_dir(dir) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other?,
-        }
-        match dir.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => self.sync_dir(parent),
-            _ => self.sync_dir(Path::new(".")),
-        }
+        make_dir(dir, None)
+    }
+
+    fn create_public_dir(&self, dir: &Path) -> io::Result<()> {
+        make_dir(dir, Some(0o755))
+    }
+
+    fn create_public(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = private().truncate(true).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o644))?;
+        Ok(Arc::new(OsFile(file)))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -155,9 +163,29 @@ impl Disk for OsDisk {
     }
 }
 
+/// Makes a directory and its parents, durably; those that it makes have this mode, if one is given.
+fn make_dir(dir: &Path, mode: Option<u32>) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
+        make_dir(parent, mode)?;
+    }
+    match std::fs::create_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        outcome => {
+            outcome?;
+            if let Some(mode) = mode {
+                std::fs::set_permissions(dir, Permissions::from_mode(mode))?;
+            }
+        }
+    }
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// Files of a service's data directory are for its own user only.
 fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
     options
@@ -187,5 +215,33 @@ impl DiskFile for OsFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_is_public_can_be_read_by_others_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (private, public) = (dir.path().join("log"), dir.path().join("audit/2026/tile"));
+        OsDisk.create_dir(&private).unwrap();
+        OsDisk.create_public_dir(&public).unwrap();
+        OsDisk.create(&private.join("entries")).unwrap();
+        OsDisk.create_public(&public.join("000")).unwrap();
+        assert_eq!(mode(&private.join("entries")), 0o600);
+        assert_eq!(mode(&public.join("000")), 0o644);
+        for made in ["audit", "audit/2026", "audit/2026/tile"] {
+            assert_eq!(mode(&dir.path().join(made)), 0o755, "{made}");
+        }
+        // What was there before stays as it is.
+        let before = mode(dir.path());
+        OsDisk.create_public_dir(dir.path()).unwrap();
+        assert_eq!(mode(dir.path()), before);
     }
 }

@@ -235,6 +235,13 @@ struct Envelope<'a> {
     v: u32,
 }
 
+/// The time that an entry bears; none if these are no entry's bytes.
+#[must_use]
+pub fn time_of(bytes: &[u8]) -> Option<Timestamp> {
+    let envelope: Envelope<'_> = serde_json::from_slice(bytes).ok()?;
+    Some(envelope.time)
+}
+
 /// Reads an entry back.
 pub fn decode<E: Event>(index: u64, bytes: &[u8]) -> Result<Recorded<E>, EntryError> {
     let envelope: Envelope<'_> = serde_json::from_slice(bytes)?;

@@ -17,14 +17,21 @@ use lgpki_domain::ErrorClass;
 use crate::{
     checkpoint::Checkpoint,
     disk::Disk,
+    identity::LogId,
     merkle::Hash,
     note::{NoteError, SignedNote, VerifierKey},
     proof::{self, HashReader},
     tile::{self, Bundle, Edge, Layer, TOP_LEVEL, Tile, WIDTH},
 };
 
+/// Where a service's logs are published, below its data directory.
+pub const DIRECTORY: &str = "audit";
+
 /// The file of the checkpoint.
 pub const CHECKPOINT: &str = "checkpoint";
+
+/// The file of the verifier key.
+pub const VKEY: &str = "vkey";
 
 /// Believed tiles kept of each level.
 const CACHED: usize = 16;
@@ -127,6 +134,29 @@ impl TileSource for Directory {
             Err(source) => Err(TreeError::Io { path, source }),
         }
     }
+}
+
+/// The logs that have a checkpoint below `dir`, in order: the years, then that of keys and ceremonies.
+pub fn logs_in(disk: &dyn Disk, dir: &Path) -> Result<Vec<LogId>, TreeError> {
+    let failed = |path: &Path, source| TreeError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let names = match disk.list(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        other => other.map_err(|e| failed(dir, e))?,
+    };
+    let mut logs = Vec::new();
+    for log in names.iter().filter_map(|name| name.parse::<LogId>().ok()) {
+        let path = dir.join(log.to_string()).join(CHECKPOINT);
+        match disk.read(&path) {
+            Ok(_) => logs.push(log),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(failed(&path, e)),
+        }
+    }
+    logs.sort_unstable();
+    Ok(logs)
 }
 
 /// Tiles that were believed, the latest last.

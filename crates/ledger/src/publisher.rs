@@ -34,7 +34,7 @@ use crate::{
     error::LogError,
     merkle::{self, CompactRange, Hash},
     note::{NoteError, NoteSignature, SignedNote, VerifierKey},
-    published::{CHECKPOINT, Directory, TileReader},
+    published::{CHECKPOINT, Directory, TileReader, VKEY},
     tile::{self, Edge, Layer, TOP_LEVEL, Tile, WIDTH},
 };
 
@@ -95,7 +95,7 @@ impl Publisher {
         let Place { disk, dir, key } = place;
         let mut files = Files::new(disk, dir);
         files.create_dir()?;
-        files.ensure("vkey", format!("{key}\n").as_bytes())?;
+        files.ensure(VKEY, format!("{key}\n").as_bytes())?;
         files.sync_dirs()?;
         let found = files.read(CHECKPOINT)?;
         let mut publisher = Self {

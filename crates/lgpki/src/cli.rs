@@ -19,8 +19,8 @@ pub(crate) use addressee::{
     AddresseeCommand, AddresseeDesk, AddresseeListArgs, AddresseeRead, ContentArgs, EndArgs,
 };
 pub(crate) use audit::{
-    AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, ProveArgs, VerifyArgs,
-    WitnessArgs, WitnessPassphrase,
+    AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, LogsArgs, ProveArgs,
+    VerifyArgs, WitnessArgs, WitnessPassphrase,
 };
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
@@ -175,7 +175,7 @@ pub(crate) struct InitArgs {
     /// Host names and addresses under which front ends reach intake, beside localhost.
     #[arg(long = "host", value_name = "NAME")]
     pub(crate) hosts: Vec<String>,
-    /// The first of the seven ports that the services listen on.
+    /// The first of the ten ports that the services listen on.
     #[arg(long, default_value_t = 7440, value_parser = clap::value_parser!(u16).range(1024..=65000))]
     pub(crate) first_port: u16,
     /// Where relying parties fetch CRLs and CA certificates; fixed in every certificate for its life.

@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) listen: ListenAddress,
     /// Where it serves metrics and health.
     pub(crate) admin: ListenAddress,
+    /// Where it serves its published logs over HTTP, if it does.
+    pub(crate) audit: Option<ListenAddress>,
     /// Its data directory.
     pub(crate) data: PathBuf,
     /// Its TLS certificate, PEM.
@@ -143,10 +145,11 @@ pub(crate) struct IntakeOwn {
     pub(crate) lifecycle: Target,
 }
 
-const SHARED: [&str; 8] = [
+const SHARED: [&str; 9] = [
     "node",
     "listen",
     "admin",
+    "audit",
     "data",
     "certificate",
     "key",

@@ -2,7 +2,6 @@
 //! §8 advises against https here). Nothing about anybody is told but what is published and what OCSP
 //! is for.
 
-mod conditional;
 mod ocsp;
 
 use std::sync::Arc;
@@ -16,12 +15,11 @@ use axum::{
 };
 use lgpki_domain::Clock;
 use lgpki_runtime::{
-    plain_http::{self, Limits},
+    plain_http::{self, Limits, conditional::Resource},
     shutdown::Shutdown,
 };
 use tokio::net::TcpListener;
 
-use self::conditional::Resource;
 use crate::{
     metrics,
     ocsp::Answerer,

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use lgpki_domain::{Clock, Randomness};
-use lgpki_runtime::{serve::GrpcServer, shutdown::Shutdown};
+use lgpki_runtime::{
+    audit_log::{AuditLogs, Shelf},
+    serve::GrpcServer,
+    shutdown::Shutdown,
+};
 use lgpki_store::Options;
 use tokio::{
     net::TcpListener,
@@ -236,7 +240,9 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             board: board.clone(),
             bell: Arc::clone(&bell),
         };
+        let logs = AuditLogs::new(Shelf::of(&self.settings.data), self.settings.log);
         let handlers = Handlers {
+            logs,
             app: App {
                 store: self.store,
                 clock: self.clock,

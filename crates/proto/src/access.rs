@@ -158,6 +158,27 @@ pub const TABLE: &[Access] = rows! {
         "ListRenewalInfo" + renewal => &[BRANCH, LGWAN, OPERATOR],
         "GetSlotLoad" + renewal => &[OPERATOR, AUDITOR],
     }
+    Intake "AuditLogService" {
+        "ListLogs" + renewal => &[OPERATOR, AUDITOR],
+        "GetCheckpoint" + renewal => &[OPERATOR, AUDITOR],
+        "ReadEntries" stream + renewal => &[OPERATOR, AUDITOR],
+        "GetInclusionProof" + renewal => &[OPERATOR, AUDITOR],
+        "GetConsistencyProof" + renewal => &[OPERATOR, AUDITOR],
+    }
+    Lifecycle "AuditLogService" {
+        "ListLogs" => &[Role::Intake],
+        "GetCheckpoint" => &[Role::Intake],
+        "ReadEntries" stream => &[Role::Intake],
+        "GetInclusionProof" => &[Role::Intake],
+        "GetConsistencyProof" => &[Role::Intake],
+    }
+    Issuer "AuditLogService" {
+        "ListLogs" => &[Role::Intake],
+        "GetCheckpoint" => &[Role::Intake],
+        "ReadEntries" stream => &[Role::Intake],
+        "GetInclusionProof" => &[Role::Intake],
+        "GetConsistencyProof" => &[Role::Intake],
+    }
     Lifecycle "SlotService" {
         "GetRenewalInfo" => &[Role::Intake],
         "ListRenewalInfo" => &[Role::Intake],

@@ -2,10 +2,11 @@
 //!
 //! TLS identities under our own clock ([`tls`]), the judgement of who calls ([`identity`]), the gate
 //! through which every RPC passes ([`rpc`], [`serve`]), clients of the other services ([`client`]),
-//! the administration port, telemetry, shutdown, and the pieces of configuration that services
-//! share. Nothing here knows an application, a certificate profile or a store.
+//! the administration port, the logs that are published ([`audit_log`]), telemetry, shutdown, and the pieces of
+//! configuration that services share. Nothing here knows an application, a certificate profile or a store.
 
 pub mod admin;
+pub mod audit_log;
 pub mod backoff;
 pub mod client;
 pub mod clock;

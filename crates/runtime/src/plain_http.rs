@@ -5,6 +5,7 @@
 //! does not send a whole request in time is let go, and so is one that takes nothing of an answer or
 //! stays too long.
 
+pub mod conditional;
 mod crowd;
 mod reader;
 

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -15,7 +14,7 @@ use std::{
 use lgpki_ledger::{
     Disk, Identity, LogError, LogId, LogReader, PublishError, Publisher,
     merkle::Hash,
-    published::CHECKPOINT,
+    published::{DIRECTORY, logs_in},
     publisher::{Leaves, Place},
 };
 use parking_lot::Mutex;
@@ -27,9 +26,6 @@ use crate::{
     machine::Machine,
     metrics,
 };
-
-/// Where the logs are published, below the data directory.
-pub(crate) const DIRECTORY: &str = "audit";
 
 /// How a service's logs are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +115,8 @@ impl Publishers {
             closed: BTreeSet::new(),
         };
         let logs = all.reader.logs();
-        if let Some(unknown) = all.published()?.iter().find(|log| !logs.contains(log)) {
+        let published = logs_in(all.disk.as_ref(), &all.dir).map_err(PublishError::from)?;
+        if let Some(unknown) = published.iter().find(|log| !logs.contains(log)) {
             return Err(StoreError::SetBack {
                 dir: dir.to_owned(),
                 what: format!("has nothing of its log {unknown}, which is published"),
@@ -137,31 +134,6 @@ impl Publishers {
             })?;
         }
         Ok(all)
-    }
-
-    /// The logs that have a published checkpoint.
-    fn published(&self) -> Result<Vec<LogId>, StoreError> {
-        let failed = |path: &Path, source| {
-            StoreError::from(PublishError::Io {
-                doing: "read",
-                path: path.to_owned(),
-                source,
-            })
-        };
-        let names = match self.disk.list(&self.dir) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-            other => other.map_err(|e| failed(&self.dir, e))?,
-        };
-        let mut logs = Vec::new();
-        for log in names.iter().filter_map(|name| name.parse::<LogId>().ok()) {
-            let path = self.dir.join(log.to_string()).join(CHECKPOINT);
-            match self.disk.read(&path) {
-                Ok(_) => logs.push(log),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(failed(&path, e)),
-            }
-        }
-        Ok(logs)
     }
 
     fn publisher(&mut self, log: LogId) -> Result<&mut Publisher, PublishError> {

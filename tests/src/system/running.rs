@@ -7,7 +7,10 @@ use lgpki_intake::{RawSettings, store::EngineStore};
 use lgpki_lifecycle::{LifecycleConfig, Listeners};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
-    Door, GrpcServer, Readiness, Shutdown, ShutdownTrigger, config::ServerLimits, error::chain,
+    Door, GrpcServer, Readiness, Shutdown, ShutdownTrigger,
+    audit_log::{AuditLogs, Shelf},
+    config::ServerLimits,
+    error::chain,
     shutdown,
 };
 use lgpki_store::OpeningStore;
@@ -231,12 +234,14 @@ impl System {
         let lifecycle = self.dial(ServiceName::Lifecycle, service);
         async move {
             let listener = bind(port).await?;
+            let published = Shelf::of(&data);
             let (store, openings) = open_intake(data).await?;
             let deps = lgpki_intake::Deps {
                 store: store.clone(),
                 openings: Arc::new(openings),
                 issuer: connect(issuer)?,
                 lifecycle: connect(lifecycle)?,
+                logs: AuditLogs::new(published, log_identity("intake-1")),
                 identity,
                 services,
                 officers,

@@ -8,6 +8,7 @@ mod handed;
 mod life;
 mod published;
 mod schema;
+mod served;
 mod tampering;
 
 use std::{path::Path, sync::Arc};

@@ -8,7 +8,9 @@ use tonic::{Request, Status};
 use crate::{app::App, ports::IntakeStore};
 
 /// What a call that changes nothing is named by.
-const VERBS: [&str; 6] = ["Count", "Download", "Explain", "Get", "List", "Watch"];
+const VERBS: [&str; 7] = [
+    "Count", "Download", "Explain", "Get", "List", "Read", "Watch",
+];
 
 /// Whether a call changes nothing, by its path.
 fn reads(path: &str) -> bool {

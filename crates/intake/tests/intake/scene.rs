@@ -28,6 +28,7 @@ use lgpki_proto::{
 };
 use lgpki_runtime::{
     Identity, ShutdownTrigger,
+    audit_log::{AuditLogs, Shelf},
     client::{Dial, connect},
     config::{ServerLimits, Target},
     shutdown,
@@ -104,6 +105,7 @@ impl Scene {
                 openings: Arc::new(openings),
                 issuer: peers.clone(),
                 lifecycle: peers,
+                logs: AuditLogs::new(Shelf::of(directory.path()), log_identity("intake-1")),
                 identity: Pki::ours().service(Role::Intake),
                 services: Pki::ours().services(),
                 officers: Pki::ours().officers(),

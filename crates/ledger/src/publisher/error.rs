@@ -7,7 +7,7 @@ use std::{
 
 use lgpki_domain::ErrorClass;
 
-use crate::{error::LogError, note::NoteError};
+use crate::{error::LogError, note::NoteError, published::TreeError};
 
 /// A log could not be published.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum PublishError {
         /// The system's error.
         source: io::Error,
     },
+    /// What is published already cannot be read.
+    #[error("the published logs cannot be read")]
+    Published(#[from] TreeError),
     /// The log itself cannot be read.
     #[error("the log that is to be published cannot be read")]
     Log(#[from] LogError),
@@ -73,6 +76,7 @@ impl PublishError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::DiskFull { .. } | Self::Io { .. } => ErrorClass::Unavailable,
+            Self::Published(error) => error.class(),
             Self::Log(error) => error.class(),
             Self::Foreign { .. } | Self::SetBack { .. } => ErrorClass::Corrupt,
             Self::Unfit { .. } => ErrorClass::Internal,

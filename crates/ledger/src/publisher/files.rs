@@ -1,4 +1,5 @@
-//! The files of a published log: each gets its name only when it is whole and on the disk.
+//! The files of a published log: each gets its name only when it is whole and on the disk, and everybody
+//! may read it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -50,7 +51,7 @@ impl Files {
     }
 
     pub(super) fn create_dir(&self) -> Result<(), PublishError> {
-        let made = self.disk.create_dir(&self.dir);
+        let made = self.disk.create_public_dir(&self.dir);
         made.map_err(|e| PublishError::io("create", &self.dir, e))
     }
 
@@ -73,8 +74,8 @@ impl Files {
         if !matches!(self.disk.read(&path), Ok(found) if found == bytes) {
             let unnamed = self.path(UNNAMED);
             let write = || {
-                self.disk.create_dir(&dir)?;
-                let file = self.disk.create(&unnamed)?;
+                self.disk.create_public_dir(&dir)?;
+                let file = self.disk.create_public(&unnamed)?;
                 file.write_at(bytes, 0)?;
                 file.sync()?;
                 self.disk.rename(&unnamed, &path)

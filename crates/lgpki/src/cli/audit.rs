@@ -7,6 +7,8 @@ use lgpki_domain::Serial;
 use lgpki_ledger::KeyName;
 use lgpki_runtime::config::ListenAddress;
 
+use super::{OfficeArgs, ServiceChoice};
+
 /// What an auditor asks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
@@ -45,6 +47,13 @@ pub(crate) enum AuditCommand {
                       not the operator's, and keep its directory: a witness that forgot what it cosigned must be begun anew."
     )]
     Witness(WitnessArgs),
+    /// Show which logs a running system has published, and how far they are.
+    #[command(
+        after_help = "Examples:\n  lgpki audit logs --as ca/offices/auditor-1\n  \
+                      lgpki audit logs --as ca/offices/operator-1 --json\n\n\
+                      Ends with status 1 if a service could not be asked."
+    )]
+    Logs(LogsArgs),
     /// Print the schema of the entries, JSON.
     #[command(after_help = "Example:\n  lgpki audit schema > entries.json")]
     Schema,
@@ -162,6 +171,16 @@ pub(crate) struct ExportArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
+}
+
+/// Whose logs to show.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    pub(crate) office: OfficeArgs,
+    /// Only this service's.
+    #[arg(long, value_enum)]
+    pub(crate) service: Option<ServiceChoice>,
 }
 
 /// The form of a table.

@@ -1,6 +1,7 @@
-//! `lgpki audit`: what an auditor does with published logs. Nothing here talks to a service; a witness is
-//! talked to.
+//! `lgpki audit`: what an auditor does with published logs. But for what is asked of a running system
+//! (`logs`), nothing here talks to a service; a witness is talked to.
 
+mod logs;
 mod told;
 mod witness;
 
@@ -35,6 +36,7 @@ pub(super) fn run(command: AuditCommand, output: Output) -> Result<(), CommandEr
         AuditCommand::Check(args) => check(&args, output),
         AuditCommand::Export(args) => tables(&args, output),
         AuditCommand::Witness(args) => super::block_on(witness::run(args, output)),
+        AuditCommand::Logs(args) => super::block_on(logs::run(args, output)),
         AuditCommand::Schema => {
             Output::raw(schema::ENTRIES.as_bytes());
             Ok(())

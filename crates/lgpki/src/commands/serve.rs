@@ -13,8 +13,12 @@ use lgpki_issuer::Ports;
 use lgpki_keys::{Passphrase, PassphraseSource};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
-    Readiness, Shutdown, ShutdownTrigger, Supervisor, admin::Admin, config::ListenAddress,
-    error::chain, listen, shutdown, telemetry,
+    Readiness, Shutdown, ShutdownTrigger, Supervisor,
+    admin::Admin,
+    audit_log::{Shelf, files},
+    config::ListenAddress,
+    error::chain,
+    listen, shutdown, telemetry,
 };
 
 use crate::{
@@ -103,17 +107,18 @@ fn announce(config: &Config, service: ServiceName, output: Output) {
     let mut value = serde_json::json!({
         "service": service.name(), "listen": shared.listen.to_string(), "admin": shared.admin.to_string(),
     });
-    if let (Some(address), Some(object)) = (publication, value.as_object_mut()) {
-        let address = serde_json::json!(address.to_string());
-        object.insert(String::from("publication"), address);
+    let more = [("publication", publication), ("audit", shared.audit)];
+    let more = more.into_iter().filter_map(|(name, at)| Some((name, at?)));
+    if let Some(object) = value.as_object_mut() {
+        let given = more.clone().map(|(name, at)| (name, at.to_string().into()));
+        object.extend(given.map(|(name, at)| (name.to_owned(), at)));
     }
     output.notice(&value, || {
-        let publication = publication.map(|p| format!(", publication on {p}"));
+        let more = more.map(|(name, at)| format!(", {name} on {at}"));
+        let more = more.collect::<Vec<_>>().concat();
         format!(
-            "{service}: gRPC on {}, admin on {}{}",
-            shared.listen,
-            shared.admin,
-            publication.unwrap_or_default()
+            "{service}: gRPC on {}, admin on {}{more}",
+            shared.listen, shared.admin
         )
     });
 }
@@ -197,6 +202,7 @@ pub(crate) async fn start(
             &until,
         )
         .await?;
+        audit_files(config, *service, &mut tasks, &until).await?;
     }
     Ok(Running {
         tasks,
@@ -219,6 +225,25 @@ async fn admin(
     let listener = bind(&format!("{service}.admin"), &shared.admin).await?;
     let serving = Admin::new(metrics, vec![readiness]).run(listener, until.clone());
     tasks.spawn(format!("{service}.admin"), async move {
+        serving.await;
+        Ok::<_, std::convert::Infallible>(())
+    });
+    Ok(())
+}
+
+/// Serves what the service publishes of its logs over HTTP, where an address for it is given.
+async fn audit_files(
+    config: &Config,
+    service: ServiceName,
+    tasks: &mut Supervisor,
+    until: &Shutdown,
+) -> Result<(), CommandError> {
+    let Some((shared, address)) = config.shared(service).and_then(|s| Some((s, s.audit?))) else {
+        return Ok(());
+    };
+    let listener = bind(&format!("{service}.audit"), &address).await?;
+    let serving = files::serve(listener, Shelf::of(&shared.data), until.clone());
+    tasks.spawn(format!("{service}.audit"), async move {
         serving.await;
         Ok::<_, std::convert::Infallible>(())
     });

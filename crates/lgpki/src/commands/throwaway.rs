@@ -9,7 +9,7 @@ use lgpki_runtime::random::SystemRandomness;
 use crate::error::CommandError;
 
 /// How many ports the services of one authority listen on, one after the other.
-const PORTS: u16 = 7;
+const PORTS: u16 = 10;
 
 /// A passphrase that is kept nowhere.
 pub(super) fn passphrase() -> Result<Passphrase, CommandError> {
@@ -22,7 +22,7 @@ pub(super) fn passphrase() -> Result<Passphrase, CommandError> {
         .map_err(|e| CommandError::from_error("passphrase", &e))
 }
 
-/// The first of seven ports in a row that nobody listens on.
+/// The first of ten ports in a row that nobody listens on.
 pub(super) fn free_ports() -> Result<u16, CommandError> {
     let mut bytes = [0; 2];
     SystemRandomness::new()
@@ -34,7 +34,7 @@ pub(super) fn free_ports() -> Result<u16, CommandError> {
         .map(|step| 20_000 + (start + step * PORTS) % 40_000)
         .find(|first| (0..PORTS).all(|n| free(first + n)))
         .ok_or_else(|| {
-            CommandError::new("no seven ports in a row are free between 20000 and 60000")
+            CommandError::new("no ten ports in a row are free between 20000 and 60000")
                 .hint("stop other programs that listen, and try again")
         })
 }

@@ -3,7 +3,7 @@
 /// What `init` fills in.
 #[derive(Debug)]
 pub(crate) struct Template<'a> {
-    /// The first of the seven ports.
+    /// The first of the ten ports.
     pub(crate) first_port: u16,
     /// The address that intake and publication listen on.
     pub(crate) public_host: &'a str,
@@ -26,6 +26,22 @@ web-server = { mode = \"manual\" }
 code-signing = { mode = \"manual\", two_person = true }
 mail = { mode = \"automatic\" }";
 
+/// `[intake.queue]` and `[intake.dispatch]`.
+const QUEUES: &str = r#"# In which order what waits is examined and issued, and what the estimated times go by.
+[intake.queue]
+order = "fair"                  # or to compare with: "fifo", "fifo-passing", "earliest-expiry"
+opens = "09:00"                 # the examiners' hours on business days; the office holidays are known
+closes = "17:00"
+closed_days = []                # further days without examiners, such as "2011-02-14"
+examiners = 4
+per_examiner = 60               # applications that one of them examines in a business day
+signatures_per_second = 100     # until it is measured
+
+[intake.dispatch]
+batch = 256                     # orders in one batch to the issuer, 1 to 500
+parallel = 2                    # batches under way at the same time
+"#;
+
 /// The file's text.
 pub(crate) fn render(t: &Template<'_>) -> String {
     let port = |n: u16| t.first_port + n;
@@ -34,6 +50,7 @@ pub(crate) fn render(t: &Template<'_>) -> String {
     let (intake, issuer, lifecycle) = (port(0), port(1), port(2));
     let (intake_admin, issuer_admin, lifecycle_admin, publication) =
         (port(3), port(4), port(5), port(6));
+    let (intake_audit, issuer_audit, lifecycle_audit) = (port(7), port(8), port(9));
     format!(
         r#"# Configuration of the LGPKI certificate authority, written by `lgpki init`.
 # A relative path is relative to this file. Unknown keys are refused.
@@ -58,6 +75,9 @@ log_origin = "{log_origin}"
 [issuer]
 listen = "127.0.0.1:{issuer}"
 admin = "127.0.0.1:{issuer_admin}"      # /metrics, /livez, /readyz
+# Its published logs over HTTP, for auditors, witnesses and caches: /logs, /<log>/checkpoint, /<log>/tile/…; they hold
+# all applications and certificates. Without it they are served over gRPC alone.
+audit = "127.0.0.1:{issuer_audit}"
 data = "data/issuer"
 certificate = "tls/issuer.pem"
 key = "tls/issuer.key.pem"
@@ -71,6 +91,7 @@ node = "issuer-1"               # stands in every log entry
 [lifecycle]
 listen = "127.0.0.1:{lifecycle}"
 admin = "127.0.0.1:{lifecycle_admin}"
+audit = "127.0.0.1:{lifecycle_audit}"
 publication = "{host}:{publication}"    # HTTP: /crl/…, /ca/…, /ocsp/…, /cps (data/lifecycle/publication/cps.txt)
 data = "data/lifecycle"
 certificate = "tls/lifecycle.pem"
@@ -105,6 +126,7 @@ closed_days = []                # besides week-ends, national holidays and the y
 [intake]
 listen = "{host}:{intake}"
 admin = "127.0.0.1:{intake_admin}"
+audit = "127.0.0.1:{intake_audit}"
 data = "data/intake"
 certificate = "tls/intake.pem"
 key = "tls/intake.key.pem"
@@ -122,19 +144,6 @@ presume_delivery_days = 30      # after which a certificate never confirmed coun
 [intake.examination]
 {examination}
 
-# In which order what waits is examined and issued, and what the estimated times go by.
-[intake.queue]
-order = "fair"                  # or to compare with: "fifo", "fifo-passing", "earliest-expiry"
-opens = "09:00"                 # the examiners' hours on business days; the office holidays are known
-closes = "17:00"
-closed_days = []                # further days without examiners, such as "2011-02-14"
-examiners = 4
-per_examiner = 60               # applications that one of them examines in a business day
-signatures_per_second = 100     # until it is measured
-
-[intake.dispatch]
-batch = 256                     # orders in one batch to the issuer, 1 to 500
-parallel = 2                    # batches under way at the same time
-"#
+{QUEUES}"#
     )
 }

@@ -28,6 +28,10 @@ fn what_init_writes_can_be_read_and_its_paths_are_resolved() {
         Path::new("/srv/ca/tls/intake.log-key.pem")
     );
     assert_eq!(config.audit.log_origin.as_str(), "lgpki.invalid/audit");
+    for (service, port) in ServiceName::ALL.into_iter().zip([7448, 7449, 7447]) {
+        let audit = config.shared(service).unwrap().audit.unwrap();
+        assert_eq!(audit.socket().port(), port, "{service}");
+    }
     assert_eq!(
         config.tls.service_ca,
         Path::new("/srv/ca/tls/service-ca.pem")
@@ -68,6 +72,16 @@ fn a_setting_of_the_wrong_form_is_refused_by_its_whole_key() {
         why.contains("lgpki.toml is wrong: intake.examination.cross: "),
         "{why}"
     );
+}
+
+#[test]
+fn published_logs_need_not_be_served_as_files() {
+    let text = template();
+    let lines = text.lines().filter(|line| !line.starts_with("audit = "));
+    let text: Vec<_> = lines.collect();
+    let config = Config::parse(&text.join("\n"), Path::new("/")).unwrap();
+    let none = |service| config.shared(service).unwrap().audit.is_none();
+    assert!(ServiceName::ALL.into_iter().all(none));
 }
 
 #[test]

@@ -12,17 +12,14 @@ use axum::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use headers::{CacheControl, Date, Expires, HeaderMapExt as _};
 use lgpki_domain::{Authority, AuthorityKey, Timestamp};
+use lgpki_runtime::plain_http::conditional::{Resource, system};
 use lgpki_x509::{
     issuer::ocsp_path,
     ocsp::{Failure, LONGEST_REQUEST, REQUEST_TYPE, RESPONSE_TYPE},
 };
 use tokio::time::timeout;
 
-use super::{
-    Public,
-    conditional::{Resource, system},
-    nothing_here,
-};
+use super::{Public, nothing_here};
 use crate::{ocsp::Reply, ports::LifecycleStore};
 
 /// How long a client may take to send a request's body.

@@ -9,6 +9,7 @@ use lgpki_keys::{Passphrase, SoftwareKey};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::{
     Door, GrpcServer, Identity, Readiness, Shutdown, Supervisor, TrustAnchors,
+    audit_log::{AuditLogs, Shelf},
     client::{self, Dial},
     config::{AnchorFile, Target},
     error::chain,
@@ -185,8 +186,8 @@ impl Parts {
         let listener = bind("intake.listen", &shared.listen).await?;
         let settings = lgpki_intake::Settings::try_from(section.settings.clone())
             .map_err(|e| CommandError::new(chain(&e)))?;
-        let (store, openings) =
-            open_intake(shared, self.log(config, ServiceName::Intake, shared)?).await?;
+        let log = self.log(config, ServiceName::Intake, shared)?;
+        let (store, openings) = open_intake(shared, log.clone()).await?;
         let openings = Arc::new(openings);
         let officers = anchors(&section.own.organization_ca)?;
         let file = AnchorFile::new(section.own.organization_ca.clone(), officers.clone());
@@ -196,6 +197,7 @@ impl Parts {
             openings: openings.clone(),
             issuer: self.dial(shared, &section.own.issuer, ServiceName::Issuer)?,
             lifecycle: self.dial(shared, &section.own.lifecycle, ServiceName::Lifecycle)?,
+            logs: AuditLogs::new(Shelf::of(&shared.data), log),
             identity: self.identity(shared)?,
             services: self.anchors.clone(),
             officers,

@@ -17,18 +17,19 @@ use lgpki_domain::{Digest, Timestamp};
 
 /// A thing that is served whole, in part, or not at all because the asker has it.
 #[derive(Clone, Debug)]
-pub(super) struct Resource {
+pub struct Resource {
     /// Its content.
-    pub(super) bytes: Bytes,
+    pub bytes: Bytes,
     /// SHA-256 of it, which is its entity tag.
-    pub(super) digest: Digest,
+    pub digest: Digest,
     /// Since when it stands.
-    pub(super) since: Option<Timestamp>,
+    pub since: Option<Timestamp>,
 }
 
 impl Resource {
     /// Answers `GET` and `HEAD`; the content type is the caller's to set.
-    pub(super) fn answer(self, asked: &HeaderMap) -> Response {
+    #[must_use]
+    pub fn answer(self, asked: &HeaderMap) -> Response {
         let tag = self.tag();
         let modified = self.since.map(|since| LastModified::from(system(since)));
         let mut response = match judge(asked, tag.as_ref(), modified, self.bytes.len()) {
@@ -159,7 +160,8 @@ fn read<H: Header>(asked: &HeaderMap) -> Option<H> {
 }
 
 /// An instant as the `headers` crate takes it; before 1970 there is nothing to publish.
-pub(super) fn system(at: Timestamp) -> SystemTime {
+#[must_use]
+pub fn system(at: Timestamp) -> SystemTime {
     let seconds = u64::try_from(at.as_seconds()).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }

@@ -241,3 +241,98 @@ async fn what_was_rejected_is_told_and_applied_for_again_and_what_is_still_to_co
     assert_eq!((&done["accepted"], &done["waiting"]), (count, count));
     assert!(services.terminate().success());
 }
+
+/// The logs that the services have published so far, as an auditor copies them.
+fn published(installation: &Installation) -> std::path::PathBuf {
+    let logs = installation.scratch().join("audit");
+    if !logs.exists() {
+        std::fs::create_dir(&logs).unwrap();
+        for service in lgpki_tests::Service::ALL {
+            let published = installation.data(service).join("audit");
+            std::os::unix::fs::symlink(published, logs.join(service.name())).unwrap();
+        }
+    }
+    logs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_auditor_finds_in_the_logs_an_operator_revokes() {
+    let installation = installation();
+    let _services = installation.serve();
+    apply(&installation, 5).await;
+    let list = installation.scratch().join("affected.txt");
+    let find = |more: &[&str]| {
+        let mut command = installation.command();
+        command
+            .args(["--json", "audit", "find"])
+            .arg(published(&installation));
+        command.args(more).arg("--serials").arg(&list);
+        lgpki_tests::run(&mut command).map(|text| lgpki_tests::json(&text))
+    };
+    let servers = [
+        "--kind",
+        "web-server",
+        "--branch",
+        BRANCH,
+        "--caller",
+        "branch-officer",
+    ];
+    let servers = [&servers[..], &["--examiner", "intake", "--state", "valid"]].concat();
+    // They are published a moment after they were issued, and not all logs at once.
+    let found = loop {
+        if let Ok(found) = find(&servers)
+            && found["found"] == 5
+        {
+            break found;
+        }
+    };
+    assert_eq!(found["valid"], 5);
+    let certificates = found["search"]["certificates"].as_array().unwrap();
+    let mut serials: Vec<_> = certificates
+        .iter()
+        .map(|c| c["serial"].as_str().unwrap())
+        .collect();
+    let revoke = |more: &[&str]| {
+        let mut args = vec!["revoke-many", "--serials", list.to_str().unwrap()];
+        args.extend(["--reason", "key-compromise", "--examined-by", "運営主体"]);
+        args.extend(more);
+        installation.office("operator-1", "operator", &args)
+    };
+    // The inventory may know of the last of them a moment later.
+    let shown = loop {
+        if let Ok(shown) = revoke(&["--dry-run"]) {
+            break shown;
+        }
+    };
+    assert_eq!(shown["to_revoke"], 5, "{shown}");
+    let done = revoke(&["--confirm", shown["token"].as_str().unwrap()]).unwrap();
+    assert_eq!(done["accepted"], 5, "{done}");
+    let revoked = loop {
+        let state = ["--state", "revoked"];
+        if let Ok(found) = find(&state)
+            && found["found"] == 5
+        {
+            break found;
+        }
+    };
+    let certificates = revoked["search"]["certificates"].as_array().unwrap();
+    assert!(
+        certificates.iter().all(|c| c["reason"] == "key-compromise"),
+        "{revoked}"
+    );
+    let mut ended: Vec<_> = certificates
+        .iter()
+        .map(|c| c["serial"].as_str().unwrap())
+        .collect();
+    serials.sort_unstable();
+    ended.sort_unstable();
+    assert_eq!(serials, ended);
+    // Responders' certificates are found, and stand on no list that did not name them.
+    let everything = find(&["--ca", "organization"]).unwrap();
+    assert!(everything.to_string().contains("ocsp-responder"));
+    let text = std::fs::read_to_string(&list).unwrap();
+    assert!(
+        text.contains("login") && !text.contains("ocsp-responder"),
+        "{text}"
+    );
+}

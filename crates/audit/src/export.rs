@@ -173,7 +173,7 @@ fn one(
 }
 
 /// The index of the entry after the opening one; of the log of keys, none has any.
-fn first_index(entry: &[u8]) -> Option<u64> {
+pub(crate) fn first_index(entry: &[u8]) -> Option<u64> {
     let entry = read_entry(entry).filter(|entry| entry.kind == "log.opened")?;
     let opened: view::Opened = serde_json::from_str(entry.body.get()).ok()?;
     (!opened.log.ends_with("/keys")).then_some(opened.first)

@@ -19,8 +19,8 @@ pub(crate) use addressee::{
     AddresseeCommand, AddresseeDesk, AddresseeListArgs, AddresseeRead, ContentArgs, EndArgs,
 };
 pub(crate) use audit::{
-    AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, LogsArgs, ProveArgs,
-    VerifyArgs, WitnessArgs, WitnessPassphrase,
+    AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, FindArgs, LogsArgs,
+    ProveArgs, SourceArgs, VerifyArgs, WatchArgs, WitnessArgs, WitnessPassphrase,
 };
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};

@@ -5,9 +5,17 @@ use std::{fmt, path::Path};
 use lgpki_proto::{RemoteError, status::TRANSPORT, v1};
 use serde_json::{Value, json};
 
+/// What most commands that failed exit with.
+const FAILED: u8 = 1;
+/// What `audit watch` exits with when a log stands still.
+pub(crate) const STANDS_STILL: u8 = 3;
+/// What `audit pull` and `audit watch` exit with when what they were told is not believed.
+pub(crate) const REFUSED: u8 = 4;
+
 /// A command failed.
 #[derive(Debug)]
 pub(crate) struct CommandError {
+    status: u8,
     message: String,
     hint: Option<String>,
     remote: Option<Box<RemoteError>>,
@@ -19,11 +27,24 @@ impl CommandError {
     /// What was wrong, with what.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
+            status: FAILED,
             message: message.into(),
             hint: None,
             remote: None,
             refused: Vec::new(),
         }
+    }
+
+    /// Exits with another status.
+    #[must_use]
+    pub(crate) const fn status(mut self, status: u8) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// What the process exits with.
+    pub(crate) const fn exit_status(&self) -> u8 {
+        self.status
     }
 
     /// Says during what it happened.

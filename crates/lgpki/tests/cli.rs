@@ -318,3 +318,24 @@ fn the_planner_answers_in_a_table_as_json_and_in_a_picture() {
     );
     error(dir.path(), &["surge", "plan", "--hours", "17:00-09:00"], 2);
 }
+
+#[test]
+fn a_first_visit_to_logs_is_told_to_remember_and_not_to_compare() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("logs/issuer/keys")).unwrap();
+    let first = error(
+        dir.path(),
+        &["audit", "verify", "logs", "--against", "seen"],
+        1,
+    );
+    assert_eq!(first["error"], "nothing is remembered in seen");
+    let hint = first["hint"].as_str().unwrap();
+    assert!(hint.contains("give --remember alone"), "{hint}");
+    // Nothing was remembered by the way, so that the next time is a first visit too.
+    assert!(!dir.path().join("seen").exists());
+    let nothing = error(dir.path(), &["audit", "verify", "elsewhere"], 1);
+    assert!(
+        nothing["hint"].as_str().unwrap().contains("issuer/"),
+        "{nothing}"
+    );
+}

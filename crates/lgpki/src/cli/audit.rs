@@ -1,5 +1,11 @@
 //! The auditor's commands.
 
+mod find;
+mod pull;
+
+pub(crate) use find::FindArgs;
+pub(crate) use pull::{SourceArgs, WatchArgs};
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -12,6 +18,12 @@ use super::{OfficeArgs, ServiceChoice};
 /// What an auditor asks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Bring a copy of the published logs up to date, if they continue it.
+    #[command(after_help = pull::PULL)]
+    Pull(SourceArgs),
+    /// Follow the published logs live: tell their entries, raise an alarm if one stands still or is rewritten.
+    #[command(after_help = pull::WATCH)]
+    Watch(WatchArgs),
     /// Check everything in a directory of published logs: signatures, trees, entries, certificates, CRLs.
     #[command(after_help = "Examples:\n  lgpki audit verify demo/audit\n  \
                       lgpki audit verify audit --key vkeys.txt --against last-month --remember this-month\n  \
@@ -35,6 +47,9 @@ pub(crate) enum AuditCommand {
                       signed it and the logs do not hold it."
     )]
     Check(CheckArgs),
+    /// Find the certificates that an incident is about, by any property of the logs' entries.
+    #[command(after_help = find::HELP)]
+    Find(Box<FindArgs>),
     /// Write all entries as tables, with a manifest of what they were made from.
     #[command(after_help = "Example:\n  lgpki audit export audit --format csv --out tables")]
     Export(ExportArgs),

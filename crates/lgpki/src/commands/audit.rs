@@ -1,8 +1,12 @@
-//! `lgpki audit`: what an auditor does with published logs. But for what is asked of a running system
-//! (`logs`), nothing here talks to a service; a witness is talked to.
+//! `lgpki audit`: what an auditor does with published logs. `pull`, `watch` and `logs` ask whoever has
+//! them; a witness is talked to; nothing else here talks to anybody.
 
+mod find;
 mod logs;
+mod pull;
+mod sources;
 mod told;
+mod watch;
 mod witness;
 
 use std::{fs, path::Path};
@@ -30,10 +34,13 @@ use crate::{
 /// Runs it.
 pub(super) fn run(command: AuditCommand, output: Output) -> Result<(), CommandError> {
     match command {
+        AuditCommand::Pull(args) => pull::run(&args, output),
+        AuditCommand::Watch(args) => watch::run(&args, output),
         AuditCommand::Verify(args) => verify(args, output),
         AuditCommand::Prove(args) => write_proof(&args, output),
         AuditCommand::CheckProof(args) => check_proof(&args, output),
         AuditCommand::Check(args) => check(&args, output),
+        AuditCommand::Find(args) => find::run(&args, output),
         AuditCommand::Export(args) => tables(&args, output),
         AuditCommand::Witness(args) => super::block_on(witness::run(args, output)),
         AuditCommand::Logs(args) => super::block_on(logs::run(args, output)),
@@ -71,6 +78,12 @@ fn keys(files: &[std::path::PathBuf]) -> Result<Vec<VerifierKey>, CommandError> 
     Ok(keys)
 }
 
+fn say_whom_to_believe(keys: &[VerifierKey], output: Output) {
+    if keys.is_empty() {
+        output.say("believing the verifier keys beside the logs; give those you know with --key");
+    }
+}
+
 fn verify(args: VerifyArgs, output: Output) -> Result<(), CommandError> {
     let published = Published::open(&args.dir).map_err(|e| failed(&e))?;
     // Never taken for a first visit by itself: whoever removed what was remembered would go unnoticed.
@@ -85,9 +98,7 @@ fn verify(args: VerifyArgs, output: Output) -> Result<(), CommandError> {
         seen: args.against,
         crls: args.crls,
     };
-    if against.keys.is_empty() {
-        output.say("believing the verifier keys beside the logs; give those you know with --key");
-    }
+    say_whom_to_believe(&against.keys, output);
     let begun = SystemClock.now();
     let bar = output.progress(published.leaves(), "auditing entries");
     let report = published.verify(&against, &mut |count| bar.inc(count));

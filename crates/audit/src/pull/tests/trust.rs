@@ -1,0 +1,127 @@
+//! Whose signature counts.
+
+use super::*;
+
+fn with(disk: &FaultyDisk, keys: Vec<VerifierKey>) -> Mirror {
+    Mirror::open(Arc::new(disk.clone()), Path::new(DIR), keys).unwrap()
+}
+
+fn history(log: &'static str, seed: u8) -> History {
+    History {
+        log,
+        seed,
+        ..History::of(30)
+    }
+}
+
+/// Pulls `log`, which is called `offered`; the trust in its key, or the name of the refusal.
+fn trust(mirror: &Mirror, history: &History, offered: &str) -> Result<Trust, &'static str> {
+    let mut shelf = Shelf::of(history);
+    match mirror.pull(&mut shelf, offered, &mut |_| {}) {
+        Ok(pulled) => Ok(pulled.unwrap().trust),
+        Err(error) => Err(error.refusal().map_or("failed", Refusal::name)),
+    }
+}
+
+#[test]
+fn a_key_is_believed_on_first_use_and_then_held_on_to_for_all_logs_of_its_service() {
+    let disk = FaultyDisk::new();
+    let mirror = with(&disk, Vec::new());
+    let first = history("issuer/2011", 7);
+    assert_eq!(trust(&mirror, &first, "issuer/2011"), Ok(Trust::FirstUse));
+    for log in ["issuer/2011", "issuer/2012", "issuer/keys"] {
+        assert_eq!(
+            trust(&mirror, &history(log, 7), log),
+            Ok(Trust::Kept),
+            "{log}"
+        );
+    }
+    assert_eq!(
+        trust(&mirror, &history("issuer/2013", 8), "issuer/2013"),
+        Err("checkpoint")
+    );
+    assert_eq!(
+        trust(&mirror, &history("intake/2011", 8), "intake/2011"),
+        Ok(Trust::FirstUse)
+    );
+    let other = with(&FaultyDisk::new(), Vec::new()).only(vec![Service::Intake]);
+    let unwanted = other.pull(&mut Shelf::of(&first), "issuer/2011", &mut |_| {});
+    assert!(unwanted.unwrap().is_none() && other.logs().unwrap().is_empty());
+    let logs = mirror.logs().unwrap();
+    let logs: Vec<_> = logs
+        .iter()
+        .map(|(service, log)| format!("{}/{log}", service.name()))
+        .collect();
+    assert_eq!(
+        logs,
+        ["issuer/2011", "issuer/2012", "issuer/keys", "intake/2011"]
+    );
+}
+
+#[test]
+fn only_the_keys_that_are_given_count() {
+    let disk = FaultyDisk::new();
+    let service = |name: &str, seed: u8| {
+        VerifierKey::new(
+            format!("lgpki.example/audit/{name}").parse().unwrap(),
+            log_signer(seed).public_key(),
+        )
+    };
+    let mirror = with(&disk, vec![service("issuer", 7)]);
+    assert_eq!(
+        trust(&mirror, &history("issuer/2011", 7), "issuer/2011"),
+        Ok(Trust::Given)
+    );
+    assert_eq!(
+        trust(&mirror, &history("issuer/2012", 8), "issuer/2012"),
+        Err("checkpoint")
+    );
+    assert_eq!(
+        trust(&mirror, &history("intake/2011", 7), "intake/2011"),
+        Err("unknown-key")
+    );
+    drop(mirror);
+    // What was kept under another key is no log of this one.
+    let mirror = with(&disk, vec![service("issuer", 8)]);
+    assert_eq!(
+        trust(&mirror, &history("issuer/2011", 8), "issuer/2011"),
+        Err("failed")
+    );
+    drop(mirror);
+    assert_eq!(
+        trust(
+            &with(&disk, Vec::new()),
+            &history("issuer/2011", 7),
+            "issuer/2011"
+        ),
+        Ok(Trust::Kept)
+    );
+}
+
+#[test]
+fn a_log_is_the_one_that_was_asked_for_and_has_a_name_that_logs_have() {
+    let mirror = with(&FaultyDisk::new(), Vec::new());
+    for (log, name) in [
+        ("issuer/2011x", "another-log"),
+        ("issuer/..", "another-log"),
+        ("nobody/2011", "another-log"),
+        ("issuer/201", "another-log"),
+    ] {
+        assert_eq!(trust(&mirror, &history(log, 7), log), Err(name), "{log}");
+    }
+    let mut shelf = Shelf::of(&history("issuer/2011", 7));
+    let published = shelf.checkpoint("issuer/2011").unwrap();
+    shelf.disk.create(Path::new("/2011/checkpoint")).unwrap();
+    shelf
+        .disk
+        .edit(Path::new("/2011/checkpoint"), |bytes| {
+            *bytes = published.into_bytes();
+        })
+        .unwrap();
+    // Under its bare name too, as a service offers its own logs.
+    let refused = mirror.pull(&mut shelf, "2011", &mut |_| {}).unwrap_err();
+    assert!(
+        matches!(refused, PullError::Source(_)),
+        "only its checkpoint is there: {refused}"
+    );
+}

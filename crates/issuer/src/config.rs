@@ -6,6 +6,7 @@ use std::{
 };
 
 use lgpki_ledger::Identity;
+use lgpki_store::Publishing;
 use serde::Deserialize;
 
 /// The issuer's own settings in the configuration file.
@@ -42,6 +43,7 @@ pub struct Settings {
     data_dir: PathBuf,
     signing_threads: Option<NonZeroUsize>,
     cache_bytes: u64,
+    publishing: Publishing,
 }
 
 impl Settings {
@@ -60,7 +62,14 @@ impl Settings {
             data_dir: data_dir.into(),
             signing_threads: NonZeroUsize::new(config.signing_threads.into()),
             cache_bytes: u64::from(config.index_cache_megabytes) * 1024 * 1024,
+            publishing: Publishing::default(),
         })
+    }
+
+    /// The same, with the log published so.
+    #[must_use]
+    pub fn with_publishing(self, publishing: Publishing) -> Self {
+        Self { publishing, ..self }
     }
 
     /// The node's name.
@@ -88,7 +97,8 @@ impl Settings {
     pub(crate) fn options(&self) -> lgpki_store::Options {
         lgpki_store::Options {
             cache_bytes: self.cache_bytes,
-            ..lgpki_store::Options::published(self.log.clone())
+            publish: Some(self.publishing.clone()),
+            ..lgpki_store::Options::new(self.log.clone())
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use lgpki_domain::{Authority, ErrorClass, random::RandomnessFailed};
 use lgpki_keys::KeyError;
 use lgpki_ledger::{EntryError, LogError};
+use lgpki_store::Hold;
 use lgpki_x509::{error::X509Error, lint::LintRefused};
 
 pub use rollover::RollOverRefused;
@@ -102,6 +103,23 @@ pub enum IssuerError {
          issuer's log: most often the disk of its data directory is full"
     )]
     PublicationLate(u64),
+    /// The log is published but not cosigned in time, so that it could still be rewritten.
+    #[error(
+        "too few witnesses have cosigned the log for {0} seconds, so that no certificate is issued; see which \
+         witness does not answer in the issuer's log, and [audit.witness]"
+    )]
+    WitnessesLate(u64),
+    /// A witness contradicts the log.
+    #[error(
+        "the witness {witness} disputes the issuer's log ({what}): it was set back or forked, so that no \
+         certificate is issued; restore the log from its newest copy"
+    )]
+    Disputed {
+        /// Which.
+        witness: String,
+        /// What it says.
+        what: String,
+    },
     /// A key failed.
     #[error("the key of the {authority} CA cannot be used")]
     Key {
@@ -262,6 +280,19 @@ pub enum CrlRefused {
     InProgress,
 }
 
+impl From<Hold> for IssuerError {
+    fn from(hold: Hold) -> Self {
+        match hold {
+            Hold::Unpublished(lag) => Self::PublicationLate(lag.as_secs()),
+            Hold::Unwitnessed(lag) => Self::WitnessesLate(lag.as_secs()),
+            Hold::Disputed { witness, what } => Self::Disputed {
+                witness,
+                what: what.to_string(),
+            },
+        }
+    }
+}
+
 impl IssuerError {
     /// The class of the failure.
     #[must_use]
@@ -285,9 +316,11 @@ impl IssuerError {
             | Self::RollOver(_) => ErrorClass::WrongState,
             Self::AuthorityExists(_) => ErrorClass::AlreadyExists,
             Self::NotForCa(_) | Self::TooMany { .. } | Self::Refused(_) => ErrorClass::InvalidInput,
-            Self::ShuttingDown | Self::NotIssued | Self::PublicationLate(_) => {
-                ErrorClass::Unavailable
-            }
+            Self::ShuttingDown
+            | Self::NotIssued
+            | Self::PublicationLate(_)
+            | Self::WitnessesLate(_)
+            | Self::Disputed { .. } => ErrorClass::Unavailable,
             Self::GivenUp => ErrorClass::LostRace,
             Self::Crl(e) => e.class(),
         }
@@ -301,6 +334,8 @@ impl IssuerError {
             Self::Store(StoreError::Beyond { .. }) => "FEED_POSITION_BEYOND_LOG",
             Self::Store(_) => "STORE_UNAVAILABLE",
             Self::PublicationLate(_) => "PUBLICATION_LATE",
+            Self::WitnessesLate(_) => "WITNESSES_LATE",
+            Self::Disputed { .. } => "LOG_DISPUTED",
             Self::NoAuthorities | Self::NoAuthority(_) => "AUTHORITY_MISSING",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::TooMany { .. } => "BATCH_TOO_LARGE",

@@ -5,13 +5,14 @@
 //! application has its certificate already, whether a key was certified before, which CRL number
 //! comes next, and whether this process's epoch is still the newest.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future};
 
 use lgpki_domain::{
     ApplicationId, Authority, AuthorityKey, BodyCode, CertificateKind, CrlNumber, CrlOptions,
     CrlScope, Digest, Faults, KeyAlgorithm, Serial, Subject, Timestamp, Validity,
 };
 use lgpki_ledger::{Evidence, Identity, Recorded, Stamp};
+use lgpki_store::Hold;
 use lgpki_x509::issuer::Addresses;
 use tokio::sync::watch;
 
@@ -363,8 +364,8 @@ pub trait IssuerStore: Send + Sync + 'static {
     /// Whose log it is.
     fn identity(&self) -> &Identity;
 
-    /// For how long publication of the log has been late, if it is.
-    fn publication_late(&self) -> Option<Duration>;
+    /// Why certificates wait, if they do: what is issued could not be seen, or a witness disputes the log.
+    fn hold(&self) -> Option<Hold>;
 
     /// Opens the next epoch and closes every open intent of the older ones as abandoned.
     fn open_epoch(&self, stamp: Stamp) -> impl Future<Output = Result<Opened, StoreError>> + Send;

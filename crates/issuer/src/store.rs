@@ -7,11 +7,11 @@ mod feed;
 #[cfg(test)]
 mod tests;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use lgpki_domain::{ApplicationId, AuthorityKey, CrlNumber, CrlOptions, Faults};
 use lgpki_ledger::{Evidence, Identity, LogReader, Sequenced, Stamp, decode};
-use lgpki_store::{Engine, OpenReport, Options};
+use lgpki_store::{Engine, Hold, OpenReport, Options};
 use lgpki_x509::issuer::Addresses;
 use tokio::sync::watch;
 
@@ -177,9 +177,8 @@ impl IssuerStore for LogStore {
         self.engine.identity()
     }
 
-    fn publication_late(&self) -> Option<Duration> {
-        let publication = self.engine.publication()?;
-        publication.late.then_some(publication.lag)
+    fn hold(&self) -> Option<Hold> {
+        self.engine.publication()?.hold()
     }
 
     async fn open_epoch(&self, stamp: Stamp) -> Result<Opened, StoreError> {

@@ -4,6 +4,7 @@
 //! key is refused with its section and the keys that are known there. Each service reads its own
 //! part of its section; what all services share is read here.
 
+mod audit;
 mod template;
 
 use std::{
@@ -11,18 +12,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lgpki_ledger::KeyName;
 use lgpki_proto::ServiceName;
 use lgpki_runtime::config::{ListenAddress, ServerLimits, Target, TelemetryConfig};
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _},
-};
+use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
+pub(crate) use audit::Audit;
 pub(crate) use template::{EXAMINATION, Template, render};
 
-use crate::{error::CommandError, log_key::log_origin};
+use crate::error::CommandError;
 
 /// A configuration as it stands in the file.
 #[derive(Debug)]
@@ -49,20 +47,6 @@ pub(crate) struct Tls {
     pub(crate) service_ca: PathBuf,
     /// The passphrase of the services' TLS keys.
     pub(crate) passphrase_file: PathBuf,
-}
-
-/// `[audit]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Audit {
-    /// What the names of all logs begin with.
-    #[serde(deserialize_with = "origin")]
-    pub(crate) log_origin: KeyName,
-}
-
-fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyName, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    log_origin(&text).map_err(D::Error::custom)
 }
 
 /// What every service's section holds.
@@ -192,6 +176,7 @@ impl Config {
             "audit",
             file.remove("audit").ok_or("section [audit] is missing")?,
         )?;
+        audit.check()?;
         let issuer = section(&mut file, "issuer", &["passphrase_file"], base)?;
         let lifecycle = section(&mut file, "lifecycle", &["publication", "issuer"], base)?;
         let intake = section(

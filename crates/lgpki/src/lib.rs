@@ -14,6 +14,7 @@ mod form;
 mod log_key;
 mod office;
 mod output;
+mod witnesses;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ mod slots;
 use std::path::PathBuf;
 
 use lgpki_ledger::Identity;
+use lgpki_store::Publishing;
 use serde::Deserialize;
 
 pub(crate) use self::slots::MOST_LEAD;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub notice_days: i32,
     /// How renewal slots are booked.
     pub slots: SlotSettings,
+    /// How its logs are published.
+    pub publishing: Publishing,
 }
 
 /// When CRLs are due and how long they stand, in seconds.
@@ -192,6 +195,7 @@ impl Settings {
             public: PublicSettings::try_new(&config.publication_limits)?,
             notice_days: config.notice_days,
             slots: SlotSettings::try_new(&config.slots)?,
+            publishing: Publishing::default(),
         })
     }
 }

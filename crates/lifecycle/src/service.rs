@@ -111,7 +111,10 @@ pub async fn run(
 
 async fn open(settings: &Settings) -> Result<(EngineStore, PublicationFiles), LifecycleError> {
     let data = settings.data.clone();
-    let options = Options::published(settings.log.clone());
+    let options = Options {
+        publish: Some(settings.publishing.clone()),
+        ..Options::new(settings.log.clone())
+    };
     let opened = spawn_blocking(move || {
         let (store, report) = EngineStore::open(&data, options)?;
         tracing::info!(?report, "opened the inventory");

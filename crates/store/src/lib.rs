@@ -23,6 +23,7 @@ mod publish;
 mod replica;
 mod tail;
 mod view;
+mod witness;
 mod write;
 
 pub use engine::Engine;
@@ -32,6 +33,7 @@ pub use open::OpenReport;
 pub use openings::{Opening, OpeningStore, commit};
 pub use options::Options;
 pub use packed::MAX_RECORD_BYTES;
-pub use publish::{Publication, Publishing};
+pub use publish::{Hold, Publication, Publishing, Witnessed};
 pub use replica::{Beside, Replica};
 pub use view::{Scan, Span, Tables, View};
+pub use witness::{Carried, Carrier, Post, WitnessLimits, WitnessStanding, Witnessing};

@@ -108,11 +108,11 @@ fn open_log(dir: &Path, options: &Options) -> Result<(Log, Recovery), StoreError
 
 /// What is published of the log, if it is to be; refused if it does not fit the log.
 fn publishers(dir: &Path, options: &Options, log: &Log) -> Result<Option<Publishers>, StoreError> {
-    if options.publish.is_none() {
+    let Some(how) = &options.publish else {
         return Ok(None);
-    }
+    };
     let (disk, identity) = (Arc::clone(&options.disk), options.log.clone());
-    Publishers::open(dir, disk, identity, log.reader()).map(Some)
+    Publishers::open(dir, disk, identity, (log.reader(), how)).map(Some)
 }
 
 fn report(recovery: &Recovery, rebuilt: Option<String>) -> OpenReport {
@@ -299,7 +299,7 @@ fn supervise<M: Machine>(
             .indexed
             .then(|| scope.spawn(|| guarded(core, || flush::run(core))));
         let publish = publishers
-            .zip(core.options.publish)
+            .zip(core.options.publish.as_ref())
             .map(|(publishers, how)| {
                 scope.spawn(move || guarded(core, || publish::run(core, how, publishers)))
             });

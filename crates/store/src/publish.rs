@@ -4,36 +4,34 @@
 //! goes wrong is tried again in the next round; what is recorded never waits for it. How far it lags
 //! behind is told by [`Publication`], so that a service may wait with what must not run ahead.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+mod logs;
 
-use lgpki_ledger::{
-    Disk, Identity, LogError, LogId, LogReader, PublishError, Publisher,
-    merkle::Hash,
-    published::{DIRECTORY, logs_in},
-    publisher::{Leaves, Place},
-};
+use std::{sync::Arc, time::Duration};
+
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub(crate) use self::logs::{Publishers, Reached};
 use crate::{
     engine::Core,
-    error::{StoreError, chain},
+    error::chain,
     machine::Machine,
     metrics,
+    witness::{WitnessStanding, Witnessing},
 };
 
+/// How often those who measure hear of a lag that nothing changes.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// How a service's logs are published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publishing {
     /// The time between two rounds.
     pub every: Duration,
     /// How long what is durable may stay unpublished before publication is late.
     pub limit: Duration,
+    /// By whom the checkpoints are cosigned, if by anybody.
+    pub witnesses: Option<Arc<Witnessing>>,
 }
 
 impl Default for Publishing {
@@ -41,6 +39,7 @@ impl Default for Publishing {
         Self {
             every: Duration::from_secs(1),
             limit: Duration::from_mins(5),
+            witnesses: None,
         }
     }
 }
@@ -52,10 +51,73 @@ pub struct Publication {
     pub end: u64,
     /// For how long the oldest entry after that has been durable.
     pub lag: Duration,
-    /// Whether that is longer than it may be.
+    /// How long that may be.
+    pub limit: Duration,
+    /// Whether it is longer.
     pub late: bool,
     /// Why the last round failed, if it did.
     pub failing: Option<Arc<str>>,
+    /// How far the witnesses have come, if there are any.
+    pub witnessed: Option<Witnessed>,
+}
+
+/// How far the witnesses have come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    /// The index after the newest entry that enough of them have cosigned.
+    pub end: u64,
+    /// For how long the oldest entry after that has been durable.
+    pub lag: Duration,
+    /// How long that may be.
+    pub limit: Duration,
+    /// Whether it is longer.
+    pub late: bool,
+    /// Whether it is so long that certificates wait.
+    pub stops: bool,
+    /// How each stands.
+    pub each: Vec<WitnessStanding>,
+}
+
+/// Why certificates wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The log has not been published for so long.
+    Unpublished(Duration),
+    /// The log has not been cosigned by enough witnesses for so long.
+    Unwitnessed(Duration),
+    /// A witness says that the log was set back or forked.
+    Disputed {
+        /// Which.
+        witness: String,
+        /// What it says.
+        what: Arc<str>,
+    },
+}
+
+impl Publication {
+    /// Why certificates wait, if they do.
+    #[must_use]
+    pub fn hold(&self) -> Option<Hold> {
+        if let Some(witnessed) = &self.witnessed {
+            let disputed = |one: &WitnessStanding| {
+                let witness = one.name.clone();
+                one.dispute
+                    .clone()
+                    .map(|what| Hold::Disputed { witness, what })
+            };
+            if let Some(hold) = witnessed.each.iter().find_map(disputed) {
+                return Some(hold);
+            }
+        }
+        if self.late {
+            return Some(Hold::Unpublished(self.lag));
+        }
+        let witnessed = self
+            .witnessed
+            .as_ref()
+            .filter(|witnessed| witnessed.stops)?;
+        Some(Hold::Unwitnessed(witnessed.lag))
+    }
 }
 
 /// What the publishing thread has done.
@@ -65,141 +127,31 @@ pub(crate) struct Progress {
     /// Since when something durable is not published.
     behind: Option<Instant>,
     failing: Option<Arc<str>>,
-}
-
-/// A log of the reader's as the publisher wants it.
-struct OneLog<'a>(&'a LogReader, LogId);
-
-impl Leaves for OneLog<'_> {
-    fn leaves(
-        &self,
-        from: u64,
-        max_entries: usize,
-        max_bytes: usize,
-    ) -> Result<Vec<Vec<u8>>, LogError> {
-        self.0.leaves(self.1, from, max_entries, max_bytes)
-    }
-
-    fn root_at(&self, size: u64) -> Result<Option<Hash>, LogError> {
-        Ok(self.0.head_at(self.1, size)?.map(|head| head.root))
-    }
-}
-
-/// The published logs of one service.
-#[derive(Debug)]
-pub(crate) struct Publishers {
-    dir: PathBuf,
-    disk: Arc<dyn Disk>,
-    identity: Identity,
-    reader: LogReader,
-    open: BTreeMap<LogId, Publisher>,
-    /// Years whose final checkpoint is published.
-    closed: BTreeSet<LogId>,
-}
-
-impl Publishers {
-    /// Opens what is published below `dir`, whose lock is held, and refuses it if the log never had
-    /// those heads. What is missing or damaged of the tiles is written anew.
-    pub(crate) fn open(
-        dir: &Path,
-        disk: Arc<dyn Disk>,
-        identity: Identity,
-        reader: LogReader,
-    ) -> Result<Self, StoreError> {
-        let mut all = Self {
-            dir: dir.join(DIRECTORY),
-            disk,
-            identity,
-            reader,
-            open: BTreeMap::new(),
-            closed: BTreeSet::new(),
-        };
-        let logs = all.reader.logs();
-        let published = logs_in(all.disk.as_ref(), &all.dir).map_err(PublishError::from)?;
-        if let Some(unknown) = published.iter().find(|log| !logs.contains(log)) {
-            return Err(StoreError::SetBack {
-                dir: dir.to_owned(),
-                what: format!("has nothing of its log {unknown}, which is published"),
-            });
-        }
-        for log in logs {
-            all.publisher(log).map_err(|error| match error {
-                PublishError::SetBack { size, .. } => StoreError::SetBack {
-                    dir: dir.to_owned(),
-                    what: format!(
-                        "differs from the {size} entries of its log {log} that are published"
-                    ),
-                },
-                other => other.into(),
-            })?;
-        }
-        Ok(all)
-    }
-
-    fn publisher(&mut self, log: LogId) -> Result<&mut Publisher, PublishError> {
-        use std::collections::btree_map::Entry;
-        match self.open.entry(log) {
-            Entry::Occupied(found) => Ok(found.into_mut()),
-            Entry::Vacant(place) => {
-                let at = Place {
-                    disk: Arc::clone(&self.disk),
-                    dir: self.dir.join(log.to_string()),
-                    key: self.identity.verifier(log),
-                };
-                let (publisher, opened) = Publisher::open(at, &OneLog(&self.reader, log))?;
-                if opened.mended > 0 {
-                    tracing::warn!(
-                        %log,
-                        files = opened.mended,
-                        "published files were missing or damaged and were written anew from the log"
-                    );
-                }
-                Ok(place.insert(publisher))
-            }
-        }
-    }
-
-    /// Publishes the newest heads; returns the index after the newest entry that they speak of.
-    pub(crate) fn round(&mut self) -> Result<u64, PublishError> {
-        let Some(heads) = self.reader.heads() else {
-            return Ok(0);
-        };
-        for log in self.reader.logs() {
-            let (head, grows) = match log {
-                LogId::Keys => (Some(heads.keys), true),
-                LogId::Year(year) if year == heads.year => (Some(heads.entries), true),
-                // Begun since the heads were looked at: the next round's.
-                LogId::Year(year) if year > heads.year => continue,
-                LogId::Year(_) if self.closed.contains(&log) => continue,
-                LogId::Year(_) => (self.reader.head(log)?, false),
-            };
-            let Some(head) = head else {
-                continue;
-            };
-            let note = self.identity.checkpoint(log, &head);
-            let reader = self.reader.clone();
-            let publisher = self.publisher(log)?;
-            if publisher.size() < head.size {
-                publisher.publish(&note, &OneLog(&reader, log))?;
-            }
-            if !grows {
-                self.open.remove(&log);
-                self.closed.insert(log);
-            }
-        }
-        Ok(heads.end)
-    }
+    witnessed: u64,
+    /// Since when something durable is not cosigned.
+    unwitnessed: Option<Instant>,
+    standings: Vec<WitnessStanding>,
 }
 
 /// Publishes until the engine closes or stops.
-pub(crate) fn run<M: Machine>(core: &Core<M>, how: Publishing, mut publishers: Publishers) {
+pub(crate) fn run<M: Machine>(core: &Core<M>, how: &Publishing, mut publishers: Publishers) {
     let mut end = 0;
+    let mut witnessed = true;
     loop {
+        // A witness that did not cosign is asked again though nothing is new.
+        let again = publishers.next_try();
+        let look = (!witnessed).then(|| Instant::now() + LOOK);
+        let until = again.into_iter().chain(look).min();
         let closing = {
             let mut signals = core.signals.lock();
-            core.signalled.wait_while(&mut signals, |s| {
-                s.durable <= end && !s.closing && !s.stopped
-            });
+            let idle = |s: &mut crate::flush::Signals| s.durable <= end && !s.closing && !s.stopped;
+            match until {
+                Some(until) => {
+                    core.signalled
+                        .wait_while_until(&mut signals, idle, until.into_std());
+                }
+                None => core.signalled.wait_while(&mut signals, idle),
+            }
             if signals.stopped {
                 return;
             }
@@ -208,8 +160,8 @@ pub(crate) fn run<M: Machine>(core: &Core<M>, how: Publishing, mut publishers: P
         let begun = Instant::now();
         match publishers.round() {
             Ok(reached) => {
-                end = reached;
-                core.published(reached, begun);
+                (end, witnessed) = (reached.end, reached.witnessed);
+                core.published(reached, publishers.standings(), begun);
             }
             Err(e) => core.not_published(&chain(&e)),
         }
@@ -229,34 +181,48 @@ pub(crate) fn run<M: Machine>(core: &Core<M>, how: Publishing, mut publishers: P
 impl<M: Machine> Core<M> {
     /// How far publication has come; none if nothing is published.
     pub(crate) fn publication(&self) -> Option<Publication> {
-        let how = self.options.publish?;
+        let how = self.options.publish.as_ref()?;
         let progress = self.progress.lock();
-        let lag = progress
-            .behind
-            .map(|since| since.elapsed())
-            .unwrap_or_default();
+        let since = |then: Option<Instant>| then.map(|then| then.elapsed()).unwrap_or_default();
+        let lag = since(progress.behind);
+        let witnessed = how.witnesses.as_ref().map(|witnesses| {
+            let (lag, limits) = (since(progress.unwitnessed), witnesses.limits());
+            Witnessed {
+                end: progress.witnessed,
+                lag,
+                limit: limits.lag,
+                late: lag > limits.lag,
+                stops: limits.stop.is_some_and(|stop| lag > stop),
+                each: progress.standings.clone(),
+            }
+        });
         Some(Publication {
             end: progress.end,
             lag,
+            limit: how.limit,
             late: lag > how.limit,
             failing: progress.failing.clone(),
+            witnessed,
         })
     }
 
     /// Notes that something new is durable.
     pub(crate) fn falls_behind(&self) {
         if self.options.publish.is_some() {
-            let mut progress = self.progress.lock();
-            progress.behind.get_or_insert_with(Instant::now);
+            self.progress.lock().fall_behind();
         }
     }
 
-    /// Notes that everything before `end` was published in the round begun at `begun`.
-    fn published(&self, end: u64, begun: Instant) {
+    /// Notes that everything before an end was published in the round begun at `begun`.
+    fn published(&self, reached: Reached, standings: Vec<WitnessStanding>, begun: Instant) {
         let recovered = {
             let mut progress = self.progress.lock();
-            progress.end = end;
-            progress.behind = (self.reader.durable() > end).then_some(begun);
+            let more = (self.reader.durable() > reached.end).then_some(begun);
+            (progress.end, progress.behind) = (reached.end, more);
+            progress.standings = standings;
+            if reached.witnessed {
+                (progress.witnessed, progress.unwitnessed) = (reached.end, more);
+            }
             progress.failing.take().is_some()
         };
         if recovered {
@@ -266,7 +232,7 @@ impl<M: Machine> Core<M> {
 
     fn not_published(&self, why: &str) {
         let mut progress = self.progress.lock();
-        progress.behind.get_or_insert_with(Instant::now);
+        progress.fall_behind();
         if progress.failing.as_deref() != Some(why) {
             tracing::error!(dir = %self.dir.display(), why, "the log cannot be published; it is tried again");
             progress.failing = Some(Arc::from(why));
@@ -274,10 +240,18 @@ impl<M: Machine> Core<M> {
     }
 }
 
+impl Progress {
+    fn fall_behind(&mut self) {
+        self.behind.get_or_insert_with(Instant::now);
+        self.unwitnessed.get_or_insert_with(Instant::now);
+    }
+}
+
 /// Nothing is behind before anything is durable.
 pub(crate) fn progress(durable: u64) -> Mutex<Progress> {
-    Mutex::new(Progress {
-        behind: (durable > 0).then(Instant::now),
-        ..Progress::default()
-    })
+    let mut progress = Progress::default();
+    if durable > 0 {
+        progress.fall_behind();
+    }
+    Mutex::new(progress)
 }

@@ -85,8 +85,8 @@ impl<S: IssuerStore> App<S> {
         actor: String,
     ) -> Result<Vec<Answer>, IssuerError> {
         at_most(orders.len(), "orders")?;
-        if let Some(lag) = self.store.publication_late() {
-            return Err(IssuerError::PublicationLate(lag.as_secs()));
+        if let Some(hold) = self.store.hold() {
+            return Err(hold.into());
         }
         let working = self.begin()?;
         let app = Arc::clone(self);

@@ -42,6 +42,18 @@ batch = 256                     # orders in one batch to the issuer, 1 to 500
 parallel = 2                    # batches under way at the same time
 "#;
 
+/// How the logs are published and witnessed, unless something else is wanted.
+const PUBLISHING: &str = r#"publish_every_seconds = 1       # how often tiles and checkpoints are written to audit/ in each data directory
+publication_limit_seconds = 300 # how long what is recorded may stay unpublished before certificates wait
+
+# Witnesses (C2SP tlog-witness) cosign each checkpoint before it is published, so that nobody who holds host and log key
+# can rewrite a log unnoticed; an auditor runs one with `lgpki audit witness`, which prints its vkey. With none nothing is asked.
+[audit.witness]
+witnesses = []                  # such as { url = "http://w1.audit-office.example:7450", vkey = "audit-office.example/w1+…+…" }
+required = 0                    # how many of them must have cosigned
+lag_limit_seconds = 600         # how long they may lag before somebody must look
+# stop_issuing_after_seconds = 86400    # how long before certificates wait; left out, never. Revocations and CRLs go on"#;
+
 /// The file's text.
 pub(crate) fn render(t: &Template<'_>) -> String {
     let port = |n: u16| t.first_port + n;
@@ -70,6 +82,7 @@ passphrase_file = "secrets/tls-passphrase"    # of the services' TLS keys and lo
 # Every log's name is this, the service and the year (or keys), such as {log_origin}/issuer/keys.
 # It is part of every signed head: it can never be changed.
 log_origin = "{log_origin}"
+{PUBLISHING}
 
 # ---- issuer: the only holder of the CA keys -------------------------------------------------------
 [issuer]

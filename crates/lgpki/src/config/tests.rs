@@ -43,7 +43,7 @@ fn an_unknown_key_or_section_is_refused_by_name() {
     for (from, to, named) in [
         ("[telemetry]", "[telemtry]", "telemtry"),
         ("crl_daily_at", "crl_daily", "crl_daily"),
-        ("[audit]", "[audits]", "[audit] is missing"),
+        ("[audit]", "[audits]", "log_origin"),
         ("log_origin = \"", "log_origin = \"https://", "log_origin"),
         ("batch = 256", "bach = 256", "bach"),
         (

@@ -15,3 +15,4 @@ mod publish;
 mod rebuild;
 mod replica;
 mod toy;
+mod witness;

@@ -9,21 +9,22 @@ use tempfile::TempDir;
 
 use crate::toy::{Command, Toy, add};
 
-const OLD: &str = "2008-12-31T23:59:59.999+09:00";
-const NEW: &str = "2009-01-01T00:00:00.000+09:00";
+pub(crate) const OLD: &str = "2008-12-31T23:59:59.999+09:00";
+pub(crate) const NEW: &str = "2009-01-01T00:00:00.000+09:00";
 
 fn open(dir: &Path) -> Result<(Engine<Toy>, OpenReport), StoreError> {
     let options = Options {
         publish: Some(Publishing {
             every: Duration::from_millis(1),
             limit: Duration::ZERO,
+            ..Publishing::default()
         }),
         ..Options::new(log_identity("node-1"))
     };
     Engine::open_embedded(dir, Toy::default(), options)
 }
 
-fn at(time: &'static str, name: &str) -> Vec<Command> {
+pub(crate) fn at(time: &'static str, name: &str) -> Vec<Command> {
     vec![Command::AddAt {
         times: vec![(time, name.to_owned())],
     }]
@@ -38,7 +39,7 @@ fn published(dir: &Path, identity: &Identity, log: LogId) -> TileReader {
     TileReader::open(Arc::new(source), &key).unwrap().0
 }
 
-async fn eventually(holds: impl Fn() -> bool) {
+pub(crate) async fn eventually(holds: impl Fn() -> bool) {
     let patience = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -153,7 +154,7 @@ async fn what_is_missing_of_the_published_files_is_written_anew() {
     tiles.entry(300).unwrap();
 }
 
-fn copy_all(from: &Path, to: &Path) {
+pub(crate) fn copy_all(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

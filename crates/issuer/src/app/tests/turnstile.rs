@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use lgpki_domain::{Authority, CertificateKind, ErrorClass};
-use lgpki_ledger::Evidence;
-use lgpki_store::{Options, Publishing};
+use lgpki_ledger::{Evidence, WitnessKey};
+use lgpki_store::{Carried, Carrier, Options, Post, Publishing, WitnessLimits, Witnessing};
 use lgpki_testkit::{log_identity, log_identity_with};
 
 use super::{crl::sign_first, support::*};
@@ -173,6 +173,7 @@ async fn while_publication_is_late_certificates_wait_and_crls_go_on() {
     let publishing = Publishing {
         every: Duration::from_millis(1),
         limit: Duration::ZERO,
+        ..Publishing::default()
     };
     let options = Options {
         publish: Some(publishing),
@@ -182,7 +183,7 @@ async fn while_publication_is_late_certificates_wait_and_crls_go_on() {
     let in_the_way = dir.path().join("audit");
     std::fs::write(&in_the_way, "").unwrap();
     let fixture = Fixture::on(store, dir).await;
-    let late = || fixture.store.publication_late();
+    let late = || fixture.store.hold();
     eventually(|| late().is_some()).await;
     let wanted = || vec![order(9, CertificateKind::OfficialDuty)];
     let begin = fixture.log_size();
@@ -207,6 +208,47 @@ async fn while_publication_is_late_certificates_wait_and_crls_go_on() {
 }
 
 /// Looks again until it holds.
+/// Witnesses that nobody reaches.
+#[derive(Debug)]
+struct Nobody;
+
+impl Carrier for Nobody {
+    fn carry(&self, posts: Vec<Post>) -> Vec<Result<Carried, String>> {
+        posts.iter().map(|_| Err("away".to_owned())).collect()
+    }
+}
+
+#[tokio::test]
+async fn once_witnesses_lag_past_the_limit_certificates_wait_and_crls_go_on() {
+    let issued = async |stop: Option<Duration>| {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = WitnessLimits {
+            lag: Duration::ZERO,
+            stop,
+        };
+        let key = WitnessKey::new("w.example".parse().unwrap(), [1; 32]);
+        let witnesses = Witnessing::try_new(vec![key], 1, limits, Arc::new(Nobody)).unwrap();
+        let publishing = Publishing {
+            witnesses: Some(Arc::new(witnesses)),
+            ..Publishing::default()
+        };
+        let options = Options {
+            publish: Some(publishing),
+            ..Options::new(log_identity("issuer-1"))
+        };
+        let (store, _) = LogStore::open_embedded(dir.path(), options).unwrap();
+        let fixture = Fixture::on(store, dir).await;
+        sign_first(&fixture).await.unwrap();
+        let wanted = vec![order(9, CertificateKind::OfficialDuty)];
+        fixture.app.issue(wanted, "intake".to_owned()).await
+    };
+    let refused = issued(Some(Duration::ZERO)).await.unwrap_err();
+    assert_eq!(refused.class(), ErrorClass::Unavailable);
+    assert_eq!(refused.reason(), "WITNESSES_LATE");
+    // Without such a limit it is told, and nothing waits.
+    certificate(&issued(None).await.unwrap()[0]);
+}
+
 async fn eventually(holds: impl Fn() -> bool) {
     let patience = async {
         while !holds() {

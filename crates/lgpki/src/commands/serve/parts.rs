@@ -22,7 +22,7 @@ use super::bind;
 use crate::{
     config::{Config, Shared},
     error::CommandError,
-    log_key,
+    log_key, witnesses,
 };
 
 /// What all services of a process share.
@@ -119,7 +119,8 @@ impl Parts {
         let listener = bind("issuer.listen", &shared.listen).await?;
         let log = self.log(config, ServiceName::Issuer, shared)?;
         let settings = lgpki_issuer::Settings::try_new(log, &shared.data, &section.settings)
-            .map_err(|e| CommandError::new(chain(&e)))?;
+            .map_err(|e| CommandError::new(chain(&e)))?
+            .with_publishing(witnesses::publishing(&config.audit)?);
         let server = self.server(ServiceName::Issuer, shared)?;
         let readiness = server.readiness();
         let ports = lgpki_issuer::Ports {
@@ -155,8 +156,9 @@ impl Parts {
         };
         let log = self.log(config, ServiceName::Lifecycle, shared)?;
         let data = shared.data.clone();
-        let settings = lgpki_lifecycle::Settings::try_new(&section.settings, data, log)
+        let mut settings = lgpki_lifecycle::Settings::try_new(&section.settings, data, log)
             .map_err(|e| CommandError::new(chain(&e)))?;
+        settings.publishing = witnesses::publishing(&config.audit)?;
         let server = self.server(ServiceName::Lifecycle, shared)?;
         let readiness = server.readiness();
         let deps = lgpki_lifecycle::Deps {
@@ -187,7 +189,11 @@ impl Parts {
         let settings = lgpki_intake::Settings::try_from(section.settings.clone())
             .map_err(|e| CommandError::new(chain(&e)))?;
         let log = self.log(config, ServiceName::Intake, shared)?;
-        let (store, openings) = open_intake(shared, log.clone()).await?;
+        let options = lgpki_store::Options {
+            publish: Some(witnesses::publishing(&config.audit)?),
+            ..lgpki_store::Options::new(log.clone())
+        };
+        let (store, openings) = open_intake(shared, options).await?;
         let openings = Arc::new(openings);
         let officers = anchors(&section.own.organization_ca)?;
         let file = AnchorFile::new(section.own.organization_ca.clone(), officers.clone());
@@ -223,13 +229,12 @@ impl Parts {
 
 async fn open_intake(
     shared: &Shared,
-    log: lgpki_ledger::Identity,
+    options: lgpki_store::Options,
 ) -> Result<(Arc<EngineStore>, OpeningStore), CommandError> {
     let data = shared.data.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let (store, report) =
-            EngineStore::open_embedded(&data, lgpki_store::Options::published(log))
-                .map_err(|e| CommandError::new(chain(&e)))?;
+            EngineStore::open_embedded(&data, options).map_err(|e| CommandError::new(chain(&e)))?;
         tracing::info!(
             entries = report.entries,
             replayed = report.replayed,

@@ -18,6 +18,7 @@ mod caller;
 pub mod der;
 pub mod draft;
 pub mod forge;
+pub mod heads;
 mod http;
 mod installation;
 pub mod load;

@@ -26,6 +26,7 @@ use crate::{
     Installation, Options, Process, Service,
     books::{Books, Told},
     get,
+    heads::Heads,
     load::{Load, Notes},
 };
 
@@ -72,6 +73,8 @@ pub struct Summary {
     pub entries: usize,
     /// Numbers of the last CRLs.
     pub crl_numbers: BTreeMap<String, u64>,
+    /// Published heads that were seen, each after a kill or at an end.
+    pub heads: String,
 }
 
 impl fmt::Display for Summary {
@@ -89,6 +92,11 @@ impl fmt::Display for Summary {
         )?;
         writeln!(f, "intents closed after a crash: {}", self.abandoned)?;
         writeln!(f, "CRL numbers: {:?}, never back", self.crl_numbers)?;
+        writeln!(
+            f,
+            "published: {}; none signed twice, every later log extends each",
+            self.heads
+        )?;
         write!(
             f,
             "log entries: {}; indexes rebuilt from them twice",
@@ -117,6 +125,7 @@ pub fn run(program: &str, plan: Plan, tell: &mut dyn FnMut(String)) -> Summary {
         summary: Summary::default(),
         checked: BTreeSet::new(),
         notes: Notes::default(),
+        heads: Heads::default(),
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
@@ -144,6 +153,8 @@ struct Ring {
     checked: BTreeSet<String>,
     /// What was told in earlier phases.
     notes: Notes,
+    /// What was published so far.
+    heads: Heads,
 }
 
 impl Ring {
@@ -190,10 +201,12 @@ impl Ring {
     /// Kills a process after a random time and starts it again; sometimes kills it once more while it
     /// is still starting. Returns how often.
     fn blows(&mut self, process: &mut Process, only: Option<Service>) -> u32 {
+        let killed = only.map_or(Service::ALL.to_vec(), |one| vec![one]);
         let mut blow = |longest| {
             // The moment of the blow; nothing waits for it.
             thread::sleep(Duration::from_millis(self.random.below(longest)));
             process.kill();
+            self.heads.look(&self.installation, &killed);
             *process = Process::start(&self.installation, only);
         };
         blow(LONGEST_LIFE);
@@ -232,6 +245,7 @@ impl Ring {
         }
         self.checked.extend(new);
         self.crls();
+        self.heads.look(&self.installation, &Service::ALL);
     }
 
     /// The published CRLs by CA; their numbers never go back.
@@ -316,6 +330,9 @@ impl Ring {
         };
         let faults = books.faults(&told);
         assert!(faults.is_empty(), "{faults:#?}");
+        self.heads.look(&self.installation, &Service::ALL);
+        self.heads.verify(&self.installation);
+        self.summary.heads = self.heads.to_string();
         self.summary.entries = books.intake.len() + books.issuer.len() + books.lifecycle.len();
         self.summary.abandoned = crate::books::of(&books.issuer, "certificate.abandoned").count();
     }

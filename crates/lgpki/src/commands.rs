@@ -17,6 +17,7 @@ mod limits;
 mod login;
 mod notices;
 mod operator;
+mod published_logs;
 mod queue;
 mod rebuild;
 mod renew;

@@ -5,6 +5,7 @@
 
 use std::{fs, path::Path, process::Command};
 
+use lgpki_testkit::tool::{log_checker, python};
 use serde_json::Value;
 
 fn replay(dir: &Path, arguments: &[&str]) -> Value {
@@ -29,6 +30,8 @@ fn a_few_days_of_the_surge_are_replayed_and_the_books_balance() {
         "2011-01-28",
         "--out",
         "left",
+        "--audit",
+        "logs",
     ];
     let replay = replay(dir.path(), &span);
     let books = &replay["books"];
@@ -58,6 +61,52 @@ fn a_few_days_of_the_surge_are_replayed_and_the_books_balance() {
     assert!(page.contains("<svg") && page.ends_with("</html>\n"));
     for name in ["left/waits.svg", "left/replay.json"] {
         assert!(dir.path().join(name).exists(), "{name}");
+    }
+    let logs = dir.path().join("logs");
+    audited(&logs);
+    accepted_by_others(&logs);
+}
+
+/// What the services have published holds against every rule of the auditor's.
+fn audited(logs: &Path) {
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_lgpki"));
+    verify
+        .args(["audit", "verify", "--json"])
+        .arg(logs.join("audit"));
+    for service in ["intake", "issuer", "lifecycle"] {
+        let key = logs.join(format!("audit-keys/{service}.vkey"));
+        verify.arg("--key").arg(key);
+    }
+    let run = verify.output().unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{told}");
+}
+
+/// And so say the program that an auditor can read whole, and Go's own code for transparency logs.
+fn accepted_by_others(logs: &Path) {
+    if let Some(python) = python(&["cryptography"], "python3-cryptography") {
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools/audit_verify.py");
+        let run = python
+            .command()
+            .arg(program)
+            .arg(logs.join("audit"))
+            .output();
+        let run = run.unwrap();
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stdout)
+        );
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    if let Some(checker) = log_checker(scratch.path()) {
+        for service in fs::read_dir(logs.join("audit")).unwrap() {
+            for log in fs::read_dir(service.unwrap().path()).unwrap() {
+                let run = checker.command().arg(log.unwrap().path()).output().unwrap();
+                let told = String::from_utf8_lossy(&run.stderr);
+                assert!(run.status.success(), "{told}");
+            }
+        }
     }
 }
 

@@ -38,7 +38,8 @@ pub(crate) enum SurgeCommand {
                       lgpki surge replay --compare --capacity least\n                                             \
                       the same at the least capacity at which nobody need expire\n  \
                       lgpki surge replay --certificates 1000 --from 2010-12-01\n                                             \
-                      a small one, without the steady years\n\n\
+                      a small one, without the steady years\n  \
+                      lgpki surge replay --audit years           its logs too, for `lgpki audit verify years/audit`\n\n\
                       Everything happens in a throw-away directory and touches no other system. Holders, their habits and the \
                       examiners' pace are made up; keys, applications, examinations, certificates and CRLs are real. Without \
                       --capacity it is 1.2 times the mean daily load of the renewal window."
@@ -146,6 +147,10 @@ pub(crate) struct ReplayArgs {
     /// to two gigabytes.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Leave the services' published logs in this directory's `audit`, and the keys to verify them with in its
+    /// `audit-keys`: 40,000 certificates take about half a gigabyte.
+    #[arg(long, value_name = "DIR", conflicts_with = "compare")]
+    pub(crate) audit: Option<PathBuf>,
 }
 
 /// What is asked of the planner.

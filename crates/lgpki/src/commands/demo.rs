@@ -23,6 +23,7 @@ use crate::{
     output::{Output, table},
 };
 
+use super::published_logs;
 use applicants::Applicant;
 use leave::Results;
 use stage::Stage;
@@ -48,7 +49,7 @@ pub(crate) async fn run(args: DemoArgs, output: Output) -> Result<(), CommandErr
     stopped?;
     if let Some(out) = &args.out {
         leave::write(out, &results, &stage)?;
-        leave::audit(out, world.dir())?;
+        published_logs::leave(out, world.dir())?;
     }
     conclude(&results, &stage, &args, output);
     Ok(())

@@ -3,7 +3,6 @@
 use std::{fs, path::Path};
 
 use lgpki_domain::Authority;
-use lgpki_proto::ServiceName;
 use lgpki_x509::pem;
 use serde_json::{Value, json};
 
@@ -52,40 +51,6 @@ pub(super) fn write(out: &Path, results: &Results, stage: &Stage) -> Result<(), 
     }
     let summary = serde_json::to_string_pretty(&summary(results, stage)).unwrap_or_default();
     put(&out.join("summary.json"), (summary + "\n").as_bytes())
-}
-
-/// Copies what the services have published of their logs to `audit/`, and the keys to verify it with to
-/// `audit-keys/`; `ca` is the authority's directory, in which nothing runs any more.
-pub(super) fn audit(out: &Path, ca: &Path) -> Result<(), CommandError> {
-    for service in ServiceName::ALL {
-        let name = service.name();
-        let from = ca.join("data").join(name).join("audit");
-        copy(&from, &out.join("audit").join(name))?;
-    }
-    copy(&ca.join("audit-keys"), &out.join("audit-keys"))
-}
-
-/// Copies a directory with all that is in it; what a demonstration before it left there goes.
-fn copy(from: &Path, to: &Path) -> Result<(), CommandError> {
-    if to.exists() {
-        fs::remove_dir_all(to).map_err(|e| CommandError::file("replace", to, &e))?;
-    }
-    let entries = fs::read_dir(from).map_err(|e| CommandError::file("read", from, &e))?;
-    for entry in entries {
-        let path = entry
-            .map_err(|e| CommandError::file("read", from, &e))?
-            .path();
-        let Some(name) = path.file_name() else {
-            continue;
-        };
-        if path.is_dir() {
-            copy(&path, &to.join(name))?;
-        } else {
-            let bytes = fs::read(&path).map_err(|e| CommandError::file("read", &path, &e))?;
-            put(&to.join(name), &bytes)?;
-        }
-    }
-    Ok(())
 }
 
 fn csr_pem(applicant: &Applicant) -> Result<Vec<u8>, CommandError> {

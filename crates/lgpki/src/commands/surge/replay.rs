@@ -24,6 +24,7 @@ use self::{
     play::{Play, Script},
     system::{Rules, System},
 };
+use super::super::published_logs;
 use crate::{cli::ReplayArgs, error::CommandError, output::Output};
 
 /// What `--compare` puts side by side.
@@ -63,6 +64,12 @@ pub(super) fn run(args: &ReplayArgs, output: Output) -> Result<(), CommandError>
     if let Some(path) = &args.svg {
         told::draw_waits(path, &replays)?;
         output.say(format!("wrote {}", path.display()));
+    }
+    if let Some(dir) = &args.audit {
+        let dir = dir.display();
+        output.say(format!(
+            "left in {dir}: audit audit-keys; lgpki audit verify {dir}/audit checks them"
+        ));
     }
     match replays.as_slice() {
         [replay] => output.result(replay, || told::single(replay)),
@@ -144,6 +151,9 @@ async fn replay(
     system.clock().set(end);
     let books = books::balance(&system, &offices, &record).await?;
     system.stop_all().await?;
+    if let Some(dir) = &args.audit {
+        published_logs::leave(dir, &system.dir())?;
+    }
     let cases: Vec<Case> = record.entries.iter().map(|entry| entry.case).collect();
     let noted = Noted {
         played,

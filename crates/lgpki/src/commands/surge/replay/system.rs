@@ -67,7 +67,7 @@ pub(super) struct System {
     target: Target,
     store: Option<Arc<EngineStore>>,
     running: Vec<Service>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// A service that runs.
@@ -134,7 +134,7 @@ impl System {
         rules: Rules,
     ) -> Result<Self, CommandError> {
         let scratch = scratch(data)?;
-        let dir = scratch.path().join("ca");
+        let dir = authority(&scratch);
         let clock = SteppedClock::new(day.start().plus_seconds(8 * 3600));
         let passphrase = throwaway::passphrase()?;
         let ports = Ports {
@@ -162,8 +162,13 @@ impl System {
             target,
             store: None,
             running: Vec::new(),
-            _dir: scratch,
+            dir: scratch,
         })
+    }
+
+    /// The authority's directory.
+    pub(super) fn dir(&self) -> PathBuf {
+        authority(&self.dir)
     }
 
     /// The clock of the whole system.
@@ -316,6 +321,10 @@ impl System {
             randomness: Arc::new(SystemRandomness::new()),
         }
     }
+}
+
+fn authority(scratch: &tempfile::TempDir) -> PathBuf {
+    scratch.path().join("ca")
 }
 
 fn plan(dir: &Path) -> Result<InitArgs, CommandError> {

@@ -16,14 +16,14 @@ use tracing::Instrument as _;
 use super::{
     App, AppError, blocking, confined_to,
     door::{self, Admitted, Against, Inspected, Refusal},
-    is_officer,
+    is_officer, own_login,
     submission::{NamedBranch, Submission},
 };
 use crate::{
     admission::{Entrant, is_exempt},
     metrics,
     ports::{Acceptance, Application, DoorView, IntakeStore, NewApplication},
-    slots::SlotUse,
+    slots::{Bearer, SlotUse},
 };
 
 /// So few are inspected where the call is served; more go to threads of their own.
@@ -139,7 +139,11 @@ impl<S: IntakeStore> App<S> {
         let now = self.now();
         let used = submission.slot_token().and_then(|brought| {
             let serial = submission.renewed_serial()?;
-            let used = self.parts.slots.check(brought, serial, branch, now);
+            let bearer = Bearer {
+                caller: own_login(caller),
+                branch,
+            };
+            let used = self.parts.slots.check(brought, serial, bearer, now);
             metrics::slot_used(used);
             Some(used)
         });

@@ -102,6 +102,19 @@ impl Meter {
         micros.saturating_add(i64::try_from(scaled).unwrap_or(i64::MAX))
     }
 
+    /// What it is made of, to be written down: when the next would enter at the even rate, in microseconds since 1970-01-01
+    /// UTC, and the interval that this was counted by, in microseconds.
+    #[must_use]
+    pub const fn parts(self) -> (i64, i64) {
+        (self.even, self.interval)
+    }
+
+    /// The one that these [`parts`](Self::parts) were of; `None` if they were of none.
+    #[must_use]
+    pub fn from_parts(even: i64, interval: i64) -> Option<Self> {
+        (even >= 0 && interval >= 0).then_some(Self { even, interval })
+    }
+
     /// Whether it says no more than a new one: it may be forgotten.
     #[must_use]
     pub const fn is_idle(self, now: Timestamp) -> bool {

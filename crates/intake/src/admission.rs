@@ -7,10 +7,11 @@
 //! that was full, so that those turned away come back as far apart as the rate says. Revocations for
 //! a compromised key, whatever an operator ends, and renewals in their slots pass without being counted.
 //!
-//! All of it lives in memory: after a restart the meters are at rest and the bookings are forgotten,
-//! which admits rather more than less. The limits themselves are in the log.
+//! All of it lives in memory, of which a copy is kept in a file for the next start (`places`). What a crash or a clock that
+//! is set back makes it forget admits rather more than less. The limits themselves are in the log.
 
 mod bookings;
+mod memory;
 mod others;
 
 use std::{collections::HashMap, fmt, time::Duration};
@@ -23,6 +24,7 @@ use lgpki_domain::{
 use parking_lot::Mutex;
 
 use self::bookings::{Booking, Bookings, Found, Name};
+pub use self::memory::{Memory, Unreadable};
 use crate::{
     app::{
         is_officer,

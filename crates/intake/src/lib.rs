@@ -13,6 +13,7 @@ pub mod notices;
 mod outlook;
 pub mod pace;
 pub mod peers;
+mod places;
 pub mod ports;
 pub mod promises;
 mod renewal_fields;

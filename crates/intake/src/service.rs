@@ -3,7 +3,7 @@
 //! It serves from the start, but answers UNAVAILABLE about logins and applications until it has
 //! learned from lifecycle which certificates exist; only then does it report itself ready.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use lgpki_domain::{Clock, ErrorClass, Randomness};
 use lgpki_proto::ServiceName;
@@ -28,6 +28,7 @@ use crate::{
     notices, outlook,
     pace::Pace,
     peers::Peers,
+    places::Places,
     ports::IntakeStore,
     promises::Promises,
     standings::{Progress, Standings, follow},
@@ -53,6 +54,8 @@ pub struct Deps<S> {
     pub services: TrustAnchors,
     /// The Organization CA, whose login certificates officers present.
     pub officers: TrustAnchors,
+    /// Where the places that admission has given are kept for the next start; nowhere if there is no such file.
+    pub places: Option<PathBuf>,
     /// What the server allows.
     pub limits: ServerLimits,
     /// The time.
@@ -102,6 +105,7 @@ struct Running<S> {
     standings: Arc<Standings>,
     logins: Arc<Logins>,
     admission: Arc<Admission>,
+    places: Places,
     openings: Arc<OpeningStore>,
     peers: Peers,
     pace: Arc<Pace>,
@@ -119,6 +123,8 @@ impl<S: IntakeStore> Service<S> {
         let logins = Arc::new(Logins::load(deps.store.as_ref(), standings.clone()).await?);
         let limits = deps.store.limits().await?;
         let admission = Arc::new(Admission::new(limits.limits, limits.revision));
+        let places = Places::new(deps.places);
+        places.recall(&admission, deps.clock.now());
         let pace = Arc::new(settings.queue.pace());
         deps.store.arrange(pace.clone()).await?;
         let server = GrpcServer::try_new(Door {
@@ -140,6 +146,7 @@ impl<S: IntakeStore> Service<S> {
                 standings,
                 logins,
                 admission,
+                places,
                 openings: deps.openings,
                 peers: Peers::new(deps.issuer, deps.lifecycle),
                 pace,
@@ -168,6 +175,7 @@ impl<S: IntakeStore> Service<S> {
         deps.start_workers(&mut tasks, &own, readiness);
         let (store, clock) = (deps.store.clone(), deps.clock.clone());
         let (logins, admission) = (deps.logins.clone(), deps.admission.clone());
+        let places = deps.places.clone();
         let app = Arc::new(deps.into_app());
         let routes = Handlers::new(app, logs, own.clone()).into_routes();
         tasks.spawn("intake.server", server.run(listener, routes, own.clone()));
@@ -182,6 +190,7 @@ impl<S: IntakeStore> Service<S> {
             }
         });
         let outcome = tasks.run().await;
+        places.keep(&admission, clock.now()).await;
         worker::flush_refused(store.as_ref(), &logins, &admission, clock.now()).await?;
         Ok(outcome?)
     }
@@ -217,6 +226,15 @@ impl<S: IntakeStore> Running<S> {
             "intake.notices",
             until(own, async {
                 ringing.await;
+                Ok::<(), StoreError>(())
+            }),
+        );
+        let (places, admission) = (self.places.clone(), self.admission.clone());
+        let keeping = places.keep_on(admission, self.clock.clone());
+        tasks.spawn(
+            "intake.places",
+            until(own, async {
+                keeping.await;
                 Ok::<(), StoreError>(())
             }),
         );

@@ -245,6 +245,7 @@ impl System {
                 identity,
                 services,
                 officers,
+                places: None,
                 limits: ServerLimits::default(),
                 clock,
                 random,

@@ -1,6 +1,10 @@
 //! Places given to applications that were turned away.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    str::FromStr,
+};
 
 use lgpki_domain::{BodyCode, RequestId, Timestamp};
 use lgpki_x509::key::sha256;
@@ -25,6 +29,22 @@ impl Name {
         let mut name = [0; 16];
         name.copy_from_slice(&digest[..16]);
         Self(name)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl FromStr for Name {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).map_err(drop)?;
+        digits.then_some(Self(number.to_be_bytes())).ok_or(())
     }
 }
 
@@ -80,6 +100,12 @@ impl Bookings {
         self.by_time.insert((booking.at, name));
         self.by_name.insert(name, booking);
         true
+    }
+
+    /// All that are kept now.
+    pub(super) fn places(&mut self, now: Timestamp) -> Vec<(Name, Booking)> {
+        self.drop_missed(now);
+        self.by_name.iter().map(|(k, v)| (*k, *v)).collect()
     }
 
     fn drop_missed(&mut self, now: Timestamp) {

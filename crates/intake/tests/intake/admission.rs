@@ -15,7 +15,10 @@ use lgpki_runtime::config::ServerLimits;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, transport::Channel};
 
-use super::scene::{Scene, application, request, sapporo};
+use super::{
+    fakes::World,
+    scene::{Scene, application, request, sapporo},
+};
 
 /// The operator's view of the limits.
 fn desk(scene: &Scene) -> AdmissionServiceClient<Channel> {
@@ -80,6 +83,35 @@ async fn over_quota_is_told_the_limit_and_a_time_that_holds() {
     scene.clock.advance_seconds(60);
     branch.submitted(applications[3].clone()).await;
     scene.stop().await;
+}
+
+#[tokio::test]
+async fn a_time_that_was_told_holds_though_intake_is_started_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("places");
+    let scene = Scene::keeping(World::new(), Some(file.clone())).await;
+    tighten(&scene).await;
+    let branch = scene.branch();
+    for n in 0..2 {
+        let application = application(CertificateKind::OfficialDuty, n);
+        branch.submitted(application).await;
+    }
+    let third = application(CertificateKind::OfficialDuty, 2);
+    let refused = branch.submit(third.clone()).await.unwrap_err();
+    assert_eq!(refused.retry_after, Some(Duration::from_mins(1)));
+    scene.stop().await;
+    assert!(file.exists());
+
+    // With limits that would let it in at once, it is its place alone that holds it up, and lets it in.
+    let scene = Scene::keeping(World::new(), Some(file.clone())).await;
+    let branch = scene.branch();
+    let early = branch.submit(third.clone()).await.unwrap_err();
+    assert_eq!(early.reason, "BRANCH_QUOTA");
+    assert_eq!(early.retry_after, Some(Duration::from_mins(1)));
+    scene.clock.advance_seconds(60);
+    branch.submitted(third).await;
+    scene.stop().await;
+    assert!(!file.exists(), "no place is given any more");
 }
 
 #[tokio::test]

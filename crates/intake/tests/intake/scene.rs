@@ -1,6 +1,6 @@
 //! Intake running, with callers.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use lgpki_domain::{
     BodyCode, CertificateKind, Clock as _, OfficerRole, Role, Timestamp,
@@ -91,6 +91,11 @@ impl Scene {
 
     /// Intake before the given world.
     pub(crate) async fn with(world: World) -> Self {
+        Self::keeping(world, None).await
+    }
+
+    /// Intake that keeps the places that it gives in this file.
+    pub(crate) async fn keeping(world: World, places: Option<PathBuf>) -> Self {
         let clock = ManualClock::new(now());
         let store = Arc::new(EngineStore::open_memory(log_identity("intake-1")).unwrap());
         fill_directories(store.as_ref()).await;
@@ -109,6 +114,7 @@ impl Scene {
                 identity: Pki::ours().service(Role::Intake),
                 services: Pki::ours().services(),
                 officers: Pki::ours().officers(),
+                places,
                 limits: ServerLimits::default(),
                 clock: Arc::new(clock.clone()),
                 random: Arc::new(SeededRandom::new(42)),

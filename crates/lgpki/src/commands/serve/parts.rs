@@ -207,6 +207,7 @@ impl Parts {
             identity: self.identity(shared)?,
             services: self.anchors.clone(),
             officers,
+            places: Some(shared.data.join("places")),
             limits: shared.limits.clone(),
             clock: self.clock.clone(),
             random: self.randomness.clone(),

@@ -69,6 +69,8 @@ pub(crate) enum Fact {
     /// Nothing, or it could not be read.
     Other,
     LogOpened(view::Opened),
+    /// With the CRL numbers that count as used.
+    Restored(u64),
     Epoch(u64),
     AuthorityIntent(Box<view::AuthorityIntent>, Digest),
     AuthorityCreated(Box<view::AuthorityCreated>),
@@ -198,6 +200,9 @@ fn fact(
     let body = envelope.body;
     Ok(match (service, kind) {
         (_, "log.opened") => Fact::LogOpened(view(body)?),
+        (Service::Issuer, "log.restored") => {
+            Fact::Restored(view::<view::Restored>(body)?.crl_numbers_used)
+        }
         (Service::Issuer, "epoch.opened") => Fact::Epoch(view::<view::Epoch>(body)?.epoch),
         (Service::Issuer, "authority.intent") => {
             let mut intent: Box<view::AuthorityIntent> = view(body)?;

@@ -63,6 +63,12 @@ pub(crate) struct Answers {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct Restored {
+    #[serde(default)]
+    pub(crate) crl_numbers_used: u64,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct Epoch {
     pub(crate) epoch: u64,
 }

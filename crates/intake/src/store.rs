@@ -30,6 +30,9 @@ mod step;
 mod tables;
 mod waitlist;
 
+/// Reads an entry of intake's log, for whoever puts entries back.
+pub const READING: lgpki_ledger::heal::Reading = lgpki_ledger::heal::read_as::<event::IntakeEvent>;
+
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -9,7 +9,7 @@ mod certificate;
 mod crl;
 mod words;
 
-use lgpki_ledger::{Body, events};
+use lgpki_ledger::{Body, Restored, events};
 use serde::{Deserialize, Serialize};
 
 pub use authority::{AddressesText, AuthorityAbandoned, AuthorityCreated, AuthorityIntended};
@@ -79,5 +79,7 @@ events! {
         CrlSigned(CrlSigned),
         /// `crl.abandoned`
         CrlAbandoned(CrlAbandoned),
+        /// `log.restored`
+        Restored(Restored),
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     head::{Heads, SignedHead},
     header::Header,
     identity::LogId,
+    merkle::{self, CompactRange, Hash},
     reader::LogReader,
 };
 
@@ -115,6 +116,30 @@ impl LogReader {
             LogId::Keys => frame.table.keys,
         };
         Ok(head.filter(|head| head.size == size))
+    }
+
+    /// The root of a log's first `size` leaves; none if it has fewer. Where no frame ends there, as
+    /// where entries were put back in other frames than they were first written in, it is computed
+    /// from the leaves.
+    pub fn root_at(&self, log: LogId, size: u64) -> Result<Option<Hash>, LogError> {
+        if let Some(head) = self.head_at(log, size)? {
+            return Ok(Some(head.root));
+        }
+        if size == 0 || self.head(log)?.is_none_or(|head| head.size < size) {
+            return Ok(None);
+        }
+        let mut range = CompactRange::new();
+        while range.size() < size {
+            let most = usize::try_from(size - range.size()).unwrap_or(usize::MAX);
+            let leaves = self.leaves(log, range.size(), most.min(4096), 4 << 20)?;
+            if leaves.is_empty() {
+                return Ok(None);
+            }
+            for leaf in leaves {
+                range.push(merkle::leaf(&leaf));
+            }
+        }
+        Ok(Some(range.root()))
     }
 
     /// The index of the entry that is leaf `leaf` of a log; none for the opening entry, and past the

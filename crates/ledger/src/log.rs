@@ -6,12 +6,16 @@
 //! else is reported, never repaired. After an input or output error nobody knows what the disk
 //! holds, so the log refuses all work until it is opened anew.
 
+mod put_back;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use lgpki_domain::Timestamp;
+
+pub(crate) use self::put_back::Beginning;
 
 use crate::{
     disk::{Disk, Held},
@@ -123,7 +127,7 @@ impl Log {
         };
         let recovery = Recovery {
             entries: log.size(),
-            segments: found.segments,
+            segments: found.files.len(),
             torn_bytes: found.torn_bytes,
         };
         Ok((log, recovery))
@@ -183,10 +187,20 @@ impl Log {
             let what = format!("an entry of {} bytes is over the limit", entry.bytes.len());
             return Err(self.refused(what));
         }
-        let mut current = match &self.current {
+        let current = match &self.current {
             Some(current) if year(latest.time) <= current.trees.year => current.clone(),
             _ => self.next_year(latest.time)?,
         };
+        self.commit(current, entries)
+    }
+
+    /// Writes one frame of `entries`, of which there are some, behind `current`.
+    fn commit(
+        &mut self,
+        mut current: Current,
+        entries: Vec<NewEntry>,
+    ) -> Result<Appended, LogError> {
+        let first = self.size();
         let mut trees = current.trees.clone();
         let leaves = trees.push_all(&entries);
         let heads = trees.sign(&self.identity, self.shared.heads().as_ref());

@@ -52,7 +52,7 @@ pub trait Leaves {
         max_bytes: usize,
     ) -> Result<Vec<Vec<u8>>, LogError>;
 
-    /// The root of the first `size` leaves, if that was ever a durable head of the log.
+    /// The root of the first `size` leaves; none if the log has fewer.
     fn root_at(&self, size: u64) -> Result<Option<Hash>, LogError>;
 }
 

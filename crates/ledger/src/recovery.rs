@@ -1,11 +1,11 @@
-//! What is found when a log is opened.
+//! What is found when a log is opened, or looked at while somebody else writes it.
 //!
 //! Of the earlier segments the heads are read, of the last one everything, and its frames' roots
 //! are computed anew. The newest heads must be signed by the log's key. A tail that is not whole is
 //! cut, for it was never acknowledged, but only if nothing whole stands behind it. Nothing is ever
 //! signed here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
     disk::Disk,
@@ -22,10 +22,12 @@ use crate::{
 };
 
 /// What was found.
+#[derive(Default)]
 pub(crate) struct Found {
     /// The last segment, if there is one.
     pub(crate) current: Option<Current>,
-    pub(crate) segments: usize,
+    /// The segments' files, each with how much of it is whole.
+    pub(crate) files: Vec<(PathBuf, u64)>,
     pub(crate) torn_bytes: u64,
 }
 
@@ -36,10 +38,39 @@ pub(crate) fn recover(
     identity: &Identity,
     shared: &Shared,
 ) -> Result<Found, LogError> {
+    let found = survey(dir, disk, identity, shared)?;
+    let Some(Current {
+        segment, offset, ..
+    }) = &found.current
+    else {
+        return Ok(found);
+    };
+    if found.torn_bytes > 0 {
+        segment
+            .file
+            .truncate(*offset)
+            .map_err(|e| LogError::io("cut", &segment.path, e))?;
+    }
+    // What was found may never have been synced; it is served only once it is.
+    segment
+        .file
+        .sync()
+        .and_then(|()| disk.sync_dir(dir))
+        .map_err(|e| LogError::io("sync", &segment.path, e))?;
+    Ok(found)
+}
+
+/// Reads the segments in `dir` and shows their entries in `shared`; changes nothing.
+pub(crate) fn survey(
+    dir: &Path,
+    disk: &dyn Disk,
+    identity: &Identity,
+    shared: &Shared,
+) -> Result<Found, LogError> {
     let names = disk.list(dir).map_err(|e| LogError::io("list", dir, e))?;
     let mut firsts: Vec<u64> = names.iter().filter_map(|n| segment::first_of(n)).collect();
     firsts.sort_unstable();
-    let segments = firsts.len();
+    let mut files = Vec::with_capacity(firsts.len());
     let mut walk = Walk {
         identity,
         shared,
@@ -47,16 +78,13 @@ pub(crate) fn recover(
         year: None,
     };
     let Some(last) = firsts.pop() else {
-        return Ok(Found {
-            current: None,
-            segments: 0,
-            torn_bytes: 0,
-        });
+        return Ok(Found::default());
     };
     for first in firsts {
         let (segment, header, size) = open_segment(dir, disk, first)?;
         walk.enter(&segment, &header, first)?;
         walk.hop(&segment, &header.trees, size)?;
+        files.push((segment.path, size));
     }
     let (segment, header, size) = open_segment(dir, disk, last)?;
     walk.enter(&segment, &header, last)?;
@@ -66,25 +94,14 @@ pub(crate) fn recover(
     }
     // Before anything is changed: the directory may be another service's.
     verify(dir, identity, shared.heads().as_ref())?;
-    if offset < size {
-        segment
-            .file
-            .truncate(offset)
-            .map_err(|e| LogError::io("cut", &segment.path, e))?;
-    }
-    // What was found may never have been synced; it is served only once it is.
-    segment
-        .file
-        .sync()
-        .and_then(|()| disk.sync_dir(dir))
-        .map_err(|e| LogError::io("sync", &segment.path, e))?;
+    files.push((segment.path.clone(), offset));
     Ok(Found {
         current: Some(Current {
             segment,
             trees,
             offset,
         }),
-        segments,
+        files,
         torn_bytes: size - offset,
     })
 }

@@ -2,6 +2,7 @@
 
 mod addressee;
 mod audit;
+mod backup;
 mod ceremony;
 mod cirs;
 mod inventory;
@@ -10,10 +11,11 @@ mod load;
 mod operator;
 mod renew;
 mod surge;
+mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use addressee::{
     AddresseeCommand, AddresseeDesk, AddresseeListArgs, AddresseeRead, ContentArgs, EndArgs,
@@ -21,6 +23,10 @@ pub(crate) use addressee::{
 pub(crate) use audit::{
     AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, FindArgs, LogsArgs,
     ProveArgs, SourceArgs, VerifyArgs, WatchArgs, WitnessArgs, WitnessPassphrase,
+};
+pub(crate) use backup::{
+    BackupArgs, BackupCommand, HealArgs, InstallationArgs, MirrorArgs, RestoreArgs, RestoreCommand,
+    UnsealArgs,
 };
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
 pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
@@ -32,12 +38,13 @@ pub(crate) use load::{LoadArgs, PrepareArgs};
 pub(crate) use operator::{DirectoryCommand, OperatorCommand, QueueCommand, RevokeManyArgs};
 pub(crate) use renew::{RenewArgs, RenewLoginArgs};
 pub(crate) use surge::{PlanArgs, ReplayArgs, SurgeCommand};
-
-use lgpki_domain::{
-    Authority, BodyCode, CertificateKind, CrlOptions, KeyAlgorithm, KeyMedium, OfficerRole,
-    RevocationReason, order::OrderName,
+pub(crate) use values::{
+    BodyOffice, Ca, CaKey, CardOrToken, HabitChoice, Kind, Medium, OrderChoice, ProfileChoice,
+    Reason, SubscriberKey,
 };
-use lgpki_surge::{Habit, Profile};
+
+use lgpki_domain::{Authority, BodyCode, CrlOptions, KeyAlgorithm};
+use lgpki_proto::ServiceName;
 
 /// The certificate authority of LGPKI, the local governments' public key infrastructure.
 #[derive(Debug, Parser)]
@@ -98,6 +105,10 @@ pub(crate) enum Command {
     /// The auditor's tool: holds the published logs against every rule, trusting nobody.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Copy an installation while it runs: logs, keys as they stand, names, configuration.
+    Backup(BackupArgs),
+    /// Restore a backup, and take back from what was published what was recorded since.
+    Restore(RestoreArgs),
     /// Print shell completions.
     #[command(after_help = "Example:\n  lgpki completions bash > /etc/bash_completion.d/lgpki")]
     Completions {
@@ -298,6 +309,17 @@ pub(crate) enum ServiceChoice {
     Lifecycle,
 }
 
+impl ServiceChoice {
+    /// The service.
+    pub(crate) const fn service(self) -> ServiceName {
+        match self {
+            Self::Intake => ServiceName::Intake,
+            Self::Issuer => ServiceName::Issuer,
+            Self::Lifecycle => ServiceName::Lifecycle,
+        }
+    }
+}
+
 /// In whose name to call.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct OfficeArgs {
@@ -308,123 +330,6 @@ pub(crate) struct OfficeArgs {
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) pin_file: Option<PathBuf>,
 }
-
-/// Makes a domain name type a clap value with its stable names.
-macro_rules! named_value {
-    ($(#[$doc:meta])* $wrapper:ident($inner:ty), $values:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) struct $wrapper(pub(crate) $inner);
-
-        impl ValueEnum for $wrapper {
-            fn value_variants<'a>() -> &'a [Self] {
-                const VALUES: &[$wrapper] = &$values;
-                VALUES
-            }
-
-            fn to_possible_value(&self) -> Option<PossibleValue> {
-                Some(PossibleValue::new(self.0.name()))
-            }
-        }
-    };
-}
-
-named_value!(
-    /// A CA key's algorithm.
-    CaKey(KeyAlgorithm),
-    [
-        CaKey(KeyAlgorithm::Rsa2048),
-        CaKey(KeyAlgorithm::Rsa3072),
-        CaKey(KeyAlgorithm::Rsa4096),
-        CaKey(KeyAlgorithm::P256),
-        CaKey(KeyAlgorithm::P384),
-    ]
-);
-named_value!(
-    /// A subscriber key's algorithm.
-    SubscriberKey(KeyAlgorithm),
-    [
-        SubscriberKey(KeyAlgorithm::Rsa2048),
-        SubscriberKey(KeyAlgorithm::Rsa3072),
-        SubscriberKey(KeyAlgorithm::Rsa4096),
-        SubscriberKey(KeyAlgorithm::P256),
-        SubscriberKey(KeyAlgorithm::P384),
-        SubscriberKey(KeyAlgorithm::Ed25519),
-    ]
-);
-named_value!(
-    /// A kind that may be applied for.
-    Kind(CertificateKind),
-    [
-        Kind(CertificateKind::OfficialDuty),
-        Kind(CertificateKind::User),
-        Kind(CertificateKind::Login),
-        Kind(CertificateKind::WebServer),
-        Kind(CertificateKind::CodeSigning),
-        Kind(CertificateKind::Mail),
-    ]
-);
-named_value!(
-    /// A key medium.
-    Medium(KeyMedium),
-    [Medium(KeyMedium::IcCard), Medium(KeyMedium::UsbToken), Medium(KeyMedium::Server)]
-);
-named_value!(
-    /// A medium that can be formatted.
-    CardOrToken(KeyMedium),
-    [CardOrToken(KeyMedium::IcCard), CardOrToken(KeyMedium::UsbToken)]
-);
-named_value!(
-    /// A reason to revoke.
-    Reason(RevocationReason),
-    [
-        Reason(RevocationReason::KeyCompromise),
-        Reason(RevocationReason::AffiliationChanged),
-        Reason(RevocationReason::Superseded),
-        Reason(RevocationReason::CessationOfOperation),
-    ]
-);
-named_value!(
-    /// An office that a branch may apply a login certificate for.
-    BodyOffice(OfficerRole),
-    [BodyOffice(OfficerRole::BranchOfficer), BodyOffice(OfficerRole::LgwanOfficer)]
-);
-named_value!(
-    /// A certification authority.
-    Ca(Authority),
-    [Ca(Authority::Organization), Ca(Authority::Application)]
-);
-
-named_value!(
-    /// When holders renew.
-    HabitChoice(Habit),
-    [
-        HabitChoice(Habit::Procrastinate),
-        HabitChoice(Habit::Spread),
-        HabitChoice(Habit::Slots),
-    ]
-);
-named_value!(
-    /// In which order applications are taken.
-    OrderChoice(OrderName),
-    [
-        OrderChoice(OrderName::Fair),
-        OrderChoice(OrderName::Fifo),
-        OrderChoice(OrderName::FifoPassing),
-        OrderChoice(OrderName::EarliestExpiry),
-    ]
-);
-
-named_value!(
-    /// How arrivals spread over a run.
-    ProfileChoice(Profile),
-    [
-        ProfileChoice(Profile::Steady),
-        ProfileChoice(Profile::Ramp),
-        ProfileChoice(Profile::Spike),
-        ProfileChoice(Profile::Surge2011),
-    ]
-);
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 mod addressee;
 mod application;
 mod audit;
+mod backup;
 mod bulk;
 mod ceremony;
 mod cirs;
@@ -21,6 +22,7 @@ mod published_logs;
 mod queue;
 mod rebuild;
 mod renew;
+mod restore;
 mod serve;
 mod slots;
 mod status;
@@ -45,6 +47,8 @@ pub(crate) fn run(command: Command, output: Output) -> Result<(), CommandError> 
     match command {
         Command::Kit(command) => kit::run(command, output),
         Command::Audit(command) => audit::run(command, output),
+        Command::Backup(args) => backup::run(args, output),
+        Command::Restore(args) => restore::run(args, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "lgpki", &mut script);

@@ -157,6 +157,12 @@ impl Config {
         })
     }
 
+    /// Reads a configuration that is to lie in `base`.
+    pub(crate) fn at(text: &str, base: &Path) -> Result<Self, CommandError> {
+        let read = Self::parse(text, base).and_then(Self::with_settings);
+        read.map_err(|why| CommandError::new(format!("lgpki.toml is wrong: {why}")))
+    }
+
     /// Looks at intake's settings at once, so that what cannot work is told with the file's name.
     fn with_settings(self) -> Result<Self, String> {
         if let Some(intake) = &self.intake {

@@ -25,13 +25,22 @@ pub enum StoreError {
     /// The log was set back behind a point that others have seen.
     #[error(
         "the log in {dir} {what}: it was set back, or restored from an old copy; others have seen \
-         entries it no longer holds, so the service does not start: restore the newest copy"
+         entries it no longer holds, so the service does not start: restore the newest copy, or take \
+         back what is missing with `lgpki restore heal --mirror {dir}/audit`"
     )]
     SetBack {
         /// The service's data directory.
         dir: PathBuf,
         /// What does not fit.
         what: String,
+    },
+    /// The directory is sealed.
+    #[error("the data directory {dir} is sealed: {why}")]
+    Sealed {
+        /// The service's data directory.
+        dir: PathBuf,
+        /// Why, and what to do.
+        why: String,
     },
     /// The index failed, and could not be rebuilt.
     #[error("the index of the log failed: {0}; free space if there is none, then start again")]
@@ -72,6 +81,7 @@ impl StoreError {
             Self::Publish(e) => e.class(),
             Self::Entry { source, .. } => source.class(),
             Self::SetBack { .. } | Self::Corrupt(_) => ErrorClass::Corrupt,
+            Self::Sealed { .. } => ErrorClass::WrongState,
             Self::Randomness(_) => ErrorClass::Internal,
             Self::Index(_)
             | Self::Openings { .. }

@@ -21,6 +21,7 @@ mod overlay;
 mod packed;
 mod publish;
 mod replica;
+pub mod seal;
 mod tail;
 mod view;
 mod witness;

@@ -69,11 +69,11 @@ impl Mark {
                 mark.shown
             )));
         }
-        let head = match mark.log.parse() {
-            Ok(log) => reader.head_at(log, mark.size)?,
+        let root = match mark.log.parse() {
+            Ok(log) => reader.root_at(log, mark.size)?,
             Err(_) => None,
         };
-        if head.is_none_or(|head| lgpki_ledger::serial::base64url(&head.root) != mark.root) {
+        if root.is_none_or(|root| lgpki_ledger::serial::base64url(&root) != mark.root) {
             return Err(set_back(format!(
                 "differs from the one published at {} entries",
                 mark.shown
@@ -81,6 +81,24 @@ impl Mark {
         }
         let shown = mark.shown;
         Ok((mark, shown))
+    }
+
+    /// Removes the mark, durably.
+    pub(crate) fn forget(dir: &Path, disk: &dyn Disk) -> Result<(), StoreError> {
+        let path = dir.join(NAME);
+        let removed = match disk.remove(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.and_then(|()| disk.sync_dir(dir)),
+        };
+        let doing = "remove";
+        removed.map_err(|source| {
+            let failed = LogError::Io {
+                doing,
+                path,
+                source,
+            };
+            failed.into()
+        })
     }
 
     fn write(&self, dir: &Path, disk: &dyn Disk) -> Result<(), LogError> {

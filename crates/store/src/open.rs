@@ -21,6 +21,7 @@ use crate::{
     options::Options,
     overlay::Overlay,
     publish::{self, Publishers},
+    seal,
     tail::Tail,
     view::{Tables, View},
     write,
@@ -97,6 +98,7 @@ pub(crate) fn unindexed<M: Machine>(
 }
 
 fn open_log(dir: &Path, options: &Options) -> Result<(Log, Recovery), StoreError> {
+    seal::refuse(dir, options.disk.as_ref())?;
     let disk = Arc::clone(&options.disk);
     Ok(Log::open_with(
         dir,

@@ -25,6 +25,8 @@ pub(super) struct IssuerRules {
     /// The certificate, or the open intent's serial number, of each application.
     by_application: HashMap<ApplicationId, Serial>,
     numbers: HashMap<CrlSeries, Numbers>,
+    /// Numbers up to this one count as used, for entries were lost.
+    numbers_used: u64,
 }
 
 /// What stands between an intent and its end.
@@ -72,6 +74,9 @@ impl Rules {
                     self.find(Rule::Epoch, at, what);
                 }
                 self.issuer.epoch = epoch;
+            }
+            Fact::Restored(used) => {
+                self.issuer.numbers_used = used.max(self.issuer.numbers_used);
             }
             Fact::AuthorityIntent(intent, tbs) => {
                 self.in_epoch(at, intent.epoch);
@@ -335,7 +340,9 @@ impl Rules {
     fn crl_intent(&mut self, at: At<'_>, intent: Box<view::CrlIntent>) {
         self.in_epoch(at, intent.epoch);
         let numbers = self.issuer.numbers.entry(intent.of.series()).or_default();
-        let is_next = intent.number == numbers.highest + 1;
+        let used = self.issuer.numbers_used;
+        let after_loss = used > numbers.highest && intent.number == used + 1;
+        let is_next = intent.number == numbers.highest + 1 || after_loss;
         let is_beside = intent.base.is_some()
             && intent.number == numbers.highest
             && intent.number > numbers.highest_delta

@@ -80,6 +80,8 @@ lgpki_ledger::events! {
         LimitsChanged(LimitsChanged),
         /// Applications were turned away over a limit.
         AdmissionRefused(AdmissionRefused),
+        /// The log was restored from an older copy.
+        Restored(lgpki_ledger::Restored),
     }
 }
 

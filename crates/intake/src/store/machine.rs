@@ -191,7 +191,8 @@ impl Machine for IntakeMachine {
             // Kept for the auditor, and for the sweep of names at the next start.
             IntakeEvent::LoginRefused(_)
             | IntakeEvent::AdmissionRefused(_)
-            | IntakeEvent::NameErased(_) => {}
+            | IntakeEvent::NameErased(_)
+            | IntakeEvent::Restored(_) => {}
         }
     }
 

@@ -98,6 +98,34 @@ impl IssuerMachine {
                 let key = AuthorityKey::new(e.authority, e.generation);
                 self.with_crl(tables, key, e.scope, |crl| crl.open = None);
             }
+            IssuerEvent::Restored(e) => {
+                if let Some(used) = e.crl_numbers_used {
+                    self.skip_crl_numbers(tables, used);
+                }
+            }
+        }
+    }
+
+    /// Counts CRL numbers up to `used` as used in every series, for which were given in entries that
+    /// are lost is not known.
+    fn skip_crl_numbers(&mut self, tables: &mut Tables<'_>, used: u64) {
+        let series: Vec<_> = self
+            .authorities
+            .iter()
+            .flat_map(|(key, state)| {
+                let partitions = state.created.crl_partitions;
+                let whole = (partitions == 0).then_some(CrlScope::User);
+                let parts = (1..=partitions).map(CrlScope::Partition);
+                let scopes = whole.into_iter().chain(parts);
+                let scopes = scopes.chain([CrlScope::CaCertificates]);
+                scopes.map(|scope| (*key, scope)).collect::<Vec<_>>()
+            })
+            .collect();
+        for (key, scope) in series {
+            self.with_crl(tables, key, scope, |crl| {
+                crl.highest = crl.highest.max(used);
+                crl.highest_delta = crl.highest_delta.max(used);
+            });
         }
     }
 

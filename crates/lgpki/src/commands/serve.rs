@@ -20,6 +20,7 @@ use lgpki_runtime::{
     error::chain,
     listen, shutdown, telemetry,
 };
+use lgpki_store::seal::Seal;
 
 use crate::{
     cli::{PassphraseArgs, ServeArgs, ServiceChoice},
@@ -123,18 +124,35 @@ fn announce(config: &Config, service: ServiceName, output: Output) {
     });
 }
 
-/// Refuses to start in a data directory that nobody made: a mistyped one must not become a new, empty
-/// store.
+/// Refuses to start in a data directory that nobody made, for a mistyped one must not become a new, empty
+/// store; and in a sealed one.
 fn data_directories(config: &Config, services: &[ServiceName]) -> Result<(), CommandError> {
-    let sections = services.iter().filter_map(|s| config.shared(*s));
-    for shared in sections {
+    let mut sealed = Vec::new();
+    for service in services {
+        let Some(shared) = config.shared(*service) else {
+            continue;
+        };
         std::fs::read_dir(&shared.data).map_err(|e| {
             CommandError::file("use", &shared.data, &e).hint(
                 "`lgpki init` makes the data directories; correct `data` in the configuration",
             )
         })?;
+        let seal = Seal::read(&shared.data, &lgpki_ledger::OsDisk)
+            .map_err(|e| CommandError::from_error(service.name(), &e))?;
+        if let Some(seal) = seal {
+            let why = seal.why;
+            sealed.push(format!(
+                "{service} is sealed ({}): {why}",
+                shared.data.display()
+            ));
+        }
     }
-    Ok(())
+    if sealed.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::new(sealed.join("\n")).hint(
+        "`lgpki restore heal --list` shows what is missing; nothing is served before it is back",
+    ))
 }
 
 /// Services that are running.
@@ -263,9 +281,7 @@ fn chosen(
 ) -> Result<Vec<ServiceName>, CommandError> {
     let wanted = match only {
         None => ServiceName::ALL.to_vec(),
-        Some(ServiceChoice::Intake) => vec![ServiceName::Intake],
-        Some(ServiceChoice::Issuer) => vec![ServiceName::Issuer],
-        Some(ServiceChoice::Lifecycle) => vec![ServiceName::Lifecycle],
+        Some(one) => vec![one.service()],
     };
     match wanted
         .iter()

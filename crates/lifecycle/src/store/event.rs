@@ -51,6 +51,8 @@ events! {
         SlotCapacityChanged(SlotCapacityChanged),
         /// A key signs slot tokens.
         SlotsKeyed(SlotsKeyed),
+        /// The log was restored from an older copy.
+        Restored(lgpki_ledger::Restored),
     }
 }
 

@@ -360,8 +360,8 @@ impl Machine for LifecycleMachine {
                 let bytes = serde_json::to_vec(chain).unwrap_or_default();
                 tables.put(CRLS, series.to_string().as_bytes(), bytes);
             }
-            // Nothing follows from answers given.
-            LifecycleEvent::OcspSigned(_) => {}
+            // Nothing follows from answers given, nor from where entries were kept.
+            LifecycleEvent::OcspSigned(_) | LifecycleEvent::Restored(_) => {}
             LifecycleEvent::SlotsBooked(body) => {
                 let day = Some(body.day);
                 self.slots(tables, &body.certificates, |held| held.with_slot(day));

@@ -36,7 +36,8 @@ impl EngineStore {
                 | LifecycleEvent::SlotsBooked(_)
                 | LifecycleEvent::SlotsMissed(_)
                 | LifecycleEvent::SlotCapacityChanged(_)
-                | LifecycleEvent::SlotsKeyed(_) => {}
+                | LifecycleEvent::SlotsKeyed(_)
+                | LifecycleEvent::Restored(_) => {}
             }
         }
         if !changed.is_empty() {

@@ -34,7 +34,7 @@ impl Leaves for OneLog<'_> {
     }
 
     fn root_at(&self, size: u64) -> Result<Option<Hash>, LogError> {
-        Ok(self.0.head_at(self.1, size)?.map(|head| head.root))
+        self.0.root_at(self.1, size)
     }
 }
 

@@ -105,11 +105,19 @@ async fn an_old_copy_is_refused_by_the_mark_of_a_year_before_too() {
     open(dir.path()).unwrap().0.close().await;
     // Another history with as many entries does not.
     let (engine, _) = open(copy.path()).unwrap();
-    engine.submit(at(&[OLD, OLD])).await.unwrap();
+    let times = ["other", "n0"].map(|name| (OLD, name.to_owned())).to_vec();
+    engine.submit(vec![Command::AddAt { times }]).await.unwrap();
     engine.close().await;
     std::fs::write(copy.path().join("published"), &mark).unwrap();
     let refused = open(copy.path()).unwrap_err();
     assert!(matches!(refused, StoreError::SetBack { .. }), "{refused}");
+    // The same history in other frames, as where it was healed, does.
+    let healed = TempDir::new().unwrap();
+    let (engine, _) = open(healed.path()).unwrap();
+    engine.submit(at(&[OLD, OLD])).await.unwrap();
+    engine.close().await;
+    std::fs::write(healed.path().join("published"), &mark).unwrap();
+    open(healed.path()).unwrap().0.close().await;
 }
 
 #[tokio::test]

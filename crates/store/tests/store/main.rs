@@ -14,5 +14,6 @@ mod packed;
 mod publish;
 mod rebuild;
 mod replica;
+mod seal;
 mod toy;
 mod witness;

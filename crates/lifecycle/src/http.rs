@@ -102,10 +102,21 @@ async fn answer<S: LifecycleStore>(
 }
 
 /// The practice statement (RFC 5280 §4.2.1.4, cPSuri).
-async fn statement<S: LifecycleStore>(State(public): State<Arc<Public<S>>>) -> Response {
-    metrics::fetched(200);
-    let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (plain, public.files.statement()).into_response()
+async fn statement<S: LifecycleStore>(
+    State(public): State<Arc<Public<S>>>,
+    headers: HeaderMap,
+) -> Response {
+    let (bytes, digest) = public.files.statement();
+    let resource = Resource {
+        bytes,
+        digest,
+        since: None,
+    };
+    let mut response = resource.answer(&headers);
+    metrics::fetched(response.status().as_u16());
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
 }
 
 async fn nothing_here() -> Response {

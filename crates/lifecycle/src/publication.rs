@@ -177,7 +177,8 @@ impl PublishedFile {
 #[derive(Clone, Debug)]
 pub(crate) struct PublicationFiles {
     root: PathBuf,
-    statement: Bytes,
+    /// With its digest.
+    statement: (Bytes, Digest),
     files: Arc<RwLock<HashMap<Name, PublishedFile>>>,
     /// Held while a file is put in its place, so that what is served is what stands there.
     putting: Arc<Mutex<()>>,
@@ -210,15 +211,16 @@ impl PublicationFiles {
             }
         }
         let path = root.join(STATEMENT);
-        let statement = match fs::read(&path) {
+        let statement: Bytes = match fs::read(&path) {
             Ok(text) => text.into(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Bytes::from_static(NO_STATEMENT.as_bytes())
             }
             Err(error) => return Err(failed("read", &path)(error)),
         };
+        let digest = sha256(&statement);
         Ok(Self {
-            statement,
+            statement: (statement, digest),
             root: root.to_owned(),
             files: Arc::new(RwLock::new(files)),
             putting: Arc::default(),
@@ -226,9 +228,9 @@ impl PublicationFiles {
         })
     }
 
-    /// The certification practice statement, plain text.
+    /// The certification practice statement, plain text, and its digest.
     #[must_use]
-    pub(crate) fn statement(&self) -> Bytes {
+    pub(crate) fn statement(&self) -> (Bytes, Digest) {
         self.statement.clone()
     }
 
@@ -357,10 +359,10 @@ mod tests {
     #[test]
     fn the_operators_statement_takes_the_place_of_our_own() {
         let dir = tempfile::tempdir().unwrap();
-        let ours = PublicationFiles::open(dir.path()).unwrap().statement();
+        let (ours, _) = PublicationFiles::open(dir.path()).unwrap().statement();
         assert!(String::from_utf8_lossy(&ours).contains("2.999"));
         fs::write(dir.path().join(STATEMENT), "規程 1.0").unwrap();
-        let theirs = PublicationFiles::open(dir.path()).unwrap().statement();
+        let (theirs, _) = PublicationFiles::open(dir.path()).unwrap().statement();
         assert_eq!(theirs, "規程 1.0");
     }
 

@@ -412,6 +412,9 @@ async fn relying_parties_fetch_crls_and_ca_certificates() {
         statement.headers()[header::CONTENT_TYPE],
         "text/plain; charset=utf-8"
     );
+    let known = statement.headers()[header::ETAG].clone();
+    let again = fetch(&world, Method::GET, "/cps", known.to_str().ok()).await;
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     for path in [
         "/",
         "/crl/organization-2.crl",

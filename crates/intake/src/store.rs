@@ -14,6 +14,7 @@ mod command;
 mod convert;
 mod directory;
 mod event;
+mod find;
 mod json;
 mod leases;
 mod limits;
@@ -28,6 +29,7 @@ mod record;
 mod renewals;
 mod step;
 mod tables;
+mod trail;
 mod waitlist;
 
 /// Reads an entry of intake's log, for whoever puts entries back.
@@ -39,6 +41,7 @@ pub(crate) mod tests;
 #[cfg(test)]
 pub(crate) use self::{
     record::{Claim, Record, RenewalOf},
+    trail::Trail,
     waitlist::Waitlist,
 };
 

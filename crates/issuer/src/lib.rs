@@ -74,7 +74,10 @@ pub async fn run(
     };
     let readiness = deps.server.readiness();
     let api = IssuerApi::new(Arc::clone(&app), shutdown.clone());
-    let logs = AuditLogs::new(Shelf::of(settings.data_dir()), settings.log().clone());
+    let logs = {
+        let (files, log) = (Shelf::of(settings.data_dir()), settings.log().clone());
+        AuditLogs::new(files, log, Arc::new(store.clone()))
+    };
     let routes = Routes::new(IssuerServiceServer::new(api));
     let routes = routes.add_service(AuditLogServiceServer::new(logs));
     let marking = async {

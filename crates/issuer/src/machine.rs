@@ -100,7 +100,7 @@ impl Machine for IssuerMachine {
 
     const TABLES: &'static [&'static str] =
         &[table::SETTLED, table::CA_KEY, table::OPEN, table::META];
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IssuerEvent, Outcome> {
         let newest = self.epoch;
@@ -195,6 +195,21 @@ impl IssuerMachine {
         let bytes = view.get_packed(table::SETTLED, index)?;
         let (_, record) = ApplicationRecord::from_bytes(&bytes)?;
         Some(record)
+    }
+
+    /// The entries that ended the attempts of an application, the last one first.
+    pub(crate) fn endings(&self, view: &View<'_>, id: ApplicationId) -> Vec<u64> {
+        let mut all = Vec::new();
+        let mut next = self.settled.get(&id).copied();
+        while let Some(index) = next {
+            all.push(index);
+            let record = view.get_packed(table::SETTLED, index);
+            let record = record.and_then(|bytes| ApplicationRecord::from_bytes(&bytes));
+            next = record
+                .and_then(|(_, record)| record.before)
+                .filter(|before| *before < index);
+        }
+        all
     }
 
     /// Whether a key was intended for a subscriber.

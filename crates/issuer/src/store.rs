@@ -4,6 +4,7 @@
 //! Decides nothing.
 
 mod feed;
+mod find;
 #[cfg(test)]
 mod tests;
 

@@ -218,8 +218,8 @@ pub fn encode<E: Event>(node: &str, stamp: &Stamp, event: &E) -> Result<Vec<u8>,
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
-    #[serde(default, rename = "about")]
-    _about: About,
+    #[serde(default)]
+    about: About,
     #[serde(borrow)]
     actor: Cow<'a, str>,
     #[serde(default)]
@@ -233,6 +233,13 @@ struct Envelope<'a> {
     #[serde(with = "text")]
     time: Timestamp,
     v: u32,
+}
+
+/// What an entry is about; none if these are no entry's bytes.
+#[must_use]
+pub fn about(bytes: &[u8]) -> Option<About> {
+    let envelope: Envelope<'_> = serde_json::from_slice(bytes).ok()?;
+    Some(envelope.about)
 }
 
 /// The time that an entry bears; none if these are no entry's bytes.

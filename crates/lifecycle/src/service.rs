@@ -77,7 +77,10 @@ pub async fn run(
     let answerer = Answerer::new(store.clone(), Arc::clone(&clock), settings.ocsp);
     let answerer = Arc::new(answerer);
     let limits = settings.public.limits();
+    let published = Shelf::of(&settings.data);
+    let logs = AuditLogs::new(published, settings.log.clone(), Arc::new(store.clone()));
     let running = Running {
+        logs,
         settings,
         store: store.clone(),
         files: files.clone(),
@@ -170,6 +173,7 @@ pub(crate) struct Running<S, I> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) answerer: Arc<Answerer<S>>,
+    pub(crate) logs: AuditLogs,
 }
 
 impl<S: LifecycleStore, I: Issuer> Running<S, I> {
@@ -243,9 +247,8 @@ impl<S: LifecycleStore, I: Issuer> Running<S, I> {
             board: board.clone(),
             bell: Arc::clone(&bell),
         };
-        let logs = AuditLogs::new(Shelf::of(&self.settings.data), self.settings.log);
         let handlers = Handlers {
-            logs,
+            logs: self.logs,
             app: App {
                 store: self.store,
                 clock: self.clock,

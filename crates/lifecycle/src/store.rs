@@ -5,6 +5,7 @@
 
 mod chain;
 mod event;
+mod find;
 mod inventory;
 mod machine;
 mod rebuild;

@@ -162,6 +162,7 @@ pub const TABLE: &[Access] = rows! {
         "ListLogs" + renewal => &[OPERATOR, AUDITOR],
         "GetCheckpoint" + renewal => &[OPERATOR, AUDITOR],
         "ReadEntries" stream + renewal => &[OPERATOR, AUDITOR],
+        "FindEntries" stream + renewal => &[OPERATOR, AUDITOR],
         "GetInclusionProof" + renewal => &[OPERATOR, AUDITOR],
         "GetConsistencyProof" + renewal => &[OPERATOR, AUDITOR],
     }
@@ -169,6 +170,7 @@ pub const TABLE: &[Access] = rows! {
         "ListLogs" => &[Role::Intake],
         "GetCheckpoint" => &[Role::Intake],
         "ReadEntries" stream => &[Role::Intake],
+        "FindEntries" stream => &[Role::Intake],
         "GetInclusionProof" => &[Role::Intake],
         "GetConsistencyProof" => &[Role::Intake],
     }
@@ -176,6 +178,7 @@ pub const TABLE: &[Access] = rows! {
         "ListLogs" => &[Role::Intake],
         "GetCheckpoint" => &[Role::Intake],
         "ReadEntries" stream => &[Role::Intake],
+        "FindEntries" stream => &[Role::Intake],
         "GetInclusionProof" => &[Role::Intake],
         "GetConsistencyProof" => &[Role::Intake],
     }

@@ -7,6 +7,7 @@
 
 mod entries;
 pub mod files;
+mod find;
 mod grpc;
 
 use std::{
@@ -21,6 +22,7 @@ use lgpki_ledger::{
 
 pub use self::{
     entries::Entries,
+    find::{EntryIndex, Found, Wanted},
     grpc::{AuditLogs, log_owner},
 };
 

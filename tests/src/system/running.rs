@@ -241,7 +241,7 @@ impl System {
                 openings: Arc::new(openings),
                 issuer: connect(issuer)?,
                 lifecycle: connect(lifecycle)?,
-                logs: AuditLogs::new(published, log_identity("intake-1")),
+                logs: AuditLogs::new(published, log_identity("intake-1"), store.clone()),
                 identity,
                 services,
                 officers,
@@ -281,7 +281,7 @@ async fn bind(port: u16) -> Result<TcpListener, String> {
 
 async fn open_intake(data: std::path::PathBuf) -> Result<(Arc<EngineStore>, OpeningStore), String> {
     let opened = tokio::task::spawn_blocking(move || {
-        let options = lgpki_store::Options::new(log_identity("intake-1"));
+        let options = lgpki_store::Options::published(log_identity("intake-1"));
         let (store, _) = EngineStore::open_embedded(&data, options).map_err(|e| chain(&e))?;
         let disk = Arc::new(lgpki_ledger::OsDisk);
         let openings = OpeningStore::open(&data.join("openings"), disk);

@@ -5,6 +5,7 @@
 
 mod find;
 mod foreign;
+mod found;
 mod handed;
 mod life;
 mod published;

@@ -1,12 +1,17 @@
 //! AuditLogService for auditors and operators: intake's own logs, and those of the others from them.
 
+mod find;
+
 use std::pin::Pin;
 
 use lgpki_proto::{
     RemoteError, ServiceName,
     v1::{self, audit_log_service_server::AuditLogService},
 };
-use lgpki_runtime::{audit_log::log_owner, rpc::Rpc};
+use lgpki_runtime::{
+    audit_log::{Found, Wanted, log_owner},
+    rpc::Rpc,
+};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, async_trait};
 
@@ -99,6 +104,19 @@ impl<S: IntakeStore> AuditLogService for Handlers<S> {
             .into_inner();
         let told = told.map(move |message| message.map_err(|status| relayed(&rpc, &status)));
         Ok(Response::new(Box::pin(told)))
+    }
+
+    type FindEntriesStream = Found;
+
+    async fn find_entries(
+        &self,
+        request: Request<v1::FindEntriesRequest>,
+    ) -> Result<Response<Found>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let wanted = Wanted::read(request.get_ref()).map_err(|failure| rpc.refuse(failure))?;
+        let found = find::find(self, &rpc, wanted).await?;
+        let found: Vec<_> = found.into_iter().map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(found)))
     }
 
     async fn get_inclusion_proof(

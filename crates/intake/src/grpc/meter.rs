@@ -8,8 +8,8 @@ use tonic::{Request, Status};
 use crate::{app::App, ports::IntakeStore};
 
 /// What a call that changes nothing is named by.
-const VERBS: [&str; 7] = [
-    "Count", "Download", "Explain", "Get", "List", "Read", "Watch",
+const VERBS: [&str; 8] = [
+    "Count", "Download", "Explain", "Find", "Get", "List", "Read", "Watch",
 ];
 
 /// Whether a call changes nothing, by its path.

@@ -18,7 +18,7 @@ use super::{Expiring, forecast};
 use crate::{
     pace::Pace,
     ports::Waits,
-    store::{Claim as Laid, Record, RenewalOf, Waitlist},
+    store::{Claim as Laid, Record, RenewalOf, Trail, Waitlist},
 };
 
 /// Seen from far: a tenth of the sources.
@@ -56,6 +56,7 @@ fn record(waiting: &Waiting) -> Record {
         received: 0,
         received_at: waiting.received,
         changed: 0,
+        trail: Trail::default(),
         claim: Laid::Subject(Digest([0; 32])),
         certificate: None,
         renewal: last_day.map(|day| RenewalOf {

@@ -29,7 +29,7 @@ impl Machine for IntakeMachine {
     type Event = IntakeEvent;
 
     const TABLES: &'static [&'static str] = tables::ALL;
-    const STATE_VERSION: u32 = 9;
+    const STATE_VERSION: u32 = 10;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decision<IntakeEvent, Outcome> {
         match command {
@@ -156,7 +156,9 @@ impl Machine for IntakeMachine {
             IntakeEvent::RenewalsOpened(event) => {
                 all.apply_opened(tables, &event.applications, at);
             }
-            IntakeEvent::RenewalsClosed(event) => all.apply_closed(tables, &event.applications),
+            IntakeEvent::RenewalsClosed(event) => {
+                all.apply_closed(tables, &event.applications, at);
+            }
             IntakeEvent::DirectoryChanged(event) => {
                 let before = Addressees::units(tables, &self.directories, event.body);
                 self.directories.apply_changes(tables, event);
@@ -189,9 +191,9 @@ impl Machine for IntakeMachine {
                 self.limits.apply(tables, event, &recorded.stamp);
             }
             // Kept for the auditor, and for the sweep of names at the next start.
+            IntakeEvent::NameErased(event) => all.apply_noted(tables, event.application, at),
             IntakeEvent::LoginRefused(_)
             | IntakeEvent::AdmissionRefused(_)
-            | IntakeEvent::NameErased(_)
             | IntakeEvent::Restored(_) => {}
         }
     }

@@ -3,6 +3,7 @@
 //! Written by hand in few bytes, for it is written anew whenever the application changes. Never a
 //! CSR or a certificate: those stand in the log only.
 
+use super::trail::Trail;
 use lgpki_domain::{
     BodyCode, CertificateKind, Digest, JstDate, Serial, Timestamp,
     application::{Approver, Sort, State},
@@ -28,6 +29,8 @@ pub(crate) struct Record {
     pub(crate) received_at: Timestamp,
     /// Index of the entry that last changed it.
     pub(crate) changed: u64,
+    /// Where in the log its life stands.
+    pub(crate) trail: Trail,
     /// What it keeps others from applying for while it is open.
     pub(crate) claim: Claim,
     /// The certificate that came of it.
@@ -117,6 +120,7 @@ impl Record {
         out.extend_from_slice(&self.received.to_be_bytes());
         out.extend_from_slice(&self.received_at.as_millis().to_be_bytes());
         out.extend_from_slice(&self.changed.to_be_bytes());
+        self.trail.encode(self.received, out);
         match &self.claim {
             Claim::Subject(digest) => {
                 out.push(0);
@@ -191,6 +195,7 @@ impl Record {
         let received = rest.long()?;
         let received_at = Timestamp::from_millis(i64::from_be_bytes(rest.take()?));
         let changed = rest.long()?;
+        let trail = Trail::decode(received, &mut rest.0)?;
         let claim = match rest.byte()? {
             0 => Claim::Subject(Digest(rest.take()?)),
             1 => Claim::Revocation(rest.serial()?),
@@ -228,6 +233,7 @@ impl Record {
             received,
             received_at,
             changed,
+            trail,
             claim,
             certificate,
             renewal,
@@ -384,6 +390,7 @@ mod tests {
                 received: 7,
                 received_at: at,
                 changed: u64::MAX,
+                trail: (8..8 + n as u64).chain([70_000]).collect(),
                 claim: if n % 2 == 0 {
                     Claim::Subject(Digest([3; 32]))
                 } else {

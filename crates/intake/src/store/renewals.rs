@@ -157,6 +157,8 @@ impl Applications {
             let needed = self.renewal(*id).map_or(0, |renewal| renewal.needed);
             if needed > 0 {
                 self.apply_one(tables, *id, Step::Examine(needed), at);
+            } else {
+                self.apply_noted(tables, *id, at);
             }
         }
     }

@@ -110,7 +110,11 @@ impl Scene {
                 openings: Arc::new(openings),
                 issuer: peers.clone(),
                 lifecycle: peers,
-                logs: AuditLogs::new(Shelf::of(directory.path()), log_identity("intake-1")),
+                logs: AuditLogs::new(
+                    Shelf::of(directory.path()),
+                    log_identity("intake-1"),
+                    store.clone(),
+                ),
                 identity: Pki::ours().service(Role::Intake),
                 services: Pki::ours().services(),
                 officers: Pki::ours().officers(),

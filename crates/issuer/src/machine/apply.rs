@@ -180,9 +180,9 @@ impl IssuerMachine {
             key_digest: open.key_digest,
             serial: open.serial,
             index: end.index,
+            before: self.settled.insert(application, end.index),
         };
         tables.put_packed(table::SETTLED, end.index, &record.to_bytes(application));
-        self.settled.insert(application, end.index);
     }
 
     fn with_crl(

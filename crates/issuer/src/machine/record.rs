@@ -71,11 +71,16 @@ pub(crate) struct ApplicationRecord {
     pub(crate) serial: Serial,
     /// Index of `certificate.issued` or `certificate.abandoned`.
     pub(crate) index: u64,
+    /// The same of the attempt before.
+    pub(crate) before: Option<u64>,
 }
+
+/// In the place of an index where there is none.
+const NO_INDEX: u64 = u64::MAX;
 
 impl ApplicationRecord {
     pub(crate) fn to_bytes(self, application: ApplicationId) -> Vec<u8> {
-        let mut out = Vec::with_capacity(109);
+        let mut out = Vec::with_capacity(117);
         out.extend_from_slice(&application.to_bytes());
         out.push(match self.settled {
             Settled::Issued => 1,
@@ -86,6 +91,7 @@ impl ApplicationRecord {
         out.extend_from_slice(&self.key_digest.0);
         out.extend_from_slice(self.serial.as_bytes());
         out.extend_from_slice(&self.index.to_be_bytes());
+        out.extend_from_slice(&self.before.unwrap_or(NO_INDEX).to_be_bytes());
         out
     }
 
@@ -103,6 +109,7 @@ impl ApplicationRecord {
             key_digest: Digest(reader.take()?),
             serial: Serial::from_bytes(&reader.take::<16>()?)?,
             index: u64::from_be_bytes(reader.take()?),
+            before: Some(u64::from_be_bytes(reader.take()?)).filter(|before| *before != NO_INDEX),
         };
         reader.end((application, record))
     }

@@ -265,7 +265,10 @@ impl Left {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let answerer = Answerer::new(store.clone(), clock, settings.ocsp);
         let answerer = Arc::new(answerer);
+        let published = Shelf::of(&settings.data);
+        let log = settings.log.clone();
         let running = Running {
+            logs: AuditLogs::new(published, log, Arc::new(store.clone())),
             settings,
             store: store.clone(),
             files: files.clone(),

@@ -263,7 +263,7 @@ impl Machine for LifecycleMachine {
     type Event = LifecycleEvent;
 
     const TABLES: &'static [&'static str] = &[CERTIFICATES, CRLS, RENEWALS, SLOTS];
-    const STATE_VERSION: u32 = 8;
+    const STATE_VERSION: u32 = 9;
 
     fn decide(&self, view: &View<'_>, command: Command) -> Decided {
         match command {
@@ -290,6 +290,7 @@ impl Machine for LifecycleMachine {
 
     fn apply(&mut self, tables: &mut Tables<'_>, recorded: &Recorded<LifecycleEvent>) {
         let index = recorded.index;
+        let at = (index, recorded.stamp.time);
         let issuer_index = recorded
             .stamp
             .answers
@@ -344,10 +345,10 @@ impl Machine for LifecycleMachine {
                 }
             }
             LifecycleEvent::RenewalOpened(body) => {
-                renewal::opened(&mut self.inventory, tables, body, recorded.stamp.time);
+                renewal::opened(&mut self.inventory, tables, body, at);
             }
             LifecycleEvent::RenewalClosed(body) => {
-                renewal::closed(&mut self.inventory, tables, body, recorded.stamp.time);
+                renewal::closed(&mut self.inventory, tables, body, at);
                 if body.outcome == RenewalOutcome::Delivered {
                     self.slots(tables, &[body.serial], |held| held.with_slot(None));
                 }
@@ -373,7 +374,6 @@ impl Machine for LifecycleMachine {
                 slots::capacity_changed(&mut self.inventory, tables, body);
             }
             LifecycleEvent::SlotsKeyed(body) => {
-                let at = (index, recorded.stamp.time);
                 slots::keyed(&mut self.inventory, tables, body, at);
             }
         }

@@ -30,7 +30,14 @@ struct Record {
     at: Timestamp,
     /// How it ended; none while it is open.
     outcome: Option<RenewalOutcome>,
+    /// Index of `renewal.opened`; none where it was given up before.
+    opened: Option<u64>,
+    /// Index of `renewal.closed`.
+    closed: Option<u64>,
 }
+
+/// In the place of an index where there is none.
+const NO_INDEX: u64 = u64::MAX;
 
 impl Record {
     fn to_bytes(self) -> Vec<u8> {
@@ -41,24 +48,42 @@ impl Record {
             Some(RenewalOutcome::Delivered) => 1,
             Some(RenewalOutcome::GivenUp) => 2,
         });
+        for index in [self.opened, self.closed] {
+            out.extend(index.unwrap_or(NO_INDEX).to_be_bytes());
+        }
         out
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (serial, rest) = bytes.split_first_chunk::<16>()?;
         let (at, rest) = rest.split_first_chunk::<8>()?;
-        let outcome = match rest {
-            [0] => None,
-            [1] => Some(RenewalOutcome::Delivered),
-            [2] => Some(RenewalOutcome::GivenUp),
+        let (outcome, rest) = rest.split_first()?;
+        let outcome = match outcome {
+            0 => None,
+            1 => Some(RenewalOutcome::Delivered),
+            2 => Some(RenewalOutcome::GivenUp),
             _ => return None,
+        };
+        let (opened, rest) = rest.split_first_chunk::<8>()?;
+        let index = |bytes: [u8; 8]| {
+            let index = u64::from_be_bytes(bytes);
+            (index != NO_INDEX).then_some(index)
         };
         Some(Self {
             serial: Serial::from_bytes(serial)?,
             at: Timestamp::from_millis(i64::from_be_bytes(*at)),
             outcome,
+            opened: index(*opened),
+            closed: index(rest.try_into().ok()?),
         })
     }
+}
+
+/// The entries that opened and closed a renewal.
+pub(super) fn entries(view: &View<'_>, command: ApplicationId) -> Vec<u64> {
+    let known = known(view, command);
+    let both = known.map(|known| [known.opened, known.closed]);
+    both.into_iter().flatten().flatten().collect()
 }
 
 type Decided = Decision<LifecycleEvent, Outcome>;
@@ -209,12 +234,14 @@ pub(super) fn opened(
     inventory: &mut Inventory,
     tables: &mut Tables<'_>,
     body: &RenewalOpened,
-    at: Timestamp,
+    (index, at): (u64, Timestamp),
 ) {
     let record = Record {
         serial: body.serial,
         at,
         outcome: None,
+        opened: Some(index),
+        closed: None,
     };
     tables.put(RENEWALS, &body.application.to_bytes(), record.to_bytes());
     inventory.renewal_opened(body.serial, body.application);
@@ -225,12 +252,15 @@ pub(super) fn closed(
     inventory: &mut Inventory,
     tables: &mut Tables<'_>,
     body: &RenewalClosed,
-    at: Timestamp,
+    (index, at): (u64, Timestamp),
 ) {
+    let opened = known(&tables.view(), body.application).and_then(|known| known.opened);
     let record = Record {
         serial: body.serial,
         at,
         outcome: Some(body.outcome),
+        opened,
+        closed: Some(index),
     };
     tables.put(RENEWALS, &body.application.to_bytes(), record.to_bytes());
     inventory.renewal_closed(body.serial, body.application);
@@ -260,6 +290,7 @@ pub(super) fn describe(key: &[u8], value: &[u8]) -> (Option<Serial>, String, Str
             serial,
             at,
             outcome,
+            ..
         }) => {
             let state = match outcome {
                 None => "open since",
@@ -318,6 +349,8 @@ mod tests {
                 serial: Serial::from_bytes(&[0x41; 16]).unwrap(),
                 at: Timestamp::from_millis(1_280_761_200_001),
                 outcome,
+                opened: outcome.map(|_| 7),
+                closed: Some(u64::MAX - 1),
             };
             let bytes = record.to_bytes();
             assert_eq!(Record::from_bytes(&bytes), Some(record));

@@ -133,7 +133,7 @@ fn an_rpc_is_found_only_at_the_service_that_serves_it() {
     assert!(find(ServiceName::Issuer, path).is_some());
     assert!(find(ServiceName::Intake, path).is_none());
     assert!(find(ServiceName::Issuer, "/lgpki.v1.IssuerService/Sign").is_none());
-    assert_eq!(of(ServiceName::Issuer).count(), 11);
+    assert_eq!(of(ServiceName::Issuer).count(), 12);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Shelf,
     entries::{Entries, Reading},
+    find::{EntryIndex, Found, Wanted},
 };
 use crate::{error::chain, rpc::Rpc};
 
@@ -30,24 +31,26 @@ const RETRY: Duration = Duration::from_secs(2);
 /// A service's published logs, for the service's gRPC server. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct AuditLogs {
-    shelf: Shelf,
+    pub(super) shelf: Shelf,
     identity: Identity,
+    pub(super) index: Arc<dyn EntryIndex>,
     readers: Arc<Semaphore>,
 }
 
 /// A log at its published checkpoint.
-struct Open {
-    reader: TileReader,
+pub(super) struct Open {
+    pub(super) reader: TileReader,
     checkpoint: String,
 }
 
 impl AuditLogs {
-    /// The logs of `identity` that stand on `shelf`.
+    /// The logs of `identity` that stand on `shelf`, and the index of what they are about.
     #[must_use]
-    pub fn new(shelf: Shelf, identity: Identity) -> Self {
+    pub fn new(shelf: Shelf, identity: Identity, index: Arc<dyn EntryIndex>) -> Self {
         Self {
             shelf,
             identity,
+            index,
             readers: Arc::new(Semaphore::new(READERS)),
         }
     }
@@ -79,16 +82,29 @@ impl AuditLogs {
     }
 
     fn open_blocking(&self, log: LogId) -> Result<Open, Failure> {
+        let open = self.try_open(log)?;
+        open.ok_or_else(|| self.unknown(&format!("{}/{log}", self.identity.service())))
+    }
+
+    /// Opens a log, if it is published.
+    pub(super) fn try_open(&self, log: LogId) -> Result<Option<Open>, Failure> {
         let source = Arc::new(self.shelf.source(log));
-        let opened = TileReader::open(source, &self.identity.verifier(log));
-        let (reader, _, note) = opened.map_err(|error| match error {
-            TreeError::Missing(file) if file == CHECKPOINT => {
-                self.unknown(&format!("{}/{log}", self.identity.service()))
-            }
-            error => failed(&error),
-        })?;
-        let checkpoint = note.to_string();
-        Ok(Open { reader, checkpoint })
+        match TileReader::open(source, &self.identity.verifier(log)) {
+            Ok((reader, _, note)) => Ok(Some(Open {
+                reader,
+                checkpoint: note.to_string(),
+            })),
+            Err(TreeError::Missing(file)) if file == CHECKPOINT => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// The name of one of the logs.
+    pub(super) fn name_of(&self, log: LogId) -> v1::LogName {
+        v1::LogName {
+            service: self.identity.service().to_owned(),
+            log: log.to_string(),
+        }
     }
 
     fn list_blocking(&self) -> Result<Vec<v1::Log>, Failure> {
@@ -101,10 +117,7 @@ impl AuditLogs {
             let last = last.map_err(|e| failed(&e))?;
             let newest_at = last.and_then(|entry| time_of(&entry));
             Ok(v1::Log {
-                name: Some(v1::LogName {
-                    service: self.identity.service().to_owned(),
-                    log: log.to_string(),
-                }),
+                name: Some(self.name_of(*log)),
                 origin: self.identity.origin(*log).to_string(),
                 vkey: self.identity.verifier(*log).to_string(),
                 size: open.reader.size(),
@@ -275,6 +288,19 @@ impl AuditLogService for AuditLogs {
         };
         let reading = reading.await.map_err(|e| rpc.refuse(e))?;
         Ok(Response::new(reading.stream(rpc)))
+    }
+
+    type FindEntriesStream = Found;
+
+    async fn find_entries(
+        &self,
+        request: Request<v1::FindEntriesRequest>,
+    ) -> Result<Response<Found>, Status> {
+        let rpc = Rpc::of(&request)?;
+        let wanted = Wanted::read(request.get_ref()).map_err(|e| rpc.refuse(e))?;
+        let found = self.find(wanted).await.map_err(|e| rpc.refuse(e))?;
+        let found: Vec<_> = found.into_iter().map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(found)))
     }
 
     async fn get_inclusion_proof(

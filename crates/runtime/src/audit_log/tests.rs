@@ -9,19 +9,23 @@ use axum::{
 use http::{Method, Request as HttpRequest, StatusCode};
 use lgpki_domain::{Caller, Role};
 use lgpki_ledger::{
-    Checkpoint, Identity, LogError, LogId, OsDisk, Publisher, VerifierKey,
+    Checkpoint, Identity, Log, LogError, LogId, LogReader, MemoryDisk, NewEntry, OsDisk, Publisher,
+    VerifierKey,
     merkle::{self, CompactRange, Hash},
     proof::{check_consistency, check_inclusion},
     publisher::{Leaves, Place},
 };
-use lgpki_proto::v1::{self, audit_log_service_server::AuditLogService as _};
+use lgpki_proto::{
+    Failure,
+    v1::{self, audit_log_service_server::AuditLogService as _},
+};
 use lgpki_testkit::{log_identity, log_signer};
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Status};
 use tower::ServiceExt as _;
 
-use super::{AuditLogs, Entries, Shelf, files};
+use super::{AuditLogs, Entries, EntryIndex, Shelf, Wanted, files};
 use crate::rpc::Rpc;
 
 /// Entries of the log that grows: two full bundles and some.
@@ -87,8 +91,41 @@ fn logs() -> (TempDir, AuditLogs) {
     std::fs::write(dir.path().join("secret"), "secret").unwrap();
     std::fs::write(dir.path().join("audit/secret"), "secret").unwrap();
     std::fs::create_dir(dir.path().join("audit/2010")).unwrap();
-    let logs = AuditLogs::new(Shelf::of(dir.path()), identity());
+    let logs = AuditLogs::new(Shelf::of(dir.path()), identity(), Arc::new(Index::new()));
     (dir, logs)
+}
+
+/// An index of a log of which more is recorded than published.
+#[derive(Debug)]
+struct Index(Log);
+
+impl Index {
+    fn new() -> Self {
+        let disk = Arc::new(MemoryDisk::new());
+        let (mut log, _) = Log::open(Path::new("/issuer"), disk, identity()).unwrap();
+        let recorded = (0..SIZE + 100).map(|i| NewEntry {
+            bytes: entry(i),
+            time: "2009-02-10T10:00:00+09:00".parse().unwrap(),
+            ceremony: false,
+        });
+        log.append(recorded.collect()).unwrap();
+        Self(log)
+    }
+}
+
+#[tonic::async_trait]
+impl EntryIndex for Index {
+    async fn entries(&self, wanted: Wanted) -> Result<Vec<u64>, Failure> {
+        match wanted {
+            // The opening entry is no entry of the index: leaf 1 is its first.
+            Wanted::Application(_) => Ok(vec![300, 4, 300, SIZE - 2, SIZE - 1, SIZE + 50, 9_999]),
+            Wanted::Certificate(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn log(&self) -> LogReader {
+        self.0.reader()
+    }
 }
 
 fn asked<T>(message: T) -> Request<T> {
@@ -171,6 +208,48 @@ async fn every_stretch_is_told_byte_for_byte_and_without_a_gap() {
             }
         }
         assert_eq!(next, end, "{from} to {to}");
+    }
+}
+
+async fn find(logs: &AuditLogs, application: &str, certificate: &str) -> Result<Vec<u64>, Code> {
+    let request = v1::FindEntriesRequest {
+        application: application.to_owned(),
+        certificate: certificate.to_owned(),
+    };
+    let told = logs
+        .find_entries(asked(request))
+        .await
+        .map_err(|e| e.code())?;
+    let found: Result<Vec<_>, Status> = told.into_inner().collect().await;
+    let leaf = |found: v1::FindEntriesResponse| {
+        assert_eq!(
+            (found.name, found.entry),
+            (Some(of_2009()), entry(found.leaf))
+        );
+        found.leaf
+    };
+    Ok(found.unwrap().into_iter().map(leaf).collect())
+}
+
+#[tokio::test]
+async fn what_the_index_knows_is_told_once_in_order_and_only_if_it_is_published() {
+    let (_dir, logs) = logs();
+    let (application, serial) = (
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "41414141414141414141414141414141",
+    );
+    assert_eq!(
+        find(&logs, application, "").await,
+        Ok(vec![5, 301, SIZE - 1])
+    );
+    assert_eq!(find(&logs, "", serial).await, Ok(Vec::new()));
+    for (application, certificate) in [("", ""), (application, serial), ("7", ""), ("", "no")] {
+        let refused = find(&logs, application, certificate).await;
+        assert_eq!(
+            refused,
+            Err(Code::InvalidArgument),
+            "{application} {certificate}"
+        );
     }
 }
 

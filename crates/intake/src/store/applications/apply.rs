@@ -15,6 +15,7 @@ use crate::{
         renewals::renewal_of,
         step::{Step, advance},
         tables::{APPLICATION, LONG, ORIGIN},
+        trail::Trail,
         waitlist::Waitlist,
     },
     subject_key::subject_key,
@@ -43,6 +44,7 @@ pub(super) fn new_record(body: &ReceivedBody, actor: &str, claim: Claim, at: At)
         by_operator: actor.split('/').next() == Some(OfficerRole::Operator.name()),
         received: at.index,
         changed: at.index,
+        trail: Trail::default(),
         claim,
         certificate: None,
         received_at: at.time,
@@ -159,6 +161,7 @@ impl Applications {
             Err(e) => debug_assert!(false, "{id}: {e}"),
         }
         live.record.changed = at.index;
+        live.record.trail.add(at.index);
         self.recent.note(at.index, live.record.branch, id);
         self.count(&live.record.state, true);
         let waitlist = self.waitlist.get_mut();
@@ -174,7 +177,7 @@ impl Applications {
     }
 
     /// Lifecycle knows how these renewals ended; memory may forget them.
-    pub(crate) fn apply_closed(&mut self, tables: &mut Tables<'_>, ids: &[ApplicationId]) {
+    pub(crate) fn apply_closed(&mut self, tables: &mut Tables<'_>, ids: &[ApplicationId], at: At) {
         for id in ids {
             let Some(mut live) = self.live.remove(id) else {
                 debug_assert!(false, "{id} is not live");
@@ -184,8 +187,23 @@ impl Applications {
             if let Some(renewal) = &mut live.record.renewal {
                 renewal.closed = true;
             }
+            live.record.trail.add(at.index);
             write(tables, *id, &live.record);
             debug_assert!(!live.record.is_live(), "{id} was closed before its end");
+        }
+    }
+}
+
+impl Applications {
+    /// An entry is about this application and changes nothing of it.
+    pub(crate) fn apply_noted(&mut self, tables: &mut Tables<'_>, id: ApplicationId, at: At) {
+        if let Some(live) = self.live.get_mut(&id) {
+            live.record.trail.add(at.index);
+            write(tables, id, &live.record);
+        } else if let Ok(Some(found)) = self.find(&tables.view(), id) {
+            let mut record = found.record;
+            record.trail.add(at.index);
+            write(tables, id, &record);
         }
     }
 }

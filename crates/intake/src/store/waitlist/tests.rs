@@ -5,7 +5,10 @@ use std::cell::Cell;
 use lgpki_domain::{CertificateKind, Digest, Serial, estimate::Capacity};
 
 use super::*;
-use crate::store::record::{Claim as Laid, RenewalOf};
+use crate::store::{
+    record::{Claim as Laid, RenewalOf},
+    trail::Trail,
+};
 
 const DAY: i64 = 86_400_000;
 
@@ -30,6 +33,7 @@ fn record(n: usize, expires: Option<i32>) -> Record {
         received: 0,
         received_at,
         changed: 0,
+        trail: Trail::default(),
         claim: Laid::Subject(Digest([0; 32])),
         certificate: None,
         renewal: last_day.map(|day| RenewalOf {

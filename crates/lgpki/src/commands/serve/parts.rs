@@ -203,7 +203,7 @@ impl Parts {
             openings: openings.clone(),
             issuer: self.dial(shared, &section.own.issuer, ServiceName::Issuer)?,
             lifecycle: self.dial(shared, &section.own.lifecycle, ServiceName::Lifecycle)?,
-            logs: AuditLogs::new(Shelf::of(&shared.data), log),
+            logs: AuditLogs::new(Shelf::of(&shared.data), log, store.clone()),
             identity: self.identity(shared)?,
             services: self.anchors.clone(),
             officers,

@@ -3,6 +3,7 @@
 
 mod keys;
 mod walk;
+mod witness;
 
 pub(crate) use self::walk::key_of;
 
@@ -12,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lgpki_ledger::{Checkpoint, SignedNote, VerifierKey};
+use lgpki_ledger::{Checkpoint, SignedNote, VerifierKey, WitnessPolicy};
 use lgpki_x509::{crl::RevocationList, key::sha256};
 
 use crate::{
@@ -85,6 +86,8 @@ pub struct Against {
     pub seen: Option<PathBuf>,
     /// Files or directories of CRLs.
     pub crls: Vec<PathBuf>,
+    /// The witnesses that must have cosigned the checkpoints, if that is wanted.
+    pub witnesses: Option<WitnessPolicy>,
 }
 
 /// The logs in a directory.

@@ -34,6 +34,7 @@ macro_rules! rules {
 
 rules! {
     Checkpoint = "checkpoint": "the checkpoint cannot be read, names another log or lacks the log's signature: nobody vouches for this tree",
+    Witness = "witness": "too few witnesses have cosigned the checkpoint, or a cosignature does not fit it: whoever holds the log's key could have rewritten or forked it",
     Root = "root": "the entries do not make the tree that was signed: an entry was altered, moved, removed or inserted",
     Tile = "tile": "a tile does not hold the hashes of the entries: tile or entries were altered",
     Missing = "missing": "entries or tiles that the checkpoint counts are not there",

@@ -30,6 +30,6 @@ pub use directory::{Against, LogDir, Published};
 pub use error::AuditError;
 pub use fact::{Read, Service};
 pub use finding::{Finding, Findings, Place, Rule};
-pub use report::{Ca, Certificates, Checked, Counted, Report};
+pub use report::{Ca, Certificates, Checked, Cosigned, Counted, Report};
 pub use rules::{CrlFile, Open, WithoutApplication};
 pub use schema::Schema;

@@ -59,6 +59,18 @@ pub struct Checked {
     pub root: String,
     /// Tiles that hold the hashes of the entries.
     pub tiles: u64,
+    /// Who cosigned it, of the witnesses that are wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cosigned: Vec<Cosigned>,
+}
+
+/// A witness that cosigned a checkpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cosigned {
+    /// Its name.
+    pub witness: String,
+    /// When it did.
+    pub time: String,
 }
 
 /// Entries of one kind.

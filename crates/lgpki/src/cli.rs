@@ -22,7 +22,7 @@ pub(crate) use addressee::{
 };
 pub(crate) use audit::{
     AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, FindArgs, LogsArgs,
-    ProveArgs, SourceArgs, VerifyArgs, WatchArgs, WitnessArgs, WitnessPassphrase,
+    PolicyArgs, ProveArgs, SourceArgs, VerifyArgs, WatchArgs, WitnessArgs, WitnessPassphrase,
 };
 pub(crate) use backup::{
     BackupArgs, BackupCommand, HealArgs, InstallationArgs, MirrorArgs, RestoreArgs, RestoreCommand,

@@ -12,6 +12,8 @@ mod published;
 mod schema;
 mod served;
 mod tampering;
+mod witness;
+mod witnessed;
 
 use std::{path::Path, sync::Arc};
 

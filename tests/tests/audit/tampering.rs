@@ -26,6 +26,7 @@ use crate::{
     Logs, handed,
     life::lived,
     published::{audit, bundle, publish, write_bundle},
+    witness::Witness,
 };
 
 /// The entries of the issuer's second log begin here.
@@ -222,6 +223,49 @@ fn logs_are_set_back_or_rewritten_with_their_own_key(scene: &Scene) {
     });
     names(&rewritten, "set-back", "intake/2008");
     assert_eq!(rewritten.counts.len(), 1, "{:#?}", rewritten.findings);
+}
+
+/// Without any memory of one's own, a witness's is enough.
+fn a_log_rewritten_whole_with_its_own_key_lacks_its_witness(scene: &Scene) {
+    let mut witness = Witness::new();
+    let against = Against {
+        witnesses: Some(witness.policy()),
+        ..Against::default()
+    };
+    let honest = scene.publish(&scene.logs);
+    names(&audit(&honest, &against), "witness", "issuer/keys");
+    assert_eq!(witness.visit(&honest), 0);
+    let report = audit(&honest, &against);
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    assert!(report.logs.iter().all(|log| log.cosigned.len() == 1));
+    let mut logs = scene.logs.clone();
+    let entry = &mut logs.of_service(Service::Intake)[0];
+    *entry = String::from_utf8(entry.clone())
+        .unwrap()
+        .replace("intake-1", "intake-7")
+        .into_bytes();
+    let forged = scene.publish(&logs);
+    assert!(audit(&forged, &Against::default()).is_clean());
+    // Each log is shown to the witness: one of them is not what it was.
+    assert_eq!(witness.visit(&forged), 1);
+    let report = audit(&forged, &against);
+    names(&report, "witness", "intake/2008");
+    assert_eq!(
+        report.counts.values().sum::<u64>(),
+        1,
+        "{:#?}",
+        report.findings
+    );
+    // The honest log's cosignature does not fit it.
+    let cosigned = |dir: &Path| fs::read_to_string(dir.join("intake/2008/checkpoint")).unwrap();
+    let line = cosigned(&honest).lines().last().unwrap().to_owned();
+    let stolen = format!("{}{line}\n", cosigned(&forged));
+    fs::write(forged.join("intake/2008/checkpoint"), stolen).unwrap();
+    names(
+        &audit(&forged, &against),
+        "witness",
+        "does not fit the checkpoint",
+    );
 }
 
 fn entries_are_rewritten(scene: &Scene) {
@@ -460,6 +504,7 @@ async fn whatever_is_tampered_with_is_found_and_named() {
         dir: scratch(),
     };
     files_are_tampered_with(&scene);
+    a_log_rewritten_whole_with_its_own_key_lacks_its_witness(&scene);
     logs_are_set_back_or_rewritten_with_their_own_key(&scene);
     entries_are_rewritten(&scene);
     a_revoked_certificate_is_left_out_of_one_crl(&scene);

@@ -8,7 +8,7 @@ use lgpki_ledger::{
     tile::{Bundle, Layer},
 };
 
-use super::{Against, LogDir, Published, keys::Keys};
+use super::{Against, LogDir, Published, keys::Keys, witness};
 use crate::{
     auditor::{Auditor, Begin},
     fact::{Read, Service},
@@ -101,6 +101,9 @@ impl Walk<'_> {
             }
             Some(_) => {}
         }
+        witness::check(log, note, self.against, &mut |what| {
+            self.auditor.find(Rule::Witness, log.place(), what);
+        });
         log.head.clone()
     }
 
@@ -188,6 +191,7 @@ impl Walk<'_> {
             size: head.size,
             root: lgpki_domain::Digest(head.root).to_string(),
             tiles: tree.tiles,
+            cosigned: witness::cosigned(log, self.against),
         });
     }
 

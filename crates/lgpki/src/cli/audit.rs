@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use lgpki_domain::Serial;
-use lgpki_ledger::KeyName;
+use lgpki_ledger::{KeyName, WitnessKey};
 use lgpki_runtime::config::ListenAddress;
 
 use super::{OfficeArgs, ServiceChoice};
@@ -27,6 +27,7 @@ pub(crate) enum AuditCommand {
     /// Check everything in a directory of published logs: signatures, trees, entries, certificates, CRLs.
     #[command(after_help = "Examples:\n  lgpki audit verify demo/audit\n  \
                       lgpki audit verify audit --key vkeys.txt --against last-month --remember this-month\n  \
+                      lgpki audit verify audit --key vkeys.txt --witness audit-office.example/w1+…+…\n  \
                       lgpki audit verify audit --crls /srv/saved-crls --json > report.json\n\n\
                       Ends with status 1 if anything is found. Verifier keys beside the logs are believed only where none \
                       are given; compare the digests of the CA certificates that the report shows with those published \
@@ -131,6 +132,23 @@ pub(crate) struct VerifyArgs {
     /// missing from one is named; may be repeated.
     #[arg(long = "crls", value_name = "PATH")]
     pub(crate) crls: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) witnesses: PolicyArgs,
+}
+
+/// Whose cosignatures the checkpoints must bear.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PolicyArgs {
+    /// A witness's key, as `audit witness` printed it; may be repeated. All of them must have cosigned,
+    /// or as many as --require says.
+    #[arg(long = "witness", value_name = "VKEY")]
+    pub(crate) witnesses: Vec<WitnessKey>,
+    /// How many of the witnesses must have cosigned each checkpoint.
+    #[arg(long, value_name = "N", requires = "witnesses")]
+    pub(crate) require: Option<usize>,
+    /// A C2SP tlog-policy file: lines `witness NAME VKEY`, `group NAME all|any|N MEMBERS`, `quorum NAME`.
+    #[arg(long, value_name = "FILE", conflicts_with = "witnesses")]
+    pub(crate) witness_policy: Option<PathBuf>,
 }
 
 /// What to prove.

@@ -18,14 +18,15 @@ use lgpki_audit::{
     schema,
 };
 use lgpki_domain::{Clock, ErrorClass};
-use lgpki_ledger::{LogProof, VerifierKey};
+use lgpki_ledger::{LogProof, VerifierKey, WitnessPolicy};
 use lgpki_runtime::clock::SystemClock;
 use lgpki_x509::pem;
 use serde_json::json;
 
 use crate::{
     cli::{
-        AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, ProveArgs, VerifyArgs,
+        AuditCommand, CheckArgs, CheckProofArgs, ExportArgs, ExportFormat, PolicyArgs, ProveArgs,
+        VerifyArgs,
     },
     error::CommandError,
     output::{Output, sheet},
@@ -78,6 +79,24 @@ fn keys(files: &[std::path::PathBuf]) -> Result<Vec<VerifierKey>, CommandError> 
     Ok(keys)
 }
 
+/// Whose cosignatures are wanted, if any are.
+fn policy(args: &PolicyArgs) -> Result<Option<WitnessPolicy>, CommandError> {
+    if let Some(path) = &args.witness_policy {
+        let text = fs::read_to_string(path).map_err(|e| CommandError::file("read", path, &e))?;
+        let policy = WitnessPolicy::parse(&text);
+        return policy
+            .map(Some)
+            .map_err(|e| CommandError::from_error(&path.display().to_string(), &e));
+    }
+    if args.witnesses.is_empty() {
+        return Ok(None);
+    }
+    let required = args.require.unwrap_or(args.witnesses.len());
+    WitnessPolicy::of(args.witnesses.clone(), required)
+        .map(Some)
+        .map_err(|e| CommandError::from_error("--witness", &e))
+}
+
 fn say_whom_to_believe(keys: &[VerifierKey], output: Output) {
     if keys.is_empty() {
         output.say("believing the verifier keys beside the logs; give those you know with --key");
@@ -97,6 +116,7 @@ fn verify(args: VerifyArgs, output: Output) -> Result<(), CommandError> {
         keys: keys(&args.keys.keys)?,
         seen: args.against,
         crls: args.crls,
+        witnesses: policy(&args.witnesses)?,
     };
     say_whom_to_believe(&against.keys, output);
     let begun = SystemClock.now();

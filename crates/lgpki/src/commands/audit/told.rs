@@ -4,6 +4,7 @@ use lgpki_audit::{Report, Verdict, export::Manifest};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::super::application::short_time;
 use crate::output::{sheet, table};
 
 /// Findings that are shown word for word; `--json` has them all.
@@ -28,15 +29,26 @@ impl Took {
 
 /// The whole report.
 pub(super) fn report(report: &Report, took: &Took) -> String {
+    let cosigned = report.logs.iter().any(|log| !log.cosigned.is_empty());
     let logs = report.logs.iter().map(|log| {
-        vec![
+        let mut row = vec![
             format!("{}/{}", log.service, log.log),
             log.size.to_string(),
             log.tiles.to_string(),
             log.root.chars().take(16).collect(),
-        ]
+        ];
+        if cosigned {
+            let each = log.cosigned.iter();
+            let each = each.map(|one| format!("{} {}", one.witness, short_time(&one.time)));
+            row.push(each.collect::<Vec<_>>().join("\n"));
+        }
+        row
     });
-    let mut parts = vec![table(&["log", "leaves", "tiles", "root"], logs)];
+    let mut header = vec!["log", "leaves", "tiles", "root"];
+    if cosigned {
+        header.push("cosigned by");
+    }
+    let mut parts = vec![table(&header, logs)];
     let of = |count: u64| count.to_string();
     let certificates = &report.certificates;
     let authorities = report

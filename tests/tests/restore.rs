@@ -211,7 +211,7 @@ struct Case {
     mirror: PathBuf,
     keys: PathBuf,
     seen: PathBuf,
-    /// What was told until the backup.
+    /// What was told until the backup was made.
     before: Notes,
     /// What was told until the end.
     notes: Notes,
@@ -227,13 +227,15 @@ impl Case {
         let backup = scratch.join("backup");
         let mut process = installation.serve();
         let load = Load::start(&installation, &BRANCHES, 2);
-        let before = loaded(&load, 12, 2).await;
+        loaded(&load, 12, 2).await;
         // While all of it goes on.
         let args = ["backup", "--config", text(&config), "--out", text(&backup)];
         let made = command(&installation, &args).unwrap();
         let entries = made["manifest"]["services"]["issuer"]["entries"].as_u64();
         assert!(entries.unwrap() > 0, "{made}");
         command(&installation, &["backup", "verify", text(&backup)]).unwrap();
+        // Whatever is told from now on is in no copy but the published one.
+        let before = load.notes();
         let more = (before.issues.len() + 12, before.revocations.len() + 2);
         loaded(&load, more.0, more.1).await;
         let notes = load.stop().await;

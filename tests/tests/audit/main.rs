@@ -9,6 +9,7 @@ mod found;
 mod handed;
 mod life;
 mod published;
+mod pulled;
 mod schema;
 mod served;
 mod tampering;

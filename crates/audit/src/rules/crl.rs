@@ -165,7 +165,9 @@ impl Rules {
                 "the issuer's log holds no signature of number {} of {series}",
                 body.number
             );
-            self.find(Rule::CrlUnsigned, at, what);
+            if self.knows_issuer(at) {
+                self.find(Rule::CrlUnsigned, at, what);
+            }
             return;
         };
         signed.published = true;

@@ -9,6 +9,7 @@ use crate::cli::ServiceChoice;
 
 pub(super) const PULL: &str = "\
 Examples:
+  lgpki audit pull --as offices/auditor-1 --key vkeys.txt --out audit
   lgpki audit pull --http http://127.0.0.1:7447 --http http://127.0.0.1:7448 --http http://127.0.0.1:7449 \\
       --key vkeys.txt --out audit
   lgpki audit verify audit --key vkeys.txt
@@ -19,7 +20,7 @@ one that was set back or rewritten is refused by name, and what was kept stays a
 
 pub(super) const WATCH: &str = "\
 Examples:
-  lgpki audit watch --http http://127.0.0.1:7448 --out audit --kind certificate.revoked --kind certificate.issued
+  lgpki audit watch --as offices/auditor-1 --out audit --kind certificate.revoked --kind certificate.issued
   lgpki audit watch --http http://127.0.0.1:7447 --http http://127.0.0.1:7448 --key vkeys.txt --stale 30 --json
 
 Each new checkpoint is held against the kept one, with all entries between them, before one is told. Ends with \
@@ -29,9 +30,16 @@ long, and with status 4 if a log does not continue what was kept. `lgpki audit s
 /// Where logs come from.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Fetch the published files over HTTP from this address; may be repeated, one for each service.
-    #[arg(long = "http", value_name = "URL", required = true)]
+    /// Fetch the published files over HTTP from this address, such as a service's `audit` in lgpki.toml; may
+    /// be repeated, one for each service.
+    #[arg(long = "http", value_name = "URL", required_unless_present = "office")]
     pub(crate) http: Vec<HttpUrl>,
+    /// Ask intake for the logs of all services, logged in as this office: a directory with `office.toml`.
+    #[arg(long = "as", value_name = "DIR", conflicts_with = "http")]
+    pub(crate) office: Option<PathBuf>,
+    /// Read the login card's PIN from this file instead of the place that `office.toml` names.
+    #[arg(long, value_name = "FILE", requires = "office")]
+    pub(crate) pin_file: Option<PathBuf>,
     /// Only the logs of this service; may be repeated.
     #[arg(long = "service", value_enum, value_name = "SERVICE")]
     pub(crate) services: Vec<ServiceChoice>,

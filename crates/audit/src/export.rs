@@ -2,9 +2,11 @@
 //!
 //! Every entry is compared with the tree that the checkpoint signs for before it is written.
 
+mod columns;
+
 use std::{
     fs::File,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::Path,
 };
 
@@ -27,6 +29,8 @@ pub enum Format {
     Jsonl,
     /// A row for each entry (RFC 4180).
     Csv,
+    /// The same rows as columns, with numbers and times as such (Apache Parquet).
+    Parquet,
 }
 
 impl Format {
@@ -34,6 +38,7 @@ impl Format {
         match self {
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
+            Self::Parquet => "parquet",
         }
     }
 }
@@ -103,6 +108,11 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Au
     }
 }
 
+/// The cells of a row, in the order of [`COLUMNS`].
+type Cells = [String; CELLS];
+
+const CELLS: usize = 16;
+
 /// A file whose bytes are counted and digested as they are written.
 struct Sheet {
     file: BufWriter<File>,
@@ -111,10 +121,71 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.digest.update(bytes);
-        self.bytes += bytes.len() as u64;
-        self.file.write_all(bytes)
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            file: BufWriter::new(File::create(path)?),
+            digest: Context::new(&SHA256),
+            bytes: 0,
+        })
+    }
+
+    /// The number of bytes, and their digest.
+    fn end(mut self) -> io::Result<(u64, Digest)> {
+        self.file.flush()?;
+        let mut digest = Digest([0; 32]);
+        digest.0.copy_from_slice(self.digest.finish().as_ref());
+        Ok((self.bytes, digest))
+    }
+}
+
+impl Write for Sheet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.digest.update(bytes.get(..written).unwrap_or_default());
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A table that is being written.
+enum Table {
+    Lines(Sheet),
+    Rows(Sheet),
+    Columns(Box<columns::Table>),
+}
+
+impl Table {
+    fn begin(format: Format, mut sheet: Sheet) -> io::Result<Self> {
+        Ok(match format {
+            Format::Jsonl => Self::Lines(sheet),
+            Format::Csv => {
+                sheet.write_all(format!("{COLUMNS}\r\n").as_bytes())?;
+                Self::Rows(sheet)
+            }
+            Format::Parquet => Self::Columns(Box::new(columns::Table::begin(sheet)?)),
+        })
+    }
+
+    fn entry(&mut self, log: &LogDir, at: (u64, Option<u64>), entry: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Lines(sheet) => sheet.write_all(&line(at.0, entry)),
+            Self::Rows(sheet) => {
+                let quoted: Vec<_> = cells(log, at, entry).iter().map(|c| quote(c)).collect();
+                sheet.write_all(format!("{}\r\n", quoted.join(",")).as_bytes())
+            }
+            Self::Columns(table) => table.row(cells(log, at, entry)),
+        }
+    }
+
+    fn end(self) -> io::Result<(u64, Digest)> {
+        match self {
+            Self::Lines(sheet) | Self::Rows(sheet) => sheet.end(),
+            Self::Columns(table) => table.end()?.end(),
+        }
     }
 }
 
@@ -127,17 +198,8 @@ fn one(
     let (reader, _, checkpoint) = reader(log, keys)?;
     let name = format!("{}-{}.{}", log.service.name(), log.name, format.extension());
     let path = out.join(&name);
-    let file = File::create(&path).map_err(failed("create", &path))?;
-    let mut sheet = Sheet {
-        file: BufWriter::new(file),
-        digest: Context::new(&SHA256),
-        bytes: 0,
-    };
-    if format == Format::Csv {
-        sheet
-            .write(format!("{COLUMNS}\r\n").as_bytes())
-            .map_err(failed("write", &path))?;
-    }
+    let sheet = Sheet::create(&path).map_err(failed("create", &path))?;
+    let mut table = Table::begin(format, sheet).map_err(failed("write", &path))?;
     let mut first = None;
     for number in 0..reader.bundles() {
         let bundle = reader
@@ -150,21 +212,16 @@ fn one(
             if leaf == 0 {
                 first = first_index(entry);
             }
-            let row = match format {
-                Format::Jsonl => line(leaf, entry),
-                Format::Csv => row(log, (leaf, first), entry),
-            };
-            sheet.write(&row).map_err(failed("write", &path))?;
+            let written = table.entry(log, (leaf, first), entry);
+            written.map_err(failed("write", &path))?;
         }
         progress(bundle.len() as u64);
     }
-    sheet.file.flush().map_err(failed("write", &path))?;
-    let mut digest = Digest([0; 32]);
-    digest.0.copy_from_slice(sheet.digest.finish().as_ref());
+    let (bytes, digest) = table.end().map_err(failed("write", &path))?;
     Ok(Exported {
         file: name,
         entries: reader.size(),
-        bytes: sheet.bytes,
+        bytes,
         sha256: digest.to_string(),
         service: log.service.name(),
         log: log.name.clone(),
@@ -188,27 +245,26 @@ fn line(leaf: u64, entry: &[u8]) -> Vec<u8> {
     line
 }
 
-fn row(log: &LogDir, (leaf, first): (u64, Option<u64>), entry: &[u8]) -> Vec<u8> {
+fn cells(log: &LogDir, (leaf, first): (u64, Option<u64>), entry: &[u8]) -> Cells {
     let hash = Digest(merkle::leaf(entry)).to_string();
     let index = first
         .filter(|_| leaf > 0)
-        .map(|first| (first + leaf - 1).to_string());
-    let mut cells = vec![
+        .map(|first| first.saturating_add(leaf - 1).to_string());
+    let mut cells = Cells::default();
+    cells[..4].clone_from_slice(&[
         log.service.name().to_owned(),
         log.name.clone(),
         leaf.to_string(),
         index.unwrap_or_default(),
-    ];
+    ]);
     if let Some(text) = read_entry(entry) {
-        cells.extend(words(text, hash));
+        cells[4..].clone_from_slice(&words(text, hash));
     } else {
         // It is in the log all the same.
-        cells.extend(std::iter::repeat_n(String::new(), 10));
-        cells.push(hash);
-        cells.push(String::from_utf8_lossy(entry).into_owned());
+        cells[14] = hash;
+        cells[15] = String::from_utf8_lossy(entry).into_owned();
     }
-    let quoted: Vec<_> = cells.iter().map(|cell| quote(cell)).collect();
-    format!("{}\r\n", quoted.join(",")).into_bytes()
+    cells
 }
 
 fn words(text: EntryText<'_>, hash: String) -> [String; 12] {

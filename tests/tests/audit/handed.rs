@@ -70,6 +70,14 @@ pub(crate) fn tables_hold_every_entry(dir: &Path, out: &Path) {
             );
         }
     }
+    let parquet = out.join("parquet");
+    let manifest = export(&published, Format::Parquet, (&parquet, &[]), &mut |_| {}).unwrap();
+    for file in &manifest.files {
+        let bytes = fs::read(parquet.join(&file.file)).unwrap();
+        assert_eq!(sha256(&bytes).to_string(), file.sha256);
+        assert_eq!(bytes.len() as u64, file.bytes);
+        assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    }
     let first = fs::read_to_string(out.join("jsonl/lifecycle-2008.jsonl")).unwrap();
     let second: Value = serde_json::from_str(first.lines().nth(1).unwrap()).unwrap();
     assert_eq!(second["leaf"], 1);

@@ -238,14 +238,14 @@ impl Rules {
                 body.command
             );
             self.find(Rule::RevokedUnordered, at, what);
-        } else if claimed.is_none() && !self.knows_intake(at) {
-            // Intake's log was fetched a little before.
         } else if claimed.is_none() {
-            let what = format!(
-                "application {} was not examined before {serial} was revoked",
-                body.command
-            );
-            self.find(Rule::ApplicationUnexamined, at, what);
+            if self.knows_intake(at) {
+                let what = format!(
+                    "application {} was not examined before {serial} was revoked",
+                    body.command
+                );
+                self.find(Rule::ApplicationUnexamined, at, what);
+            }
         } else if ends && claimed != answers {
             self.find(
                 Rule::Answers,

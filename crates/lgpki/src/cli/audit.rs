@@ -52,7 +52,7 @@ pub(crate) enum AuditCommand {
     #[command(after_help = find::HELP)]
     Find(Box<FindArgs>),
     /// Write all entries as tables, with a manifest of what they were made from.
-    #[command(after_help = "Example:\n  lgpki audit export audit --format csv --out tables")]
+    #[command(after_help = "Example:\n  lgpki audit export audit --format parquet --out tables")]
     Export(ExportArgs),
     /// Be a witness of logs: cosign each tree that continues the one before, and refuse forks and rollbacks.
     #[command(
@@ -223,4 +223,6 @@ pub(crate) enum ExportFormat {
     Jsonl,
     /// A row for each entry.
     Csv,
+    /// The same rows as Apache Parquet, with numbers and times as such.
+    Parquet,
 }

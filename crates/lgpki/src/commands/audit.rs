@@ -253,6 +253,7 @@ fn tables(args: &ExportArgs, output: Output) -> Result<(), CommandError> {
     let format = match args.format {
         ExportFormat::Jsonl => Format::Jsonl,
         ExportFormat::Csv => Format::Csv,
+        ExportFormat::Parquet => Format::Parquet,
     };
     let keys = keys(&args.keys.keys)?;
     let bar = output.progress(published.leaves(), "writing entries");

@@ -27,6 +27,7 @@ mod mirror;
 pub mod note;
 mod opening;
 pub mod proof;
+pub mod publication;
 pub mod published;
 pub mod publisher;
 mod reader;

@@ -9,6 +9,7 @@ mod entries;
 pub mod files;
 mod find;
 mod grpc;
+mod state;
 
 use std::{
     path::{Path, PathBuf},

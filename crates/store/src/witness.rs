@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use lgpki_ledger::{
     LogId, SignedNote, Submission, TileReader, WitnessKey, WitnessPolicy,
     note::NoteSignature,
+    publication::WitnessStanding,
     witness::{PolicyError, Reply},
 };
 use tokio::time::Instant;
@@ -95,17 +96,6 @@ impl PartialEq for Witnessing {
 }
 
 impl Eq for Witnessing {}
-
-/// How one witness stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WitnessStanding {
-    /// Its name.
-    pub name: String,
-    /// Why it did not cosign when it was last asked; none if it did.
-    pub failing: Option<Arc<str>>,
-    /// What it says of a log that contradicts what is published here.
-    pub dispute: Option<Arc<str>>,
-}
 
 /// One witness.
 #[derive(Debug)]

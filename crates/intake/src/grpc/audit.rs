@@ -65,7 +65,11 @@ impl<S: IntakeStore> AuditLogService for Handlers<S> {
                 service: owner.name().to_owned(),
             };
             match logs.list_logs(within_deadline(asked)).await {
-                Ok(answer) => told.logs.extend(answer.into_inner().logs),
+                Ok(answer) => {
+                    let answer = answer.into_inner();
+                    told.logs.extend(answer.logs);
+                    told.publications.extend(answer.publications);
+                }
                 Err(status) => {
                     let why = RemoteError::from(&status);
                     tracing::warn!(service = %owner, %why, "a service does not list its logs");
@@ -75,6 +79,7 @@ impl<S: IntakeStore> AuditLogService for Handlers<S> {
         }
         let own = self.logs.list_logs(request).await?.into_inner();
         told.logs.extend(own.logs);
+        told.publications.extend(own.publications);
         Ok(Response::new(told))
     }
 

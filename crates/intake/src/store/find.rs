@@ -2,7 +2,7 @@
 //! asked for it and for its end: the issuer and lifecycle know which those are.
 
 use lgpki_domain::ApplicationId;
-use lgpki_ledger::LogReader;
+use lgpki_ledger::{LogReader, publication::Publication};
 use lgpki_proto::Failure;
 use lgpki_runtime::audit_log::{EntryIndex, Wanted};
 
@@ -23,6 +23,10 @@ impl EntryIndex for EngineStore {
 
     fn log(&self) -> LogReader {
         self.engine.log()
+    }
+
+    fn publication(&self) -> Option<Publication> {
+        self.engine.publication()
     }
 }
 

@@ -2,7 +2,7 @@
 //! knows which that is.
 
 use lgpki_domain::ApplicationId;
-use lgpki_ledger::{LogReader, decode};
+use lgpki_ledger::{LogReader, decode, publication::Publication};
 use lgpki_proto::Failure;
 use lgpki_runtime::audit_log::{EntryIndex, Wanted};
 
@@ -26,6 +26,10 @@ impl EntryIndex for LogStore {
 
     fn log(&self) -> LogReader {
         self.engine.log()
+    }
+
+    fn publication(&self) -> Option<Publication> {
+        self.engine.publication()
     }
 }
 

@@ -1,10 +1,13 @@
 //! `lgpki operator status`: whether anything needs a human, at one look.
 
+mod logs;
+
 use std::time::Duration;
 
 use lgpki_domain::{Clock as _, Timestamp};
 use lgpki_proto::v1::{
-    self, certificate_service_client::CertificateServiceClient,
+    self, audit_log_service_client::AuditLogServiceClient,
+    certificate_service_client::CertificateServiceClient,
     examination_service_client::ExaminationServiceClient,
 };
 use lgpki_runtime::clock::SystemClock;
@@ -34,6 +37,10 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
         .into_inner()
         .waiting;
     let queues = queue::queues(office).await?;
+    let told = AuditLogServiceClient::new(office.channel())
+        .list_logs(v1::ListLogsRequest::default())
+        .await?
+        .into_inner();
     let now = SystemClock.now();
     let crls: Vec<_> = authorities.iter().flat_map(|of| &of.crls).collect();
     let alarms: Vec<_> = authorities
@@ -50,6 +57,7 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
             "since": alarm.since,
             "message": alarm.message,
         })).collect::<Vec<_>>(),
+        "logs": logs::value(&told),
         "waiting_for_examination": waiting,
         "queue": queue::overview(&queues),
     });
@@ -84,10 +92,12 @@ pub(super) async fn show(office: &Office, output: Output) -> Result<(), CommandE
             )
         };
         let queues = queue::overview_tables(&queues);
-        format!("{lists}\n\n{troubles}\n\nwaiting for examination: {waiting}\n{queues}")
+        let logs = logs::shown(&told);
+        format!("{lists}\n\n{troubles}\n\n{logs}\n\nwaiting for examination: {waiting}\n{queues}")
     });
-    if !alarms.is_empty() {
-        output.say(format!("{} alarms: somebody must look", alarms.len()));
+    let alarms = alarms.len() + logs::alarms(&told);
+    if alarms > 0 {
+        output.say(format!("{alarms} alarms: somebody must look"));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Which entries of the log are about a certificate or an application.
 
 use lgpki_domain::{ApplicationId, Serial};
-use lgpki_ledger::LogReader;
+use lgpki_ledger::{LogReader, publication::Publication};
 use lgpki_proto::Failure;
 use lgpki_runtime::audit_log::{EntryIndex, Wanted};
 use lgpki_store::View;
@@ -21,6 +21,10 @@ impl EntryIndex for EngineStore {
 
     fn log(&self) -> LogReader {
         self.engine.log()
+    }
+
+    fn publication(&self) -> Option<Publication> {
+        self.engine.publication()
     }
 }
 

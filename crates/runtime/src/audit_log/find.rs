@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use lgpki_domain::{ApplicationId, Faults, Serial};
-use lgpki_ledger::{LogId, LogReader, TreeError};
+use lgpki_ledger::{LogId, LogReader, TreeError, publication::Publication};
 use lgpki_proto::{Failure, convert, v1};
 use tonic::Status;
 
@@ -66,6 +66,9 @@ pub trait EntryIndex: fmt::Debug + Send + Sync + 'static {
 
     /// The log that they stand in.
     fn log(&self) -> LogReader;
+
+    /// How far it is published; none if it is not.
+    fn publication(&self) -> Option<Publication>;
 }
 
 /// Entries that were found.

@@ -18,6 +18,7 @@ use super::{
     Shelf,
     entries::{Entries, Reading},
     find::{EntryIndex, Found, Wanted},
+    state::told,
 };
 use crate::{error::chain, rpc::Rpc};
 
@@ -226,7 +227,13 @@ impl AuditLogService for AuditLogs {
             Vec::new()
         };
         let away = Vec::new();
-        Ok(Response::new(v1::ListLogsResponse { logs, away }))
+        let publication = self.index.publication().filter(|_| own);
+        let state = publication.map(|state| told(self.identity.service(), &state));
+        Ok(Response::new(v1::ListLogsResponse {
+            logs,
+            away,
+            publications: state.into_iter().collect(),
+        }))
     }
 
     async fn get_checkpoint(

@@ -1,5 +1,7 @@
 //! A published log of a few bundles as callers and caches meet it.
 
+mod index;
+
 use std::{path::Path, sync::Arc};
 
 use axum::{
@@ -9,23 +11,20 @@ use axum::{
 use http::{Method, Request as HttpRequest, StatusCode};
 use lgpki_domain::{Caller, Role};
 use lgpki_ledger::{
-    Checkpoint, Identity, Log, LogError, LogId, LogReader, MemoryDisk, NewEntry, OsDisk, Publisher,
-    VerifierKey,
+    Checkpoint, Identity, LogError, LogId, OsDisk, Publisher, VerifierKey,
     merkle::{self, CompactRange, Hash},
     proof::{check_consistency, check_inclusion},
     publisher::{Leaves, Place},
 };
-use lgpki_proto::{
-    Failure,
-    v1::{self, audit_log_service_server::AuditLogService as _},
-};
+use lgpki_proto::v1::{self, audit_log_service_server::AuditLogService as _};
 use lgpki_testkit::{log_identity, log_signer};
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Status};
 use tower::ServiceExt as _;
 
-use super::{AuditLogs, Entries, EntryIndex, Shelf, Wanted, files};
+use self::index::Index;
+use super::{AuditLogs, Entries, Shelf, files};
 use crate::rpc::Rpc;
 
 /// Entries of the log that grows: two full bundles and some.
@@ -95,39 +94,6 @@ fn logs() -> (TempDir, AuditLogs) {
     (dir, logs)
 }
 
-/// An index of a log of which more is recorded than published.
-#[derive(Debug)]
-struct Index(Log);
-
-impl Index {
-    fn new() -> Self {
-        let disk = Arc::new(MemoryDisk::new());
-        let (mut log, _) = Log::open(Path::new("/issuer"), disk, identity()).unwrap();
-        let recorded = (0..SIZE + 100).map(|i| NewEntry {
-            bytes: entry(i),
-            time: "2009-02-10T10:00:00+09:00".parse().unwrap(),
-            ceremony: false,
-        });
-        log.append(recorded.collect()).unwrap();
-        Self(log)
-    }
-}
-
-#[tonic::async_trait]
-impl EntryIndex for Index {
-    async fn entries(&self, wanted: Wanted) -> Result<Vec<u64>, Failure> {
-        match wanted {
-            // The opening entry is no entry of the index: leaf 1 is its first.
-            Wanted::Application(_) => Ok(vec![300, 4, 300, SIZE - 2, SIZE - 1, SIZE + 50, 9_999]),
-            Wanted::Certificate(_) => Ok(Vec::new()),
-        }
-    }
-
-    fn log(&self) -> LogReader {
-        self.0.reader()
-    }
-}
-
 fn asked<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     let rpc = Rpc::new(Caller::Service(Role::Intake), "0011".to_owned(), "/x/Y");
@@ -159,7 +125,18 @@ async fn the_logs_are_listed_with_their_checkpoints_and_what_is_closed() {
         assert_eq!(told.unwrap().into_inner().logs.len(), expected);
     }
     let told = logs.list_logs(asked(v1::ListLogsRequest::default())).await;
-    let told = told.unwrap().into_inner().logs;
+    let told = told.unwrap().into_inner();
+    let [state] = told.publications.as_slice() else {
+        panic!("not one state");
+    };
+    assert_eq!(
+        (state.lag_ms, state.failing.as_str()),
+        (1500, "the disk is full")
+    );
+    let witness = state.witness.as_ref().unwrap();
+    assert_eq!((witness.lag_ms, witness.late), (700_000, true));
+    assert_eq!(witness.disputing, ["w1: it knows 9"]);
+    let told = told.logs;
     let seen = |log: &v1::Log| (log.name.clone().unwrap().log, log.size, log.closed);
     let seen: Vec<_> = told.iter().map(seen).collect();
     let expected = [("2008", 3, true), ("2009", SIZE, false), ("keys", 1, false)];

@@ -15,10 +15,7 @@ use lgpki_ledger::{
 use tokio::time::Instant;
 
 use super::Publishing;
-use crate::{
-    error::StoreError,
-    witness::{WitnessStanding, Witnesses},
-};
+use crate::{error::StoreError, publish::WitnessStanding, witness::Witnesses};
 
 /// A log of the reader's as the publisher wants it.
 struct OneLog<'a>(&'a LogReader, LogId);

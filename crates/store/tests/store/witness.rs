@@ -79,9 +79,11 @@ impl Carrier for Office {
     fn carry(&self, posts: Vec<Post>) -> Vec<Result<Carried, String>> {
         let away = self.away.lock().unwrap().clone();
         *self.asked.lock().unwrap() += posts.len();
-        let answer = |post: &Post| match away.contains(&post.witness) {
-            true => Err("nobody answers".to_owned()),
-            false => Ok(self.answer(post)),
+        let answer = |post: &Post| {
+            if away.contains(&post.witness) {
+                return Err("nobody answers".to_owned());
+            }
+            Ok(self.answer(post))
         };
         posts.iter().map(answer).collect()
     }

@@ -116,6 +116,7 @@ mod tests {
                 log("keys", false, ""),
             ],
             away: vec!["lifecycle".to_owned()],
+            publications: Vec::new(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Whose signature counts.
 
+use lgpki_ledger::SignedNote;
+
 use super::*;
 
 fn with(disk: &FaultyDisk, keys: Vec<VerifierKey>) -> Mirror {
@@ -124,4 +126,30 @@ fn a_log_is_the_one_that_was_asked_for_and_has_a_name_that_logs_have() {
         matches!(refused, PullError::Source(_)),
         "only its checkpoint is there: {refused}"
     );
+}
+
+#[test]
+fn cosignatures_of_the_kept_tree_are_added_and_never_lost() {
+    let disk = FaultyDisk::new();
+    let bare = Shelf::of(&History::of(300));
+    pull(&disk, &mut bare.clone()).unwrap();
+    let cosigned = Shelf::of(&History::of(300));
+    let mut witnessed = String::new();
+    cosigned.edit("checkpoint", |bytes| {
+        let mut note = SignedNote::parse(std::str::from_utf8(bytes).unwrap()).unwrap();
+        let witness = VerifierKey::new("witness.example/w1".parse().unwrap(), [3; 32]);
+        note.add(witness.signature(&[9; 64])).unwrap();
+        witnessed = note.to_string();
+        *bytes = witnessed.clone().into_bytes();
+    });
+    let pulled = pull(&disk, &mut cosigned.clone()).unwrap();
+    assert_eq!((pulled.before, pulled.head.size), (300, 300));
+    let path = Path::new(DIR).join("issuer/2011/checkpoint");
+    assert_eq!(disk.read(&path).unwrap(), witnessed.as_bytes());
+    holds(&disk, &History::of(300));
+    // Whoever has them not takes nothing away.
+    let mut again = bare.clone();
+    assert_eq!(pull(&disk, &mut again).unwrap().fetched, 0);
+    assert_eq!(again.asked, ["issuer/2011/checkpoint"]);
+    assert_eq!(disk.read(&path).unwrap(), witnessed.as_bytes());
 }

@@ -53,6 +53,9 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// How many ports it has, the first of them intake's.
+    pub const PORTS: u16 = 10;
+
     /// Runs `init` with `program`, the command under test.
     ///
     /// # Panics
@@ -261,7 +264,7 @@ impl Installation {
 /// The first of ten ports in a row that are free, and the eleventh, bound as a claim to them. They lie
 /// below the ports that the system gives to outgoing connections.
 pub(crate) fn free_ports() -> (u16, TcpListener) {
-    const ROW: u16 = 11;
+    const ROW: u16 = Installation::PORTS + 1;
     const ROWS: u16 = 1_900;
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let start = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or(0);

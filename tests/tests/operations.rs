@@ -143,6 +143,7 @@ fn a_taken_port_is_named_with_its_key() {
         ("lifecycle.publication", installation.publication_port()),
         ("intake.listen", installation.port(Service::Intake)),
         ("intake.admin", installation.admin_port(Service::Intake)),
+        ("issuer.audit", installation.audit_port(Service::Issuer)),
     ] {
         let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let said = refused(&installation, installation.serve_command(None));
@@ -160,14 +161,11 @@ fn a_second_process_on_the_same_data_is_refused() {
     // Other ports, so that nothing but the directory is in the way.
     let other = Installation::new(UNDER_TEST, &Options::default());
     let mut moved = configuration;
-    for service in Service::ALL {
-        for port in [Installation::port, Installation::admin_port] {
-            let (from, to) = (port(&installation, service), port(&other, service));
-            moved = moved.replace(&format!(":{from}\""), &format!(":{to}\""));
-        }
+    let first_ports = [&installation, &other].map(|one| one.port(Service::Intake));
+    for offset in 0..Installation::PORTS {
+        let [from, to] = first_ports.map(|first| first + offset);
+        moved = moved.replace(&format!(":{from}\""), &format!(":{to}\""));
     }
-    let (from, to) = (installation.publication_port(), other.publication_port());
-    moved = moved.replace(&format!(":{from}\""), &format!(":{to}\""));
     let second = installation.ca().join("second.toml");
     fs::write(&second, moved).unwrap();
     for service in Service::ALL {

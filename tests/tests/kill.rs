@@ -1,6 +1,6 @@
 //! `kill -9` at random moments under load, in a short form: a few rounds of each sort, then the
 //! indexes deleted and damaged. The long form is `cargo run --release -p lgpki-tests --bin
-//! kill-rounds -- 200`.
+//! kill-rounds -- 300`.
 
 #![expect(clippy::print_stdout, reason = "shown where the test fails")]
 

@@ -148,7 +148,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Leave the services' published logs in this directory's `audit`, and the keys to verify them with in its
-    /// `audit-keys`: 40,000 certificates take about half a gigabyte.
+    /// `audit-keys`: 40,000 certificates take about two thirds of a gigabyte.
     #[arg(long, value_name = "DIR", conflicts_with = "compare")]
     pub(crate) audit: Option<PathBuf>,
 }

@@ -4,6 +4,7 @@
 //! CPU time beside that of the bare cryptography; the Criterion benches measure the parts. Nothing
 //! here is shipped.
 
+pub mod audit_log;
 pub mod bare;
 pub mod cpu;
 pub mod installation;

@@ -8,7 +8,7 @@ use std::{
 use lgpki_domain::KeyAlgorithm;
 use serde::Serialize;
 
-use crate::{bare::Bare, bare::micros, cpu::Spent};
+use crate::{audit_log::AuditLog, bare::Bare, bare::micros, cpu::Spent};
 
 /// One algorithm's figures. CPU times are in microseconds per certificate.
 #[derive(Clone, Debug, Serialize)]
@@ -33,7 +33,27 @@ pub struct Measured {
     pub aim_percent: f64,
     /// Certificates per second by the wall clock, with the load generator on the same machine.
     pub per_second: f64,
+    /// The three audit logs, written once more.
+    pub log: LogShare,
 }
+
+/// What the audit log takes, per certificate.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogShare {
+    /// Entries in the three logs.
+    pub entries: f64,
+    /// CPU time of making the entries, hashing, signing, writing and syncing them, in microseconds.
+    pub recording_us: f64,
+    /// CPU time of proving the intent to the signing step, in microseconds.
+    pub proving_us: f64,
+    /// CPU time of publishing tiles and checkpoints, in microseconds.
+    pub publishing_us: f64,
+    /// All of it as a share of the whole path, in percent.
+    pub percent: f64,
+}
+
+/// What the share should be at most, in percent, where the keys are RSA-2048.
+const LOG_AIM_PERCENT: f64 = 10.0;
 
 impl Measured {
     /// From what was measured.
@@ -43,8 +63,8 @@ impl Measured {
         algorithm: KeyAlgorithm,
         certificates: usize,
         bare: Bare,
-        spent: Spent,
-        wall: Duration,
+        (spent, wall): (Spent, Duration),
+        log: AuditLog,
     ) -> Self {
         let (user_us, system_us) = (
             micros(spent.user, certificates),
@@ -66,6 +86,13 @@ impl Measured {
                 70.0
             },
             per_second: certificates as f64 / wall.as_secs_f64(),
+            log: LogShare {
+                entries: log.entries as f64 / certificates as f64,
+                recording_us: micros(log.encoding + log.sequencing, certificates),
+                proving_us: micros(log.proving, certificates),
+                publishing_us: micros(log.publishing, certificates),
+                percent: 100.0 * micros(log.total(), certificates) / whole,
+            },
         }
     }
 }
@@ -105,6 +132,22 @@ pub fn print(out: &mut impl Write, results: &[Measured]) -> io::Result<()> {
             "  wall clock         {:>8.0} per second, front ends on the same machine",
             m.per_second
         )?;
+        let log = &m.log;
+        writeln!(
+            out,
+            "  its audit logs     {:>8.1} entries each  {:.3} ms each: record {:.3}, prove {:.3}, publish {:.3}",
+            log.entries,
+            (log.recording_us + log.proving_us + log.publishing_us) / 1e3,
+            log.recording_us / 1e3,
+            log.proving_us / 1e3,
+            log.publishing_us / 1e3
+        )?;
+        let aim = if m.algorithm == KeyAlgorithm::Rsa2048.name() {
+            format!("  (aim: under {LOG_AIM_PERCENT:.0} %)")
+        } else {
+            String::new()
+        };
+        writeln!(out, "  share of the path   {:>6.0} %{aim}", log.percent)?;
     }
     Ok(())
 }
@@ -123,13 +166,14 @@ mod tests {
             user: Duration::from_millis(80),
             system: Duration::from_millis(20),
         };
-        let measured = Measured::new(
-            KeyAlgorithm::P256,
-            1000,
-            bare,
-            spent,
-            Duration::from_secs(1),
-        );
+        let log = AuditLog {
+            entries: 9000,
+            publishing: Duration::from_millis(5),
+            ..AuditLog::default()
+        };
+        let taken = (spent, Duration::from_secs(1));
+        let measured = Measured::new(KeyAlgorithm::P256, 1000, bare, taken, log);
+        assert!((measured.log.percent - 5.0).abs() < 1e-9);
         assert!((measured.percent_of_bare - 50.0).abs() < 1e-9);
         assert!((measured.per_cpu_second - 10_000.0).abs() < 1e-6);
         assert!((measured.per_second - 1000.0).abs() < 1e-9);

@@ -8,7 +8,7 @@ use tokio::{task::JoinSet, time};
 use tonic::transport::Channel;
 
 use crate::{
-    Failure, bare,
+    Failure, audit_log, bare,
     bare::{Bare, Ca},
     cpu::{self, Spent},
     installation::{Installation, Services},
@@ -53,12 +53,16 @@ pub fn run(algorithm: KeyAlgorithm, count: usize) -> Result<Measured, Failure> {
     say("stopping the services");
     drop(runtime);
     services.stop()?;
+    say("writing the logs once more");
+    // The publisher looks at most once a second.
+    let rounds = usize::try_from((path.wall + SETTLE).as_secs())? + 1;
+    let log = audit_log::measure(&installation, rounds)?;
     Ok(Measured::new(
         algorithm,
         count,
         Bare::mean(&yardsticks),
-        path.spent,
-        path.wall,
+        (path.spent, path.wall),
+        log,
     ))
 }
 

@@ -23,23 +23,21 @@
 
 mod error;
 mod files;
+mod fresh;
 
 use std::{path::PathBuf, sync::Arc};
 
 pub use self::error::PublishError;
-use self::files::Files;
+use self::{files::Files, fresh::Fresh};
 use crate::{
     checkpoint::Checkpoint,
     disk::Disk,
     error::LogError,
-    merkle::{self, CompactRange, Hash},
+    merkle::{CompactRange, Hash},
     note::{NoteError, NoteSignature, SignedNote, VerifierKey},
     published::{CHECKPOINT, Directory, TileReader, VKEY},
     tile::{self, Edge, Layer, TOP_LEVEL, Tile, WIDTH},
 };
-
-/// Bytes of leaves that are asked for at once; at least one leaf comes.
-const READ_BYTES: usize = 4 << 20;
 
 /// A log as the publisher needs it.
 pub trait Leaves {
@@ -171,10 +169,11 @@ impl Publisher {
             self.remove_superseded()?;
             return Ok(0);
         }
-        if self.root_of_log(size, log)? != checkpoint.root {
+        let mut fresh = Fresh::new(log, self.size());
+        if self.root_of_log(size, &mut fresh)? != checkpoint.root {
             return Err(PublishError::Unfit { size });
         }
-        let (edge, full) = self.write(self.edge.clone(), size, log)?;
+        let (edge, full) = self.write(self.edge.clone(), size, &mut fresh)?;
         self.files.sync_dirs()?;
         // Whatever cannot be cosigned now may be later; publication does not wait for it.
         if let Some(reader) = self.reader(size, &checkpoint.root) {
@@ -265,25 +264,26 @@ impl Publisher {
         set_back: PublishError,
     ) -> Result<u64, PublishError> {
         let mut range = CompactRange::new();
-        each_leaf(0, checkpoint.size, log, |leaf, _| {
-            range.push(merkle::leaf(leaf));
+        let mut fresh = Fresh::new(log, 0);
+        fresh.each(0, checkpoint.size, |_, hash, _| {
+            range.push(hash);
             Ok(())
         })?;
         if range.root() != checkpoint.root {
             return Err(set_back);
         }
         let before = self.files.written();
-        let (edge, _) = self.write(Edge::new(), checkpoint.size, log)?;
+        let (edge, _) = self.write(Edge::new(), checkpoint.size, &mut fresh)?;
         self.files.sync_dirs()?;
         self.edge = edge;
         Ok(self.files.written() - before)
     }
 
     /// The root that the log's leaves give at `size`, on top of what is published.
-    fn root_of_log(&self, size: u64, log: &dyn Leaves) -> Result<Hash, PublishError> {
+    fn root_of_log(&self, size: u64, fresh: &mut Fresh<'_>) -> Result<Hash, PublishError> {
         let mut edge = self.edge.clone();
-        each_leaf(edge.size(), size, log, |leaf, _| {
-            edge.push(merkle::leaf(leaf), |_, _| Ok(()))
+        fresh.each(edge.size(), size, |_, hash, _| {
+            edge.push(hash, |_, _| Ok(()))
         })?;
         Ok(edge.root())
     }
@@ -294,7 +294,7 @@ impl Publisher {
         &mut self,
         mut edge: Edge,
         size: u64,
-        log: &dyn Leaves,
+        fresh: &mut Fresh<'_>,
     ) -> Result<(Edge, Vec<Tile>), PublishError> {
         let start = edge.size();
         // The bundle that is not full yet is read again; so is what no memory is kept of.
@@ -305,11 +305,10 @@ impl Publisher {
             let whole = next - next % u64::from(WIDTH) + u64::from(WIDTH);
             let to = whole.min(size);
             let mut full = Vec::new();
-            each_leaf(next, to, log, |leaf, index| {
+            fresh.each(next, to, |leaf, hash, index| {
                 if !tile::append_entry(&mut bundle, leaf) {
                     return Err(PublishError::Unfit { size });
                 }
-                let hash = merkle::leaf(leaf);
                 if index < start {
                     let at = usize::try_from(index % u64::from(WIDTH)).unwrap_or_default();
                     let same = edge.level(0).get(at) == Some(&hash);
@@ -376,7 +375,7 @@ impl Publisher {
         for tile in Tile::partial(size) {
             let bytes = self.files.read(&tile.to_string())?;
             let whole = match tile.layer() {
-                Layer::Entries => bytes == Some(partial_bundle(tile, size, log)?),
+                Layer::Entries => bytes == Some(fresh::partial_bundle(tile, size, log)?),
                 Layer::Hashes(level) => bytes == Some(edge.level(level).concat()),
             };
             if !whole {
@@ -386,37 +385,4 @@ impl Publisher {
         self.remove_superseded()?;
         Ok(Some(edge))
     }
-}
-
-/// The bytes of the partial bundle of a log of `size` entries.
-fn partial_bundle(tile: Tile, size: u64, log: &dyn Leaves) -> Result<Vec<u8>, PublishError> {
-    let mut bundle = Vec::new();
-    each_leaf(tile.first_entry(), size, log, |leaf, _| {
-        let appended = tile::append_entry(&mut bundle, leaf);
-        appended.then_some(()).ok_or(PublishError::Unfit { size })
-    })?;
-    Ok(bundle)
-}
-
-/// Hands out the leaves from `from` to before `to`, each with its number.
-fn each_leaf(
-    from: u64,
-    to: u64,
-    log: &dyn Leaves,
-    mut each: impl FnMut(&[u8], u64) -> Result<(), PublishError>,
-) -> Result<(), PublishError> {
-    let mut next = from;
-    while next < to {
-        let wanted = (to - next).min(u64::from(WIDTH) * 16);
-        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let leaves = log.leaves(next, wanted, READ_BYTES)?;
-        if leaves.is_empty() {
-            return Err(PublishError::Unfit { size: to });
-        }
-        for leaf in leaves {
-            each(&leaf, next)?;
-            next += 1;
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //! A head is signed once, before the write that commits it, and never again: whatever publishes it
 //! later takes the signature from the frame.
 
-use crate::merkle::Hash;
+use crate::{identity::LogId, merkle::Hash};
 
 /// The bytes of a head.
 pub(crate) const HEAD_BYTES: usize = 8 + 32 + 64;
@@ -48,4 +48,14 @@ pub struct Heads {
     pub entries: SignedHead,
     /// The head of the log of keys and ceremonies.
     pub keys: SignedHead,
+}
+
+impl Heads {
+    /// Both heads, each with its log.
+    pub(crate) fn each(&self) -> [(LogId, &SignedHead); 2] {
+        [
+            (LogId::Year(self.year), &self.entries),
+            (LogId::Keys, &self.keys),
+        ]
+    }
 }

@@ -18,7 +18,8 @@ use crate::{
 const MAGIC: &[u8; 4] = b"LGS2";
 /// What began a segment before there were signed heads.
 const OLD_MAGIC: &[u8; 4] = b"LGS1";
-const FIXED_BYTES: usize = 30;
+/// Bytes before the peaks.
+pub(crate) const FIXED_BYTES: usize = 30;
 
 /// More bytes than a header can have.
 pub(crate) const LONGEST: u64 = (FIXED_BYTES + 2 * 64 * 32 + 2 * (2 + 65_535) + 4) as u64;

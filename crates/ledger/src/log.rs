@@ -1,36 +1,31 @@
 //! The log's files: opening, recovering, appending.
 //!
 //! `<dir>/log/` holds segments of frames and a lock. One write and one sync commit a frame: its
-//! entries and the signed heads that they make. A year begins a segment. What is found after a crash
+//! entries and the signed heads that they make, as the [`Sequencer`] plans them. A year begins a segment,
+//! whose header holds its opening entry and becomes durable first. What is found after a crash
 //! is either a whole frame or a torn tail, which was never acknowledged and is cut; damage anywhere
 //! else is reported, never repaired. After an input or output error nobody knows what the disk
 //! holds, so the log refuses all work until it is opened anew.
-
-mod put_back;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use lgpki_domain::Timestamp;
-
-pub(crate) use self::put_back::Beginning;
-
 use crate::{
     disk::{Disk, Held},
-    entry::{MAX_ENTRY_BYTES, NewEntry},
+    entry::NewEntry,
     error::LogError,
     frame,
     head::Heads,
     header::Header,
-    identity::{Identity, LogId, year},
-    opening::opening,
+    identity::Identity,
+    merkle::CompactRange,
     reader::{LogReader, Shared},
     recovery::recover,
     segment::{self, Segment},
     sequenced::Sequenced,
-    trees::{Trees, opened},
+    sequencer::{Batch, Beginning, SequenceError, Sequencer},
 };
 
 /// A segment's file until its header is durable.
@@ -44,7 +39,7 @@ pub const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 pub struct Log {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
-    identity: Identity,
+    sequencer: Sequencer,
     shared: Arc<Shared>,
     /// The segment that grows; none before the first entry.
     current: Option<Current>,
@@ -58,7 +53,6 @@ pub struct Log {
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) segment: Segment,
-    pub(crate) trees: Trees,
     /// Where the next frame goes.
     pub(crate) offset: u64,
 }
@@ -113,11 +107,11 @@ impl Log {
             .map_err(|e| LogError::io("lock", &lock_path, e))?
             .ok_or_else(|| LogError::InUse(purpose.to_owned()))?;
         let shared = Arc::new(Shared::default());
-        let found = recover(&dir, disk.as_ref(), &identity, &shared)?;
+        let found = recover(&dir, disk.as_ref(), identity, &shared)?;
         let log = Self {
             dir,
             disk,
-            identity,
+            sequencer: found.sequencer,
             shared,
             current: found.current,
             segment_bytes,
@@ -136,19 +130,19 @@ impl Log {
     /// Entries in the log, all of them durable.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.current.as_ref().map_or(0, |c| c.trees.next())
+        self.sequencer.end()
     }
 
     /// The year whose log grows; none before the first entry.
     #[must_use]
     pub fn year(&self) -> Option<i16> {
-        self.current.as_ref().map(|c| c.trees.year)
+        self.sequencer.year()
     }
 
     /// The newest heads; none before the first entry.
     #[must_use]
     pub fn heads(&self) -> Option<Heads> {
-        self.shared.heads()
+        self.sequencer.heads().copied()
     }
 
     /// A reader of this log.
@@ -157,125 +151,102 @@ impl Log {
         LogReader(Arc::clone(&self.shared))
     }
 
+    /// The tree of keys as it stands; none before the first entry.
+    pub(crate) fn keys_edge(&self) -> Option<CompactRange> {
+        self.sequencer.keys_edge().cloned()
+    }
+
     /// Appends `entries`, all or none, and returns when they and the heads that they make are
     /// durable. They go into the log of the year of the latest of them, or into the one that grows
     /// if that is a later one's, as when the clock was set back. After an error every later call
     /// fails, for the disk may hold the frame or not.
     pub fn append(&mut self, entries: Vec<NewEntry>) -> Result<Appended, LogError> {
+        self.commit(|sequencer| sequencer.plan(entries))
+    }
+
+    /// Appends entries that the log of `beginning.year` had at this place, all or none, and returns
+    /// when they are durable. Whoever calls has proved that by a checkpoint which this log's key signed.
+    pub(crate) fn put_back(
+        &mut self,
+        beginning: Beginning<'_>,
+        entries: Vec<NewEntry>,
+    ) -> Result<Appended, LogError> {
+        self.commit(|sequencer| sequencer.plan_again(beginning, entries))
+    }
+
+    fn commit(
+        &mut self,
+        plan: impl FnOnce(&Sequencer) -> Result<Option<Batch>, SequenceError>,
+    ) -> Result<Appended, LogError> {
         if let Some(why) = &self.poisoned {
             return Err(LogError::Poisoned(why.clone()));
         }
-        let appended = self.try_append(entries);
+        let appended = self.try_commit(plan);
         if let Err(e) = &appended {
             self.poisoned = Some(e.to_string());
         }
         appended
     }
 
-    fn try_append(&mut self, entries: Vec<NewEntry>) -> Result<Appended, LogError> {
-        let first = self.size();
-        // The first one of the latest year.
-        let latest = entries.iter().rev().max_by_key(|e| year(e.time));
-        let Some(latest) = latest else {
-            return Ok(Appended {
-                first,
-                size: first,
-                frame: None,
-            });
-        };
-        if let Some(entry) = entries.iter().find(|e| e.bytes.len() > MAX_ENTRY_BYTES) {
-            let what = format!("an entry of {} bytes is over the limit", entry.bytes.len());
-            return Err(self.refused(what));
-        }
-        let current = match &self.current {
-            Some(current) if year(latest.time) <= current.trees.year => current.clone(),
-            _ => self.next_year(latest.time)?,
-        };
-        self.commit(current, entries)
-    }
-
-    /// Writes one frame of `entries`, of which there are some, behind `current`.
-    fn commit(
+    fn try_commit(
         &mut self,
-        mut current: Current,
-        entries: Vec<NewEntry>,
+        plan: impl FnOnce(&Sequencer) -> Result<Option<Batch>, SequenceError>,
     ) -> Result<Appended, LogError> {
         let first = self.size();
-        let mut trees = current.trees.clone();
-        let leaves = trees.push_all(&entries);
-        let heads = trees.sign(&self.identity, self.shared.heads().as_ref());
-        self.buffer.clear();
-        let head = frame::write(first, &entries, &heads, &mut self.buffer);
-        let length = self.buffer.len() as u64;
-        if current.offset > current.segment.start && current.offset + length > self.segment_bytes {
-            current = self.begin(Header {
-                trees: current.trees,
-                opening: None,
-                keys_opening: None,
-            })?;
+        let batch = plan(&self.sequencer).map_err(|e| self.refused(e))?;
+        let mut frame = None;
+        if let Some(batch) = batch {
+            self.write(&batch)?;
+            let sequenced = self.sequencer.committed(batch);
+            frame = Some(sequenced.map_err(|e| self.refused(e))?);
         }
-        let file = &current.segment.file;
-        file.write_at(&self.buffer, current.offset)
-            .and_then(|()| file.sync())
-            .map_err(|e| LogError::io("write", &current.segment.path, e))?;
-        let ceremonies = (first..).zip(&entries).filter(|(_, e)| e.ceremony);
-        self.shared.add_frame(
-            head,
-            current.offset,
-            ceremonies.map(|(index, _)| index),
-            heads,
-        );
-        let log = LogId::Year(trees.year);
-        let before = std::mem::replace(&mut current.trees, trees).entries;
-        let frame = Sequenced::new((log, first), entries, leaves, before, heads.entries);
-        self.current = Some(Current {
-            offset: current.offset + length,
-            ..current
-        });
         Ok(Appended {
             first,
             size: self.size(),
-            frame: Some(Arc::new(frame)),
+            frame,
         })
     }
 
-    fn refused(&self, what: String) -> LogError {
-        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
+    fn refused(&self, error: SequenceError) -> LogError {
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
         LogError::io("append to", &self.dir, error)
     }
 
-    /// Begins the log of the year of `time`.
-    fn next_year(&self, time: Timestamp) -> Result<Current, LogError> {
-        let first = self.size();
-        let year = year(time);
-        let previous = self.shared.heads().map(|heads| (heads.year, heads.entries));
-        let open = |log, previous| opening(&self.identity, log, first, time, previous);
-        let refused = |e: crate::EntryError| self.refused(e.to_string());
-        let year_opening = open(LogId::Year(year), previous).map_err(refused)?;
-        // Without an entry the log of keys has not been shown, and begins with the first.
-        let (keys, keys_opening) = match &self.current {
-            Some(current) if first > 0 => (current.trees.keys.clone(), None),
-            _ => {
-                let bytes = open(LogId::Keys, None).map_err(refused)?;
-                (opened(&bytes), Some(bytes))
-            }
+    /// Writes the batch as one frame and syncs it; in a new segment if it begins a year, or if the one
+    /// that grows is full.
+    fn write(&mut self, batch: &Batch) -> Result<(), LogError> {
+        let (first, entries, heads) = (batch.first(), batch.entries(), *batch.heads());
+        self.buffer.clear();
+        let head = frame::write(first, entries, &heads, &mut self.buffer);
+        let length = self.buffer.len() as u64;
+        let before = batch.before();
+        let has_room = |current: &&Current| {
+            current.offset == current.segment.start || current.offset + length <= self.segment_bytes
         };
-        self.begin(Header {
-            trees: Trees {
-                year,
-                first,
-                entries: opened(&year_opening),
-                keys,
-            },
-            opening: Some(year_opening),
-            keys_opening,
-        })
+        let current = self.current.as_ref().filter(|_| before.opening.is_none());
+        let Current { segment, offset } = match current.filter(has_room) {
+            Some(current) => current.clone(),
+            None => self.begin(before)?,
+        };
+        segment
+            .file
+            .write_at(&self.buffer, offset)
+            .and_then(|()| segment.file.sync())
+            .map_err(|e| LogError::io("write", &segment.path, e))?;
+        let ceremonies = (first..).zip(entries).filter(|(_, e)| e.ceremony);
+        let ceremonies = ceremonies.map(|(index, _)| index);
+        self.shared.add_frame(head, offset, ceremonies, heads);
+        self.current = Some(Current {
+            segment,
+            offset: offset + length,
+        });
+        Ok(())
     }
 
     /// Makes the segment of this header, durably. It gets its name only when its header is on the
     /// disk, so that a segment without a whole header is damaged, never torn. A segment without a
     /// frame that would have the same name is replaced.
-    fn begin(&self, header: Header) -> Result<Current, LogError> {
+    fn begin(&self, header: &Header) -> Result<Current, LogError> {
         let path = self.dir.join(segment::name(header.trees.next()));
         let unnamed = self.dir.join(UNNAMED);
         let bytes = header.write();
@@ -293,11 +264,10 @@ impl Log {
             first: header.trees.next(),
             start: bytes.len() as u64,
         };
-        self.shared.add_segment(segment.clone(), &header);
+        self.shared.add_segment(segment.clone(), header);
         Ok(Current {
             offset: segment.start,
             segment,
-            trees: header.trees,
         })
     }
 }

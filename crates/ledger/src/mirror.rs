@@ -15,10 +15,10 @@ use crate::{
     checkpoint::Checkpoint,
     disk::Disk,
     identity::{Identity, LogId},
-    log::Beginning,
     note::NoteError,
     opening::Opened,
     published::{CHECKPOINT, Directory, TileReader, TreeError},
+    sequencer::Beginning,
     tile::WIDTH,
 };
 

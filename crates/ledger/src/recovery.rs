@@ -13,17 +13,19 @@ use crate::{
     frame::Table,
     head::Heads,
     header::Header,
-    identity::{Identity, LogId},
+    identity::Identity,
     log::Current,
     opening::{Opened, previous_note},
     reader::Shared,
     segment::{self, Frame, Segment},
+    sequencer::{SequenceError, Sequencer},
     trees::Trees,
 };
 
 /// What was found.
-#[derive(Default)]
 pub(crate) struct Found {
+    /// Stands where the entries end.
+    pub(crate) sequencer: Sequencer,
     /// The last segment, if there is one.
     pub(crate) current: Option<Current>,
     /// The segments' files, each with how much of it is whole.
@@ -35,14 +37,11 @@ pub(crate) struct Found {
 pub(crate) fn recover(
     dir: &Path,
     disk: &dyn Disk,
-    identity: &Identity,
+    identity: Identity,
     shared: &Shared,
 ) -> Result<Found, LogError> {
     let found = survey(dir, disk, identity, shared)?;
-    let Some(Current {
-        segment, offset, ..
-    }) = &found.current
-    else {
+    let Some(Current { segment, offset }) = &found.current else {
         return Ok(found);
     };
     if found.torn_bytes > 0 {
@@ -64,7 +63,7 @@ pub(crate) fn recover(
 pub(crate) fn survey(
     dir: &Path,
     disk: &dyn Disk,
-    identity: &Identity,
+    identity: Identity,
     shared: &Shared,
 ) -> Result<Found, LogError> {
     let names = disk.list(dir).map_err(|e| LogError::io("list", dir, e))?;
@@ -72,13 +71,18 @@ pub(crate) fn survey(
     firsts.sort_unstable();
     let mut files = Vec::with_capacity(firsts.len());
     let mut walk = Walk {
-        identity,
+        identity: &identity,
         shared,
         next: 0,
         year: None,
     };
     let Some(last) = firsts.pop() else {
-        return Ok(Found::default());
+        return Ok(Found {
+            sequencer: Sequencer::new(identity),
+            current: None,
+            files,
+            torn_bytes: 0,
+        });
     };
     for first in firsts {
         let (segment, header, size) = open_segment(dir, disk, first)?;
@@ -93,36 +97,21 @@ pub(crate) fn survey(
         return Err(segment.corrupt(offset, "a frame is damaged and others follow it"));
     }
     // Before anything is changed: the directory may be another service's.
-    verify(dir, identity, shared.heads().as_ref())?;
+    let sequencer = Sequencer::found(identity, Some(trees), shared.heads());
+    let sequencer = sequencer.map_err(|error| match error {
+        SequenceError::Unsigned { origin } => LogError::Unsigned {
+            dir: dir.to_owned(),
+            origin,
+        },
+        other => segment.corrupt(offset, other.to_string()),
+    })?;
     files.push((segment.path.clone(), offset));
     Ok(Found {
-        current: Some(Current {
-            segment,
-            trees,
-            offset,
-        }),
+        sequencer,
+        current: Some(Current { segment, offset }),
         files,
         torn_bytes: size - offset,
     })
-}
-
-fn verify(dir: &Path, identity: &Identity, heads: Option<&Heads>) -> Result<(), LogError> {
-    let Some(heads) = heads else {
-        return Ok(());
-    };
-    let newest = [
-        (LogId::Year(heads.year), &heads.entries),
-        (LogId::Keys, &heads.keys),
-    ];
-    for (log, head) in newest {
-        if !identity.signed(log, head) {
-            return Err(LogError::Unsigned {
-                dir: dir.to_owned(),
-                origin: identity.origin(log).to_string(),
-            });
-        }
-    }
-    Ok(())
 }
 
 fn open_segment(

@@ -38,7 +38,7 @@ impl Snapshot {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             _ => {}
         }
-        let mut found = survey(&dir, disk, identity, &shared)?;
+        let mut found = survey(&dir, disk, identity.clone(), &shared)?;
         let reader = LogReader(shared);
         let Some(current) = found.current.filter(|_| reader.durable() > 0) else {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use crate::{
     entry::NewEntry,
-    head::Heads,
+    head::{Heads, SignedHead},
     identity::{Identity, LogId},
     merkle::{self, CompactRange, Hash},
 };
@@ -22,6 +22,19 @@ impl Trees {
     /// The index that the next entry gets.
     pub(crate) fn next(&self) -> u64 {
         self.first + self.entries.size().saturating_sub(1)
+    }
+
+    /// Whether these are the trees that the heads are of. A year may be opened since.
+    pub(crate) fn follow_from(&self, heads: &Heads) -> bool {
+        let is_at = |range: &CompactRange, head: &SignedHead| {
+            range.size() == head.size && range.root() == head.root
+        };
+        let year = if self.year == heads.year {
+            is_at(&self.entries, &heads.entries)
+        } else {
+            self.year > heads.year && self.entries.size() == 1
+        };
+        year && self.next() == heads.end && is_at(&self.keys, &heads.keys)
     }
 
     /// Adds an entry; its leaf, which is hashed once, is returned.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, mpsc::Receiver};
 
-use lgpki_ledger::{Log, LogId, NewEntry, Sequenced};
+use lgpki_ledger::{Log, LogId, NewEntry, Sequenced, sequencer};
 use tokio::sync::oneshot;
 
 use crate::{engine::Core, error::chain, machine::Machine};
@@ -24,7 +24,7 @@ impl<O> Unit<O> {
 
     /// The log of the year that its latest entry needs; none if it has no entry.
     fn needs(&self) -> Option<LogId> {
-        self.entries.iter().map(|entry| LogId::of(entry.time)).max()
+        sequencer::needs(&self.entries)
     }
 }
 

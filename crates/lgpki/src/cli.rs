@@ -29,7 +29,7 @@ pub(crate) use backup::{
     UnsealArgs,
 };
 pub(crate) use ceremony::{CrossArgs, RolloverArgs};
-pub(crate) use cirs::{CirsCommand, Examiner, SubmitArgs};
+pub(crate) use cirs::{CirsCommand, Examiner, OneRequest, SubmitArgs};
 pub(crate) use inventory::{
     Apart, CertificateArgs, ForecastArgs, ListArgs, NoticesArgs, SlotsArgs, Span,
 };
@@ -340,5 +340,34 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_request_id_is_offered_only_where_a_single_request_is_made() {
+        let takes = |path: [&str; 2]| {
+            let whole = Cli::command();
+            let found = path.iter().fold(&whole, |command, name| {
+                command.find_subcommand(name).unwrap()
+            });
+            let mut arguments = found.get_arguments();
+            arguments.any(|argument| argument.get_id() == "request_id")
+        };
+        for path in [
+            ["cirs", "submit"],
+            ["cirs", "revoke"],
+            ["cirs", "abolish"],
+            ["cirs", "renew"],
+            ["operator", "revoke"],
+            ["operator", "abolish"],
+        ] {
+            assert!(takes(path), "{path:?}");
+        }
+        for path in [["operator", "revoke-many"], ["operator", "renew-login"]] {
+            assert!(!takes(path), "{path:?}");
+        }
+        let renew = "lgpki cirs --as x renew --media card --examined-by x --request-id request-1";
+        let renew = |more: &'static str| Cli::try_parse_from(renew.split(' ').chain([more]));
+        let refused = renew("--all-due").unwrap_err();
+        assert_eq!(refused.kind(), clap::error::ErrorKind::ArgumentConflict);
     }
 }

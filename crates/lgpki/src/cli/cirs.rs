@@ -76,14 +76,14 @@ pub(crate) enum CirsCommand {
         #[arg(long, value_enum)]
         reason: Reason,
         #[command(flatten)]
-        examiner: Examiner,
+        one: OneRequest,
     },
     /// Apply for abolition (廃止) of a certificate that is no longer needed.
     Abolish {
         /// The certificate's serial number.
         serial: Serial,
         #[command(flatten)]
-        examiner: Examiner,
+        one: OneRequest,
     },
     /// List what is due for renewal (更新), under renewal, or due soon.
     #[command(after_help = "Example:\n  lgpki cirs renewals --days 60")]
@@ -138,6 +138,13 @@ pub(crate) struct Examiner {
     /// The day of the decision; today if not given.
     #[arg(long, value_name = "DATE")]
     pub(crate) examined_on: Option<JstDate>,
+}
+
+/// A single request, which may be named; those of many are named by what they ask for.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OneRequest {
+    #[command(flatten)]
+    pub(crate) examiner: Examiner,
     /// The request id; by default made from the content and the day of the decision, so that the same
     /// command given again the same day finds the same application.
     #[arg(long, value_name = "ID")]
@@ -188,5 +195,5 @@ pub(crate) struct SubmitArgs {
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
-    pub(crate) examiner: Examiner,
+    pub(crate) one: OneRequest,
 }

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use lgpki_domain::{ApplicationId, BodyCode, CertificateKind, Digest, JstDate, Serial};
 
 use super::{
-    AddresseeDesk, Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, Reason, RenewLoginArgs,
-    SlotsArgs,
+    AddresseeDesk, Ca, Examiner, ForecastArgs, ListArgs, NoticesArgs, OneRequest, Reason,
+    RenewLoginArgs, SlotsArgs,
 };
 
 /// What the operator does.
@@ -118,7 +118,7 @@ pub(crate) enum OperatorCommand {
         #[arg(long, value_name = "CODE")]
         branch: Option<BodyCode>,
         #[command(flatten)]
-        examiner: Examiner,
+        one: OneRequest,
     },
     /// Apply for revocation of many certificates at once: first shown, then confirmed.
     #[command(
@@ -139,7 +139,7 @@ pub(crate) enum OperatorCommand {
         #[arg(long, value_name = "CODE")]
         branch: Option<BodyCode>,
         #[command(flatten)]
-        examiner: Examiner,
+        one: OneRequest,
     },
     /// Renew the login certificate in use: an operator's, an auditor's, an LGWAN officer's.
     #[command(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lgpki_domain::{KeyMedium, Serial};
 
-use super::{Examiner, Medium, PcArgs};
+use super::{Examiner, Medium, OneRequest, PcArgs};
 
 /// What to renew, and with which key.
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(crate) struct RenewArgs {
     #[arg(long, value_enum, default_value_t = Medium(KeyMedium::IcCard))]
     pub(crate) medium: Medium,
     /// Renew every due certificate whose key medium is at hand.
-    #[arg(long, requires = "media")]
+    #[arg(long, requires = "media", conflicts_with = "request_id")]
     pub(crate) all_due: bool,
     /// Only if its slot is today, with the slot's token: the quotas of admission do not hold it up.
     #[arg(long)]
@@ -40,7 +40,7 @@ pub(crate) struct RenewArgs {
     #[command(flatten)]
     pub(crate) pc: PcArgs,
     #[command(flatten)]
-    pub(crate) examiner: Examiner,
+    pub(crate) one: OneRequest,
 }
 
 /// How the login certificate in use is renewed.

@@ -38,11 +38,6 @@ pub(crate) async fn run(
     args: &RevokeManyArgs,
     output: Output,
 ) -> Result<(), CommandError> {
-    if args.examiner.request_id.is_some() {
-        return Err(CommandError::new(
-            "--request-id names one request; those of many are made from the token",
-        ));
-    }
     let selection = select(office, args, output).await?;
     let round = Round::of(args);
     let token = selection.token(round.reason, round.again);

@@ -74,20 +74,20 @@ async fn carry_out(
         CirsCommand::Revoke {
             serial,
             reason,
-            examiner,
+            one,
         } => {
             let content = v1::RevokeContent {
                 serial: serial.to_string(),
                 reason: wire(reason.0),
             };
-            let request = submit::build(office.branch()?, &examiner, Content::Revoke(content))?;
+            let request = submit::named(office.branch()?, &one, Content::Revoke(content))?;
             apply(office, request, "cirs watch", output).await
         }
-        CirsCommand::Abolish { serial, examiner } => {
+        CirsCommand::Abolish { serial, one } => {
             let content = v1::AbolishContent {
                 serial: serial.to_string(),
             };
-            let request = submit::build(office.branch()?, &examiner, Content::Abolish(content))?;
+            let request = submit::named(office.branch()?, &one, Content::Abolish(content))?;
             apply(office, request, "cirs watch", output).await
         }
         CirsCommand::Renewals { days } => renew::list(office, days, output).await,

@@ -157,10 +157,9 @@ impl Pending {
             medium: wire(medium),
             ..v1::RenewContent::default()
         };
-        let mut examiner = args.examiner.clone();
-        examiner.request_id = Some(self.request_id.clone());
         let branch = office.branch_or_none();
-        let request = submit::build(branch, &examiner, Content::Renew(content))?;
+        let mut request = submit::build(branch, &args.examiner, Content::Renew(content))?;
+        request.request_id = self.request_id.to_string();
         let mut client = ApplicationServiceClient::new(office.channel());
         let answer = client.submit_application(request).await?.into_inner();
         answer

@@ -94,27 +94,27 @@ async fn carry_out(
             serial,
             reason,
             branch,
-            examiner,
+            one,
         } => {
             let content = v1::RevokeContent {
                 serial: serial.to_string(),
                 reason: wire(reason.0),
             };
             let branch = owner(office, serial, branch).await?;
-            let request = submit::build(branch, &examiner, Content::Revoke(content))?;
+            let request = submit::named(branch, &one, Content::Revoke(content))?;
             cirs::apply(office, request, "operator show", output).await
         }
         OperatorCommand::RevokeMany(args) => bulk::run(office, &args, output).await,
         OperatorCommand::Abolish {
             serial,
             branch,
-            examiner,
+            one,
         } => {
             let content = v1::AbolishContent {
                 serial: serial.to_string(),
             };
             let branch = owner(office, serial, branch).await?;
-            let request = submit::build(branch, &examiner, Content::Abolish(content))?;
+            let request = submit::named(branch, &one, Content::Abolish(content))?;
             cirs::apply(office, request, "operator show", output).await
         }
         OperatorCommand::RebuildInventory { apply } => rebuild::run(office, apply, output).await,

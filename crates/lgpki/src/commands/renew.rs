@@ -266,7 +266,7 @@ pub(crate) async fn run(
         medium,
         slot_token,
     };
-    let request = submit::build(office.branch()?, &args.examiner, Content::Renew(content))?;
+    let request = submit::named(office.branch()?, &args.one, Content::Renew(content))?;
     cirs::apply(office, request, "cirs watch", output).await
 }
 

@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path};
 
-use lgpki_domain::{BodyCode, CertificateKind, KeyMedium, RequestId};
+use lgpki_domain::{CertificateKind, KeyMedium, RequestId};
 use lgpki_proto::{
     convert::wire,
     v1::{self, application_service_client::ApplicationServiceClient},
@@ -18,7 +18,7 @@ use super::{
     cirs,
 };
 use crate::{
-    cli::{Examiner, SubmitArgs},
+    cli::{Examiner, OneRequest, SubmitArgs},
     error::{CommandError, Refused},
     form::ApplicationForm,
     office::{self, Office},
@@ -155,19 +155,18 @@ fn requests(
     office: &Office,
     args: &SubmitArgs,
 ) -> Result<Vec<v1::SubmitApplicationRequest>, CommandError> {
-    let named = (&args.examiner, args.branch);
     if args.forms.is_empty() {
         let content = by_hand(office, args)?;
-        return Ok(vec![request(office, named, content)?]);
+        return Ok(vec![request(office, args, content)?]);
     }
-    if args.forms.len() > 1 && args.examiner.request_id.is_some() {
+    if args.forms.len() > 1 && args.one.request_id.is_some() {
         return Err(CommandError::new(
             "--request-id names one request, but several forms are given",
         ));
     }
     args.forms
         .iter()
-        .map(|path| request(office, named, form(path)?))
+        .map(|path| request(office, args, form(path)?))
         .collect()
 }
 
@@ -211,18 +210,31 @@ fn by_hand(office: &Office, args: &SubmitArgs) -> Result<v1::IssueContent, Comma
 
 fn request(
     office: &Office,
-    (examiner, branch): (&Examiner, Option<BodyCode>),
+    args: &SubmitArgs,
     content: v1::IssueContent,
 ) -> Result<v1::SubmitApplicationRequest, CommandError> {
     let content = v1::submit_application_request::Content::Issue(content);
-    let branch = match branch {
+    let branch = match args.branch {
         Some(branch) => branch.to_string(),
         None => office.branch()?,
     };
-    build(branch, examiner, content)
+    named(branch, &args.one, content)
 }
 
-/// A request for a branch, with the examination and a request id.
+/// A request for a branch, under the name that it was given.
+pub(crate) fn named(
+    branch: String,
+    one: &OneRequest,
+    content: v1::submit_application_request::Content,
+) -> Result<v1::SubmitApplicationRequest, CommandError> {
+    let mut request = build(branch, &one.examiner, content)?;
+    if let Some(id) = &one.request_id {
+        request.request_id = id.to_string();
+    }
+    Ok(request)
+}
+
+/// A request for a branch, with the examination and a request id made from the content.
 pub(crate) fn build(
     branch: String,
     examiner: &Examiner,
@@ -242,10 +254,7 @@ pub(crate) fn build(
         }),
         content: Some(content),
     };
-    request.request_id = match &examiner.request_id {
-        Some(id) => id.to_string(),
-        None => request_id(&request)?.to_string(),
-    };
+    request.request_id = request_id(&request)?.to_string();
     Ok(request)
 }
 
@@ -278,7 +287,6 @@ mod tests {
                 examined_by: "総務課長".to_owned(),
                 person: person.map(str::to_owned),
                 examined_on: Some("2008-02-04".parse().unwrap()),
-                request_id: None,
             };
             let content = v1::AbolishContent {
                 serial: serial.to_owned(),

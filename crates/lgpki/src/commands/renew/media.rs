@@ -56,7 +56,7 @@ pub(super) async fn all_due(
     args: &RenewArgs,
     output: Output,
 ) -> Result<(), CommandError> {
-    check_examiner(&args.examiner, office::today())?;
+    check_examiner(&args.one.examiner, office::today())?;
     let kit = kit::kit(&args.pc)?;
     let settings = kit.settings().map_err(kit::refused)?;
     let plan = plan(
@@ -114,11 +114,6 @@ pub(super) async fn all_due(
 
 /// Refuses what every application would be refused for, before any key is destroyed.
 fn check_examiner(examiner: &Examiner, today: JstDate) -> Result<(), CommandError> {
-    if examiner.request_id.is_some() {
-        return Err(CommandError::new(
-            "--request-id names one request; those of many are made from their content",
-        ));
-    }
     match examiner.examined_on {
         Some(day) if day > today => Err(CommandError::new(format!(
             "--examined-on {day} is later than today, {today}; nothing was formatted"
@@ -218,7 +213,11 @@ async fn renew(
         medium: wire(step.view.medium),
         slot_token: step.renewal.token(),
     };
-    let request = submit::build(office.branch()?, &args.examiner, Content::Renew(content))?;
+    let request = submit::build(
+        office.branch()?,
+        &args.one.examiner,
+        Content::Renew(content),
+    )?;
     let mut client = ApplicationServiceClient::new(office.channel());
     let answer = client.submit_application(request).await?.into_inner();
     let application = answer.application.unwrap_or_default();
@@ -380,21 +379,18 @@ mod tests {
     #[test]
     fn what_every_application_would_be_refused_for_is_refused_before_any_key_is_destroyed() {
         let today: JstDate = "2010-12-01".parse().unwrap();
-        let check = |on: Option<&str>, id: Option<&str>| {
+        let check = |on: Option<&str>| {
             let examiner = Examiner {
                 examined_by: "総務課長".to_owned(),
                 person: None,
                 examined_on: on.map(|day| day.parse().unwrap()),
-                request_id: id.map(|id| id.parse().unwrap()),
             };
             check_examiner(&examiner, today).map_err(|error| error.to_string())
         };
-        assert_eq!(check(None, None), Ok(()));
-        assert_eq!(check(Some("2010-12-01"), None), Ok(()));
-        let later = check(Some("2010-12-02"), None).unwrap_err();
+        assert_eq!(check(None), Ok(()));
+        assert_eq!(check(Some("2010-12-01")), Ok(()));
+        let later = check(Some("2010-12-02")).unwrap_err();
         assert!(later.contains("later than today"), "{later}");
-        let named = check(None, Some("request-1")).unwrap_err();
-        assert!(named.contains("--request-id"), "{named}");
     }
 
     #[test]

@@ -6,24 +6,24 @@
 //! state has reached. Adopting it changes the tables of the live state where they differ and has the
 //! machine take over what the replica holds in memory; the log is only ever read.
 
+mod adopt;
+
 use std::{fmt, sync::OnceLock};
 
 use lgpki_ledger::{Recorded, decode};
-use tokio::sync::oneshot;
 
+pub(crate) use self::adopt::Adoption;
 use crate::{
-    engine::{Core, Engine, Request, State},
+    engine::{Core, Engine},
     error::StoreError,
     index::NoIndex,
     machine::Machine,
     overlay::Overlay,
-    view::{Ground, Span, Tables, View},
+    view::{Ground, Tables, View},
 };
 
 /// Entries that are replayed while both states are held.
 const LAST_STRETCH: usize = 4096;
-/// Keys that are compared while readers may have to wait.
-const COMPARED: usize = 4096;
 /// Bytes of the log that are read at once.
 const LOOK_BYTES: usize = 16 * 1024 * 1024;
 
@@ -61,12 +61,6 @@ impl<M> fmt::Debug for Beside<'_, M> {
             .field("next", &self.rebuilt_tables.next)
             .finish_non_exhaustive()
     }
-}
-
-/// A replica whose content the live state shall have.
-pub(crate) struct Adoption<M> {
-    replica: Box<Replica<M>>,
-    answer: oneshot::Sender<usize>,
 }
 
 impl<M: Machine> Replica<M> {
@@ -178,27 +172,6 @@ impl<M: Machine> Engine<M> {
         self.durable(position).await?;
         Ok(value)
     }
-
-    /// Makes the live state what the replica says: changes the tables where they differ, and has the
-    /// machine take over what the replica's holds. Returns how many keys were changed, once the index
-    /// holds them. Nothing is decided meanwhile, but readers wait only for the changes. After a kill in
-    /// between the index is the one before or the one after. An error stops the engine, for the
-    /// state may be half changed.
-    pub async fn adopt(&self, replica: Replica<M>) -> Result<usize, StoreError> {
-        self.core.check()?;
-        let (answer, answered) = oneshot::channel();
-        let adoption = Adoption {
-            replica: Box::new(replica),
-            answer,
-        };
-        if self.queue.send(Request::Adopt(adoption)).await.is_err() {
-            return Err(self.ended().await);
-        }
-        match answered.await {
-            Ok(changed) => Ok(changed),
-            Err(_) => Err(self.ended().await),
-        }
-    }
 }
 
 impl<M: Machine> Core<M> {
@@ -234,116 +207,4 @@ impl<M: Machine> Core<M> {
         }
         Ok(replica.next == end)
     }
-
-    /// Carries out an adoption, on the deciding thread: nothing is decided meanwhile.
-    pub(crate) fn adopt(&self, adoption: Adoption<M>) {
-        let Adoption { replica, answer } = adoption;
-        match self.adopted(*replica) {
-            Ok(changed) => {
-                // Whoever asked may have left.
-                let _ = answer.send(changed);
-            }
-            Err(e) => self.stop(&format!("the rebuilt index cannot be adopted: {e}")),
-        }
-    }
-
-    fn adopted(&self, mut replica: Replica<M>) -> Result<usize, StoreError> {
-        let end = self.state.read().next;
-        if !self.wait_until_durable(end) {
-            return Err(StoreError::Closed);
-        }
-        while !self.replay(&mut replica, usize::MAX, |_| ())? {}
-        // Nobody else decides anything, so that what is compared under one look stands under the next.
-        let changes = self.differences(&replica)?;
-        let count = changes.len();
-        {
-            let mut state = self.state.write();
-            let State {
-                machine,
-                overlay,
-                next,
-            } = &mut *state;
-            let mut tables = Tables {
-                ground: self.ground(),
-                overlay,
-                next: *next,
-            };
-            for (table, key, value) in changes {
-                match value {
-                    Some(value) => tables.put(table, &key, value),
-                    None => tables.delete(table, &key),
-                }
-            }
-            machine.take_over(&mut replica.machine, &tables.view())?;
-            self.check()?;
-        }
-        // With what the live machine held until now; it may be much.
-        drop(replica);
-        if self.indexed && !self.wait_until_flushed() {
-            return Err(StoreError::Closed);
-        }
-        self.base.hand_over().map_err(StoreError::Index)?;
-        Ok(count)
-    }
-
-    /// What makes the live tables those of the replica, compared a stretch at a time: between two of
-    /// them readers, and the thread that writes the index, get their turn.
-    fn differences(&self, replica: &Replica<M>) -> Result<Vec<Change>, StoreError> {
-        let mut changes = Vec::new();
-        for table in M::TABLES.iter().copied() {
-            let mut at: Option<Vec<u8>> = None;
-            loop {
-                let state = self.state.read();
-                let live = View {
-                    ground: self.ground(),
-                    overlay: &state.overlay,
-                    next: state.next,
-                };
-                let both = (&live, &replica.view());
-                at = stretch(both, table, at.as_deref(), &mut changes);
-                // What was compared with an index that cannot be read must not reach it.
-                self.check()?;
-                if at.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(changes)
-    }
-}
-
-/// A key of a table and the value that it should have.
-type Change = (&'static str, Vec<u8>, Option<Vec<u8>>);
-
-/// What makes the first tables the second among the keys of `table` after `after`, along one stretch, and
-/// where that ends; nowhere if it was the last.
-fn stretch(
-    (from, to): (&View<'_>, &View<'_>),
-    table: &'static str,
-    after: Option<&[u8]>,
-    changes: &mut Vec<Change>,
-) -> Option<Vec<u8>> {
-    let span = after.map_or_else(Span::all, |after| Span::all().after(after));
-    let mut from = from.scan(table, &span).peekable();
-    let mut to = to.scan(table, &span).peekable();
-    for passed in 1.. {
-        let first = match (from.peek(), to.peek()) {
-            (Some((old, _)), Some((new, _))) => old.min(new),
-            (Some((key, _)), None) | (None, Some((key, _))) => key,
-            (None, None) => return None,
-        };
-        let key = first.clone();
-        let old = from.next_if(|(old, _)| *old == key).map(|(_, old)| old);
-        let new = to.next_if(|(new, _)| *new == key).map(|(_, new)| new);
-        if passed == COMPARED {
-            if old != new {
-                changes.push((table, key.clone(), new));
-            }
-            return Some(key);
-        }
-        if old != new {
-            changes.push((table, key, new));
-        }
-    }
-    None
 }

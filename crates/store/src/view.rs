@@ -28,7 +28,7 @@ impl Ground<'_> {
 
     /// The key as it stands in the index: the table's number, then the key. Number 0 is the
     /// engine's own.
-    fn key(&self, table: &str, key: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn key(&self, table: &str, key: &[u8]) -> Option<Vec<u8>> {
         let number = self.names.iter().position(|name| *name == table);
         let Some(number) = number.and_then(|n| u8::try_from(n + 1).ok()) else {
             self.fail(format!("there is no table {table:?}"));
@@ -59,11 +59,15 @@ impl<'a> View<'a> {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, table: &str, key: &[u8]) -> Option<Vec<u8>> {
-        let key = self.ground.key(table, key)?;
-        if let Some(change) = self.overlay.find(&key) {
+        self.value(&self.ground.key(table, key)?)
+    }
+
+    /// The value of a key as it stands in the index.
+    pub(crate) fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if let Some(change) = self.overlay.find(key) {
             return change.clone();
         }
-        match self.ground.base.get(&key) {
+        match self.ground.base.get(key) {
             Ok(value) => value,
             Err(e) => {
                 self.ground.fail(e);
@@ -161,7 +165,7 @@ impl Tables<'_> {
                 value.len()
             ));
         } else if let Some(key) = self.ground.key(table, key) {
-            self.overlay.dirty.insert(key, Some(value));
+            self.overlay.write(key, Some(value));
         }
     }
 
@@ -175,13 +179,13 @@ impl Tables<'_> {
         let Some(full) = self.ground.key(table, key) else {
             return;
         };
-        if let Some(value) = self.overlay.dirty.get_mut(&full) {
+        if let Some(value) = self.overlay.written(&full) {
             change(value);
             return;
         }
         let mut value = self.get(table, key);
         change(&mut value);
-        self.overlay.dirty.insert(full, value);
+        self.overlay.write(full, value);
     }
 
     /// Notes a failure: the engine stops before anything is recorded or answered.
@@ -192,7 +196,7 @@ impl Tables<'_> {
     /// Removes a key; nothing happens if it has no value.
     pub fn delete(&mut self, table: &str, key: &[u8]) {
         if let Some(key) = self.ground.key(table, key) {
-            self.overlay.dirty.insert(key, None);
+            self.overlay.write(key, None);
         }
     }
 }

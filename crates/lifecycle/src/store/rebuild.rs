@@ -75,7 +75,7 @@ pub(super) async fn run(live: &Live, order: RebuildOrder) -> Result<RebuildRepor
         return Ok(report);
     }
     rebuilding.tell(RebuildStage::Apply, 0, 1).await?;
-    let changed = live.adopt(rebuilding.replica).await?;
+    let changed = live.adopt(rebuilding.replica, || ()).await?;
     Ok(RebuildReport {
         applied: Some(changed as u64),
         ..report

@@ -86,7 +86,7 @@ async fn adopting_child() {
     tell("opened");
     let mut replica = Replica::try_new(Toy::default()).unwrap();
     while !engine.replay(&mut replica, 100, |_| ()).unwrap() {}
-    engine.adopt(replica).await.unwrap();
+    engine.adopt(replica, || ()).await.unwrap();
     tell("adopted");
     std::future::pending::<()>().await;
 }

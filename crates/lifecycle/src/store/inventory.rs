@@ -17,7 +17,7 @@ use std::{
 
 use lgpki_domain::{ApplicationId, BodyCode, CrlSeries, Serial, Timestamp};
 
-pub(crate) use self::compare::Part;
+pub(crate) use self::compare::{Part, along};
 pub(crate) use self::walk::{Candidate, Query};
 use self::{calendar::Calendar, slots::Slots};
 use super::{chain::Chain, event::CrlPublished, record::Held};

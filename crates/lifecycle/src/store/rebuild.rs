@@ -4,6 +4,13 @@
 //! of it, and the live records and counters with those of a machine that replays this log. So what
 //! serves is what feed, revocations and renewals say. It goes on stretch by stretch, so that neither
 //! writer nor readers wait long; the log is only ever read.
+//!
+//! **What is decided between two stretches** is no difference and hides none. Both sides stand after the
+//! same entry whenever a stretch is compared, and a stretch is named by its first and last key, not by how
+//! many came before; whatever comes in or goes then comes in or goes on both sides, by the same entry. What
+//! an entry does otherwise to the live side than to the rebuilt one, it does because something that it
+//! looked at differed already; that is told where it stands, and putting right looks once more at each
+//! key that was written since.
 
 mod feed;
 mod found;
@@ -28,8 +35,8 @@ use crate::{
 
 /// Entries that are replayed at once.
 const REPLAYED: usize = 1024;
-/// Numbers of the log whose records are compared at once; few in tests, so that there are several.
-const COMPARED: u64 = if cfg!(test) { 16 } else { 8192 };
+/// Records, or places in an order, that are compared at once; few in tests, so that there are several.
+pub(super) const COMPARED: usize = if cfg!(test) { 16 } else { 8192 };
 /// How long the feed may be silent before it has come to its end.
 const SILENCE: Duration = Duration::from_mins(1);
 
@@ -92,6 +99,11 @@ impl Rebuilding {
             sent.map_err(|_| StoreError::NoAnswer)?;
         }
         Ok(())
+    }
+
+    /// What is compared, and where it is noted what differs.
+    const fn both(&mut self) -> (&Live, &mut Replica<LifecycleMachine>, &mut Found) {
+        (&self.live, &mut self.replica, &mut self.found)
     }
 
     /// Does what blocks where it may.
@@ -173,15 +185,10 @@ impl Rebuilding {
                 end: if beyond {
                     u64::MAX
                 } else {
-                    from.saturating_add(COMPARED)
+                    from.saturating_add(COMPARED as u64)
                 },
             };
-            let Self {
-                live,
-                replica,
-                found,
-                ..
-            } = self;
+            let (live, replica, found) = self.both();
             let compared = live.beside(replica, |beside| {
                 let certificates = records::compare(beside, numbers.clone(), found);
                 (certificates, beside.rebuilt_tables.next_index())
@@ -198,30 +205,34 @@ impl Rebuilding {
     }
 
     /// Compares what else the index and memory hold; returns about how many certificates anything
-    /// differs.
+    /// differs, records included.
     async fn compare_memory(&mut self) -> Result<u64, StoreError> {
-        let total = Part::ALL.len() as u64 + 1;
-        let Self {
-            live,
-            replica,
-            found,
-            ..
-        } = self;
-        let tables = live.beside(replica, |beside| records::compare_tables(beside, found));
-        tables.await?;
-        for (done, part) in (1..).zip(Part::ALL) {
+        let tables = records::TABLES.len() as u64;
+        let total = tables + Part::COUNT;
+        for (done, table) in (0..).zip(records::TABLES) {
+            let mut after: Option<Vec<u8>> = None;
+            loop {
+                self.tell(RebuildStage::Counters, done, total).await?;
+                let (live, replica, found) = self.both();
+                let compared = live.beside(replica, |beside| {
+                    records::compare_table(beside, table, after.as_deref(), found)
+                });
+                after = compared.await?;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        let mut next = Some(Part::Sums);
+        while let Some(part) = next {
+            let done = tables + part.before();
             self.tell(RebuildStage::Counters, done, total).await?;
-            let Self {
-                live,
-                replica,
-                found,
-                ..
-            } = self;
+            let (live, replica, found) = self.both();
             let compared = live.beside(replica, |beside| {
                 let rebuilt = &beside.rebuilt.inventory;
-                beside.live.inventory.compare(rebuilt, part, found);
+                beside.live.inventory.compare(rebuilt, part, found)
             });
-            compared.await?;
+            next = compared.await?;
         }
         self.tell(RebuildStage::Counters, total, total).await?;
         let rebuilt = &self.replica.machine().inventory;

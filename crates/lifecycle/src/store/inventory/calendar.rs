@@ -13,24 +13,32 @@ use std::{
 use lgpki_domain::{BodyCode, CertificateKind, JstDate};
 
 use self::coarse::Coarse;
-use super::super::{rebuild::Found, record::Held};
+use super::{
+    super::{rebuild::Found, record::Held},
+    compare::{along, beyond},
+};
 use crate::ports::{Bucket, Grouping, Histogram, HistogramQuery, HistogramRow, Place};
 
 /// Buckets of one histogram at most.
 const MOST_BUCKETS: usize = 4_000;
 /// Numbers of one histogram at most, all rows together: some two megabytes on the wire.
 const MOST_NUMBERS: usize = 500_000;
+/// Branches whose counters are compared at once: a branch has some thousands at most.
+const COMPARED: usize = if cfg!(test) { 1 } else { 64 };
 /// Bits of a cell's key that tell the kind.
 const KIND_BITS: u32 = 4;
 /// These bits.
 const KIND_MASK: u32 = (1 << KIND_BITS) - 1;
 const _: () = assert!(CertificateKind::ALL.len() <= 1 << KIND_BITS);
 
+/// The branch that holds certificates, if one does.
+pub(super) type Holder = Option<BodyCode>;
+
 /// The counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Calendar {
     all: Row,
-    branches: BTreeMap<Option<BodyCode>, Rows>,
+    branches: BTreeMap<Holder, Rows>,
 }
 
 /// The counters of one branch. Most of its days hold one certificate, so that all branches' cells of
@@ -200,18 +208,24 @@ impl Calendar {
         })
     }
 
-    /// Takes note of the counters that differ from `rebuilt`.
-    pub(crate) fn compare(&self, rebuilt: &Self, found: &mut Found) {
-        self.all.compare(&rebuilt.all, ("all", true), found);
-        let branches: BTreeSet<_> = self
-            .branches
-            .keys()
-            .chain(rebuilt.branches.keys())
-            .collect();
+    /// Takes note of the counters that differ from `rebuilt`: of all together first, then of some branches
+    /// after one. Returns the last of these, or nothing if none comes after.
+    pub(crate) fn compare(
+        &self,
+        rebuilt: &Self,
+        after: Option<Holder>,
+        found: &mut Found,
+    ) -> Option<Holder> {
+        if after.is_none() {
+            self.all.compare(&rebuilt.all, ("all", true), found);
+        }
+        let [live, rebuilt] = [self, rebuilt].map(|of| {
+            let branches = of.branches.range(beyond(after));
+            branches.map(|(branch, rows)| (*branch, rows))
+        });
         let nothing = Rows::default();
-        for branch in branches {
-            let live = self.branches.get(branch).unwrap_or(&nothing);
-            let rebuilt = rebuilt.branches.get(branch).unwrap_or(&nothing);
+        along(COMPARED, live, rebuilt, |branch, live, rebuilt| {
+            let (live, rebuilt) = (live.unwrap_or(&nothing), rebuilt.unwrap_or(&nothing));
             let name = branch.map_or_else(|| "no branch".to_owned(), |code| code.to_string());
             live.days.compare(&rebuilt.days, (&name, true), found);
             for (bucket, by, live, rebuilt) in [
@@ -226,7 +240,7 @@ impl Calendar {
                 live.0.compare(&rebuilt.0, (&name, true), found);
                 live.1.compare(&rebuilt.1, (&name, false), found);
             }
-        }
+        })
     }
 
     /// Answers a query; none if there would be too many numbers.

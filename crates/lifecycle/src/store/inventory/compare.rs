@@ -1,207 +1,266 @@
 //! What memory holds beside the records, compared with an inventory that was rebuilt: the orders, the
 //! counters, and what each series of CRLs must list. Nothing here changes anything.
+//!
+//! It goes part by part, and along each a stretch at a time. Both inventories stand after the same entry
+//! whenever a stretch is compared; what comes between two stretches comes into both.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Bound};
 
-use lgpki_domain::Serial;
+use lgpki_domain::{BodyCode, CrlSeries, JstDate, Serial};
 
-use super::{super::rebuild::Found, Inventory};
+use super::{
+    super::{
+        rebuild::{COMPARED, Found},
+        record::Held,
+    },
+    Book, Inventory,
+    calendar::Holder,
+};
 use crate::ports::Place;
 
-/// A part of memory that is compared at once.
+/// The bytes of a serial number.
+pub(super) type Bytes = [u8; 16];
+
+/// A part of memory, and after which place of it to go on; from its beginning where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// What is held beyond the records.
-    Held,
+    /// How much is held, and where each series of CRLs stands.
+    Sums,
     /// The order of expiry.
-    Expiry,
+    Expiry(Option<super::Place>),
     /// That of each branch.
-    Branches,
+    Branches(Option<(BodyCode, super::Place)>),
     /// The order of keys.
-    Keys,
-    /// What each command revoked.
-    Commands,
-    /// The open renewals.
-    Renewals,
+    Keys(Option<(u32, Bytes)>),
     /// The entries that brought notices.
-    Notices,
-    /// The counters of the days of expiry.
-    Calendar,
+    Notices(Option<(u64, Bytes)>),
+    /// Those of each branch.
+    BranchNotices(Option<(BodyCode, u64, Bytes)>),
+    /// The counters of the days of expiry, after a branch, or the certificates of none.
+    Calendar(Option<Holder>),
     /// What the CRLs must list.
-    Crls,
+    Crls(Option<(CrlSeries, Serial)>),
+    /// What the delta CRLs may have to list.
+    Deltas(Option<(CrlSeries, u64)>),
     /// The renewal slots.
-    Slots,
+    Slots(Option<(JstDate, Bytes)>),
 }
 
 impl Part {
-    /// Every part.
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Held,
-        Self::Expiry,
-        Self::Branches,
-        Self::Keys,
-        Self::Commands,
-        Self::Renewals,
-        Self::Notices,
-        Self::Calendar,
-        Self::Crls,
-        Self::Slots,
-    ];
+    /// How many there are.
+    pub(crate) const COUNT: u64 = 10;
+
+    /// How many come before this one.
+    pub(crate) const fn before(self) -> u64 {
+        match self {
+            Self::Sums => 0,
+            Self::Expiry(_) => 1,
+            Self::Branches(_) => 2,
+            Self::Keys(_) => 3,
+            Self::Notices(_) => 4,
+            Self::BranchNotices(_) => 5,
+            Self::Calendar(_) => 6,
+            Self::Crls(_) => 7,
+            Self::Deltas(_) => 8,
+            Self::Slots(_) => 9,
+        }
+    }
 }
 
 impl Inventory {
-    /// Takes note of what differs from `rebuilt` in one part.
-    pub(crate) fn compare(&self, rebuilt: &Self, part: Part, found: &mut Found) {
-        match part {
-            Part::Held => self.compare_held(rebuilt, found),
-            Part::Expiry => orders(
+    /// Takes note of what differs from `rebuilt` along one stretch of a part; returns where to go on.
+    pub(crate) fn compare(&self, rebuilt: &Self, part: Part, found: &mut Found) -> Option<Part> {
+        Some(match part {
+            Part::Sums => {
+                self.compare_sums(rebuilt, found);
+                Part::Expiry(None)
+            }
+            Part::Expiry(after) => orders(
                 (&self.by_expiry, &rebuilt.by_expiry),
+                after,
                 |(at, serial)| ("order of expiry", serial, at.to_string()),
                 found,
-            ),
-            Part::Branches => orders(
+            )
+            .map_or(Part::Branches(None), |end| Part::Expiry(Some(end))),
+            Part::Branches(after) => orders(
                 (&self.by_branch, &rebuilt.by_branch),
+                after,
                 |(branch, (at, serial))| ("order of a branch", serial, format!("{branch} {at}")),
                 found,
-            ),
-            Part::Keys => orders(
+            )
+            .map_or(Part::Keys(None), |end| Part::Branches(Some(end))),
+            Part::Keys(after) => orders(
                 (&self.by_key, &rebuilt.by_key),
+                after,
                 |(key, serial)| ("order of keys", serial, format!("{key:08x}")),
                 found,
-            ),
-            Part::Commands => self.compare_commands(rebuilt, found),
-            Part::Renewals => self.compare_renewals(rebuilt, found),
-            Part::Notices => {
-                orders(
-                    (&self.acts, &rebuilt.acts),
-                    |(entry, serial)| ("notice", serial, format!("entry {entry}")),
-                    found,
-                );
-                orders(
-                    (&self.acts_by_branch, &rebuilt.acts_by_branch),
-                    |(branch, entry, serial)| {
-                        (
-                            "notice of a branch",
-                            serial,
-                            format!("{branch} entry {entry}"),
-                        )
-                    },
-                    found,
-                );
-                if self.first_revoked != rebuilt.first_revoked {
-                    found.differs(Place::Memory, None, || {
-                        let text = |of: &Self| format!("{} days", of.first_revoked.len());
-                        let field = "first revocation of each day".to_owned();
-                        (field, text(self), text(rebuilt))
-                    });
-                }
+            )
+            .map_or(Part::Notices(None), |end| Part::Keys(Some(end))),
+            Part::Notices(after) => orders(
+                (&self.acts, &rebuilt.acts),
+                after,
+                |(entry, serial)| ("notice", serial, format!("entry {entry}")),
+                found,
+            )
+            .map_or(Part::BranchNotices(None), |end| Part::Notices(Some(end))),
+            Part::BranchNotices(after) => orders(
+                (&self.acts_by_branch, &rebuilt.acts_by_branch),
+                after,
+                |(branch, entry, serial)| {
+                    let text = format!("{branch} entry {entry}");
+                    ("notice of a branch", serial, text)
+                },
+                found,
+            )
+            .map_or(Part::Calendar(None), |end| Part::BranchNotices(Some(end))),
+            Part::Calendar(after) => {
+                let end = self.calendar.compare(&rebuilt.calendar, after, found);
+                end.map_or(Part::Crls(None), |end| Part::Calendar(Some(end)))
             }
-            Part::Calendar => self.calendar.compare(&rebuilt.calendar, found),
-            Part::Crls => self.compare_crls(rebuilt, found),
-            Part::Slots => self.compare_slots(rebuilt, found),
-        }
+            Part::Crls(after) => {
+                let end = self.compare_listed(rebuilt, after, found);
+                end.map_or(Part::Deltas(None), |end| Part::Crls(Some(end)))
+            }
+            Part::Deltas(after) => {
+                let end = self.compare_recent(rebuilt, after, found);
+                end.map_or(Part::Slots(None), |end| Part::Deltas(Some(end)))
+            }
+            Part::Slots(after) => {
+                let end = self.slots.compare(&rebuilt.slots, after, found);
+                return end.map(|end| Part::Slots(Some(end)));
+            }
+        })
     }
 
-    fn compare_held(&self, rebuilt: &Self, found: &mut Found) {
-        if self.held.len() != rebuilt.held.len() {
-            for serial in self.held.keys() {
-                if !rebuilt.held.contains_key(serial) {
-                    let present = || "held".to_owned();
-                    found.missing(Place::Memory, Some(*serial), "record", (present, true));
-                }
-            }
-        }
-        if self.position != rebuilt.position {
-            found.differs(Place::Counter, None, || {
-                let (live, rebuilt) = (self.position, rebuilt.position);
-                (
-                    "position in the feed".to_owned(),
-                    live.to_string(),
-                    rebuilt.to_string(),
-                )
+    /// What is held about a certificate besides its record: that is `live` or `as_rebuilt`.
+    pub(crate) fn compare_about(
+        &self,
+        rebuilt: &Self,
+        serial: Serial,
+        (live, as_rebuilt): (Option<&Held>, &Held),
+        found: &mut Found,
+    ) {
+        let renewals = [self, rebuilt].map(|of| of.renewal_of(serial));
+        if renewals[0] != renewals[1] {
+            found.differs(Place::Memory, Some(serial), || {
+                let [live, rebuilt] =
+                    renewals.map(|by| by.map_or_else(|| "none".to_owned(), |by| by.to_string()));
+                ("open renewal".to_owned(), live, rebuilt)
             });
         }
-    }
-
-    fn compare_commands(&self, rebuilt: &Self, found: &mut Found) {
-        let (live, rebuilt) = (&self.by_command, &rebuilt.by_command);
-        let field = "revocation by command";
-        for (command, serial) in live {
-            if rebuilt.get(command) != Some(serial) {
+        let command = |held: &Held| held.revoked.and_then(|revoked| revoked.command);
+        let commands = [live.and_then(command), command(as_rebuilt)];
+        for command in BTreeSet::from(commands).into_iter().flatten() {
+            let has = [self, rebuilt].map(|of| of.revoked_by(command) == Some(serial));
+            if has[0] != has[1] {
                 let present = || command.to_string();
-                found.missing(Place::Memory, Some(*serial), field, (present, true));
-            }
-        }
-        for (command, serial) in rebuilt {
-            if live.get(command) != Some(serial) {
-                let present = || command.to_string();
-                found.missing(Place::Memory, Some(*serial), field, (present, false));
+                let field = "revocation by command";
+                found.missing(Place::Memory, Some(serial), field, (present, has[0]));
             }
         }
     }
 
-    fn compare_renewals(&self, rebuilt: &Self, found: &mut Found) {
-        let serials: BTreeSet<_> = [self, rebuilt]
-            .into_iter()
-            .flat_map(|of| of.renewals.keys())
-            .map(|serial| (*serial.as_bytes(), *serial))
-            .collect();
-        for (_, serial) in serials {
-            let (live, rebuilt) = (self.renewal_of(serial), rebuilt.renewal_of(serial));
+    fn compare_sums(&self, rebuilt: &Self, found: &mut Found) {
+        let sums = |of: &Self| {
+            [
+                ("position in the feed", of.position),
+                ("serial numbers held", of.held.len() as u64),
+                ("commands that revoked", of.by_command.len() as u64),
+                ("open renewals", of.renewals.len() as u64),
+            ]
+        };
+        for ((field, live), (_, rebuilt)) in sums(self).into_iter().zip(sums(rebuilt)) {
             if live != rebuilt {
-                found.differs(Place::Memory, Some(serial), || {
-                    let text = |by: Option<lgpki_domain::ApplicationId>| {
-                        by.map_or_else(|| "none".to_owned(), |by| by.to_string())
-                    };
-                    ("open renewal".to_owned(), text(live), text(rebuilt))
+                let text = || (field.to_owned(), live.to_string(), rebuilt.to_string());
+                found.differs(Place::Counter, None, text);
+            }
+        }
+        if self.first_revoked != rebuilt.first_revoked {
+            found.differs(Place::Memory, None, || {
+                let text = |of: &Self| format!("{} days", of.first_revoked.len());
+                let field = "first revocation of each day".to_owned();
+                (field, text(self), text(rebuilt))
+            });
+        }
+        let series: BTreeSet<_> = self.books.keys().chain(rebuilt.books.keys()).collect();
+        for series in series {
+            let [live, rebuilt] = [self, rebuilt].map(|of| of.books.get(series));
+            let rest = |book: Option<&Book>| {
+                book.map(|book| {
+                    let (ends, latest) = (book.ends.len(), book.latest);
+                    let listed = book.listed.len();
+                    format!(
+                        "{:?} {:?}, {listed} listed, the latest {latest:?}, with {ends} ends",
+                        book.chain, book.last_urgent
+                    )
+                })
+            };
+            let ends = |book: Option<&Book>| book.map(|book| book.ends.clone());
+            let (text, as_rebuilt) = (rest(live), rest(rebuilt));
+            if text != as_rebuilt || ends(live) != ends(rebuilt) {
+                let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+                let (live, rebuilt) = (text(rest(live)), text(as_rebuilt));
+                found.differs(Place::Memory, None, || {
+                    (format!("CRLs of {series}"), live, rebuilt)
                 });
             }
         }
     }
 
-    fn compare_crls(&self, rebuilt: &Self, found: &mut Found) {
-        let series: BTreeSet<_> = self.books.keys().chain(rebuilt.books.keys()).collect();
-        for series in series {
-            let (live, rebuilt) = (self.books.get(series), rebuilt.books.get(series));
-            if live == rebuilt {
-                continue;
+    /// What the CRLs of every series must list.
+    fn compare_listed(
+        &self,
+        rebuilt: &Self,
+        after: Option<(CrlSeries, Serial)>,
+        found: &mut Found,
+    ) -> Option<(CrlSeries, Serial)> {
+        let [live, rebuilt] = [self, rebuilt].map(|of| {
+            let books = of.books.range(from(after.map(|(series, _)| series)));
+            books.flat_map(move |(series, book)| {
+                let within = after.filter(|(of, _)| of == series).map(|(_, at)| at);
+                let listed = book.listed.range(beyond(within));
+                listed.map(|(serial, entry)| ((*series, *serial), entry))
+            })
+        });
+        along(
+            COMPARED,
+            live,
+            rebuilt,
+            |(series, serial), live, rebuilt| {
+                found.differs(Place::Memory, Some(serial), || {
+                    let text = |entry: Option<_>| {
+                        entry.map_or_else(|| "none".to_owned(), |entry| format!("{entry:?}"))
+                    };
+                    let field = format!("entry for the CRL {series}");
+                    (field, text(live), text(rebuilt))
+                });
+            },
+        )
+    }
+
+    /// What was revoked in every series since the oldest base of its delta CRLs.
+    fn compare_recent(
+        &self,
+        rebuilt: &Self,
+        after: Option<(CrlSeries, u64)>,
+        found: &mut Found,
+    ) -> Option<(CrlSeries, u64)> {
+        let [live, rebuilt] = [self, rebuilt].map(|of| {
+            let books = of.books.range(from(after.map(|(series, _)| series)));
+            books.flat_map(move |(series, book)| {
+                let within = after.filter(|(of, _)| of == series).map(|(_, at)| at);
+                let recent = book.recent.range(beyond(within));
+                recent.map(|(index, serial)| ((*series, *index), *serial))
+            })
+        });
+        along(COMPARED, live, rebuilt, |(series, index), live, rebuilt| {
+            let field = format!("entry for the delta CRL {series}");
+            for (serial, is_live) in [(live, true), (rebuilt, false)] {
+                let Some(serial) = serial else { continue };
+                let text = || format!("revoked in {index}");
+                found.missing(Place::Memory, Some(serial), &field, (text, is_live));
             }
-            let listed = |book: Option<&super::Book>| {
-                let listed = book.map(|book| &book.listed).into_iter().flatten();
-                let entries =
-                    listed.map(|(serial, entry)| (*serial.as_bytes(), format!("{entry:?}")));
-                entries.collect::<BTreeSet<_>>()
-            };
-            orders(
-                (&listed(live), &listed(rebuilt)),
-                |(serial, entry)| ("entry for the CRL", serial, format!("{series}: {entry}")),
-                found,
-            );
-            let recent = |book: Option<&super::Book>| {
-                let recent = book.map(|book| &book.recent).into_iter().flatten();
-                let entries = recent.map(|(index, serial)| (*serial.as_bytes(), *index));
-                entries.collect::<BTreeSet<_>>()
-            };
-            orders(
-                (&recent(live), &recent(rebuilt)),
-                |(serial, index)| {
-                    (
-                        "entry for the delta CRL",
-                        serial,
-                        format!("{series}: {index}"),
-                    )
-                },
-                found,
-            );
-            let rest = |book: Option<&super::Book>| {
-                book.map(|book| format!("{:?} {:?}", book.chain, book.last_urgent))
-                    .unwrap_or_default()
-            };
-            if rest(live) != rest(rebuilt) {
-                let field = || format!("CRLs of {series}");
-                found.differs(Place::Memory, None, || (field(), rest(live), rest(rebuilt)));
-            }
-        }
+        })
     }
 }
 
@@ -215,16 +274,58 @@ impl Inventory {
     }
 }
 
-/// Takes note of the places that only one of two orders has.
-pub(super) fn orders<T: Ord + Clone>(
+/// A place and what comes after it.
+pub(super) fn from<T>(first: Option<T>) -> (Bound<T>, Bound<T>) {
+    let low = first.map_or(Bound::Unbounded, Bound::Included);
+    (low, Bound::Unbounded)
+}
+
+/// What comes after a place.
+pub(super) fn beyond<T>(after: Option<T>) -> (Bound<T>, Bound<T>) {
+    let low = after.map_or(Bound::Unbounded, Bound::Excluded);
+    (low, Bound::Unbounded)
+}
+
+/// Takes note of the places after `after` that only one of two orders has, along one stretch; returns
+/// where that ended, or nothing if nothing comes after.
+fn orders<T: Ord + Copy>(
     (live, rebuilt): (&BTreeSet<T>, &BTreeSet<T>),
-    describe: impl Fn(T) -> (&'static str, [u8; 16], String),
+    after: Option<T>,
+    describe: impl Fn(T) -> (&'static str, Bytes, String),
     found: &mut Found,
-) {
-    for place in live.symmetric_difference(rebuilt) {
-        let (field, serial, text) = describe(place.clone());
+) -> Option<T> {
+    let [live, rebuilt] =
+        [live, rebuilt].map(|of| of.range(beyond(after)).map(|place| (*place, ())));
+    along(COMPARED, live, rebuilt, |place, live, _| {
+        let (field, serial, text) = describe(place);
         let serial = Serial::from_bytes(&serial);
-        let is_live = live.contains(place);
-        found.missing(Place::Memory, serial, field, (|| text, is_live));
+        found.missing(Place::Memory, serial, field, (|| text, live.is_some()));
+    })
+}
+
+/// Walks along two ascending orders side by side, at most so many places; tells of those at which they
+/// differ, and returns the last one, or nothing if the walk came to the end of both.
+pub(crate) fn along<K: Ord + Clone, V: PartialEq>(
+    most: usize,
+    live: impl Iterator<Item = (K, V)>,
+    rebuilt: impl Iterator<Item = (K, V)>,
+    mut differs: impl FnMut(K, Option<V>, Option<V>),
+) -> Option<K> {
+    let (mut live, mut rebuilt) = (live.peekable(), rebuilt.peekable());
+    let mut last = None;
+    for _ in 0..most {
+        let next = match (live.peek(), rebuilt.peek()) {
+            (Some((one, _)), Some((other, _))) => one.min(other),
+            (Some((key, _)), None) | (None, Some((key, _))) => key,
+            (None, None) => return None,
+        };
+        let next = next.clone();
+        let of_live = live.next_if(|(key, _)| *key == next).map(|(_, v)| v);
+        let of_rebuilt = rebuilt.next_if(|(key, _)| *key == next).map(|(_, v)| v);
+        if of_live != of_rebuilt {
+            differs(next.clone(), of_live, of_rebuilt);
+        }
+        last = Some(next);
     }
+    last
 }

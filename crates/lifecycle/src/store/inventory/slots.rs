@@ -7,7 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lgpki_domain::{JstDate, Serial, Timestamp, validity::RENEWAL_WINDOW_MONTHS};
 
-use super::{super::rebuild::Found, super::record::Held, Candidate, Inventory};
+use super::{
+    super::{
+        rebuild::{COMPARED, Found},
+        record::Held,
+    },
+    Candidate, Inventory,
+    compare::{Bytes, along, beyond, from},
+};
 use crate::{
     config::MOST_LEAD,
     ports::{Cursor, Place, Renewable, RenewableQuery},
@@ -51,6 +58,34 @@ impl Slots {
                 .or_default()
                 .insert(*serial.as_bytes());
         }
+    }
+
+    /// Takes note of what differs from `rebuilt` after a slot, along one stretch; returns where that ended,
+    /// or nothing if nothing comes after.
+    pub(super) fn compare(
+        &self,
+        rebuilt: &Self,
+        after: Option<(JstDate, Bytes)>,
+        found: &mut Found,
+    ) -> Option<(JstDate, Bytes)> {
+        let rest = |of: &Self| format!("{:?} {:?}", of.keys, of.per_business_day);
+        if after.is_none() && rest(self) != rest(rebuilt) {
+            let field = "keys and capacity of slots".to_owned();
+            found.differs(Place::Memory, None, || (field, rest(self), rest(rebuilt)));
+        }
+        let [live, rebuilt] = [self, rebuilt].map(|of| {
+            let days = of.by_day.range(from(after.map(|(day, _)| day)));
+            days.flat_map(move |(day, of_day)| {
+                let within = after.filter(|(of, _)| of == day).map(|(_, at)| at);
+                let slots = of_day.range(beyond(within));
+                slots.map(|bytes| ((*day, *bytes), ()))
+            })
+        });
+        along(COMPARED, live, rebuilt, |(day, serial), live, _| {
+            let serial = Serial::from_bytes(&serial);
+            let text = || day.to_string();
+            found.missing(Place::Memory, serial, "slot", (text, live.is_some()));
+        })
     }
 
     /// How many slots there are on each day.
@@ -169,25 +204,6 @@ impl Inventory {
                     .filter(later)
                     .filter_map(named),
             ),
-        }
-    }
-
-    /// Takes note of the slots and keys that differ from `rebuilt`.
-    pub(super) fn compare_slots(&self, rebuilt: &Self, found: &mut Found) {
-        let days = |of: &Self| {
-            let days = of.slots.by_day.iter();
-            let all = days.flat_map(|(day, of_day)| of_day.iter().map(|bytes| (*day, *bytes)));
-            all.collect::<BTreeSet<_>>()
-        };
-        super::compare::orders(
-            (&days(self), &days(rebuilt)),
-            |(day, serial)| ("slot", serial, day.to_string()),
-            found,
-        );
-        let rest = |of: &Self| format!("{:?} {:?}", of.slots.keys, of.slots.per_business_day);
-        if rest(self) != rest(rebuilt) {
-            let field = "keys and capacity of slots".to_owned();
-            found.differs(Place::Memory, None, || (field, rest(self), rest(rebuilt)));
         }
     }
 }

@@ -7,12 +7,13 @@ use lgpki_store::{Beside, Span, View};
 
 use super::{
     super::{
+        inventory::along,
         machine::{CERTIFICATES, CRLS, LifecycleMachine},
         record::Held,
         renewal::{self, RENEWALS},
         slots::{self, SLOTS},
     },
-    Found,
+    COMPARED, Found,
 };
 use crate::ports::Place;
 
@@ -44,10 +45,14 @@ pub(super) fn compare(
             Some((_, live)) => differ(Place::Index, serial, &live, &rebuilt, found),
             None => lack(Place::Index, serial, &rebuilt, false, found),
         }
-        match beside.live.inventory.held(serial) {
+        let live = beside.live.inventory.held(serial);
+        match live {
             Some(live) => differ(Place::Memory, serial, live, &rebuilt, found),
             None => lack(Place::Memory, serial, &rebuilt, false, found),
         }
+        let inventory = &beside.rebuilt.inventory;
+        let about = &beside.live.inventory;
+        about.compare_about(inventory, serial, (live, &rebuilt), found);
     }
     for (serial, held) in live.into_values().flatten() {
         lack(Place::Index, serial, &held, true, found);
@@ -121,46 +126,45 @@ fn fields(held: &Held) -> [(&'static str, String); 12] {
     ]
 }
 
-/// Compares what the index holds of CRLs, renewals and slots.
-pub(super) fn compare_tables(beside: &Beside<'_, LifecycleMachine>, found: &mut Found) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let crl = |key: &[u8], value: &[u8]| (None, format!("crl {}", text(key)), text(value));
-    compare_table(beside, CRLS, crl, found);
-    compare_table(beside, RENEWALS, renewal::describe, found);
-    compare_table(beside, SLOTS, slots::describe, found);
+/// The tables beside the records.
+pub(super) const TABLES: [&str; 3] = [CRLS, RENEWALS, SLOTS];
+
+/// Compares one of them after a key, along one stretch; returns the last key, or nothing if none comes
+/// after.
+pub(super) fn compare_table(
+    beside: &Beside<'_, LifecycleMachine>,
+    table: &str,
+    after: Option<&[u8]>,
+    found: &mut Found,
+) -> Option<Vec<u8>> {
+    let span = after.map_or_else(Span::all, |after| Span::all().after(after));
+    let live = beside.live_tables.scan(table, &span);
+    let rebuilt = beside.rebuilt_tables.scan(table, &span);
+    along(COMPARED, live, rebuilt, |key, live, rebuilt| {
+        match (live, rebuilt) {
+            (Some(live), Some(rebuilt)) => {
+                let (_, _, live) = describe(table, &key, &live);
+                let (serial, field, rebuilt) = describe(table, &key, &rebuilt);
+                found.differs(Place::Index, serial, || (field, live, rebuilt));
+            }
+            (live, rebuilt) => {
+                let is_live = live.is_some();
+                let value = live.or(rebuilt).unwrap_or_default();
+                let (serial, field, said) = describe(table, &key, &value);
+                found.missing(Place::Index, serial, &field, (|| said, is_live));
+            }
+        }
+    })
 }
 
 /// Whom a key and its value are about, what of it, and what it says.
 type Described = (Option<Serial>, String, String);
 
-fn compare_table(
-    beside: &Beside<'_, LifecycleMachine>,
-    table: &str,
-    describe: impl Fn(&[u8], &[u8]) -> Described,
-    found: &mut Found,
-) {
-    let mut missing = |key: &[u8], value: &[u8], is_live| {
-        let (serial, field, said) = describe(key, value);
-        found.missing(Place::Index, serial, &field, (|| said, is_live));
-    };
-    let mut live = beside.live_tables.scan(table, &Span::all()).peekable();
-    let mut differing = Vec::new();
-    for (key, value) in beside.rebuilt_tables.scan(table, &Span::all()) {
-        while let Some((old, said)) = live.next_if(|(old, _)| *old < key) {
-            missing(&old, &said, true);
-        }
-        match live.next_if(|(old, _)| *old == key) {
-            Some((_, said)) if said == value => {}
-            Some((_, said)) => differing.push((key, said, value)),
-            None => missing(&key, &value, false),
-        }
-    }
-    for (old, said) in live {
-        missing(&old, &said, true);
-    }
-    for (key, live, rebuilt) in differing {
-        let (serial, field, rebuilt) = describe(&key, &rebuilt);
-        let (_, _, live) = describe(&key, &live);
-        found.differs(Place::Index, serial, || (field, live, rebuilt));
+fn describe(table: &str, key: &[u8], value: &[u8]) -> Described {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match table {
+        RENEWALS => renewal::describe(key, value),
+        SLOTS => slots::describe(key, value),
+        _ => (None, format!("crl {}", text(key)), text(value)),
     }
 }

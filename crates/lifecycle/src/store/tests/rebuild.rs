@@ -381,3 +381,70 @@ async fn a_feed_that_breaks_off_or_a_listener_that_leaves_ends_it_without_effect
         assert_eq!(whole(&store).await, before);
     }
 }
+
+/// Has commands carried out that change every order: the `n`th ones.
+async fn carry_out(store: &EngineStore, n: u32) {
+    let now = at("2011-02-02T10:00:00").plus_seconds(n.into());
+    let (new, other) = (issued(100 + n), 1 + n % 59);
+    store.follow(vec![item(new, 100 + n)], now).await.unwrap();
+    let orders = vec![order(1_000 + n, other, KeyCompromise)];
+    store.revoke(orders, now).await.unwrap();
+    let renewals = vec![renewal(3_000 + n, 59 - n % 59, now)];
+    store.open_renewals(renewals, now).await.unwrap();
+}
+
+#[tokio::test]
+async fn commands_are_carried_out_between_two_stretches_and_make_no_difference() {
+    for spoil in [None, Some(unrevoke as Spoil)] {
+        for (sort, store, _dir) in stores(spoil) {
+            with(&store, 60).await;
+            let orders = vec![order(100, 0, Superseded)];
+            let revoked = store.revoke(orders, at("2011-02-02T09:00:00")).await;
+            assert!(revoked.unwrap()[0].is_ok());
+            let next = store.position().await.unwrap();
+            let items = (0..60).map(issued_item).collect();
+            let (into, feed) = mpsc::channel(1);
+            into.send(FeedBatch { items, next }).await.unwrap();
+            let (news, mut heard) = mpsc::channel(1);
+            let rebuilding = store.rebuild(RebuildOrder {
+                feed,
+                until: next,
+                apply: true,
+                news,
+            });
+            tokio::pin!(rebuilding);
+            let (mut carried_out, mut found) = (0, Vec::new());
+            // While commands are carried out, nobody goes on with the rebuilding: it stands between two
+            // stretches, and would hold them up for ever if it held anything.
+            let report = loop {
+                tokio::select! {
+                    biased;
+                    Some(news) = heard.recv() => match news {
+                        RebuildNews::Differences(more) => found.extend(more),
+                        RebuildNews::Progress {
+                            stage: RebuildStage::Records | RebuildStage::Counters,
+                            ..
+                        } => {
+                            carry_out(&store, carried_out).await;
+                            carried_out += 1;
+                        }
+                        RebuildNews::Progress { .. } => {}
+                    },
+                    report = &mut rebuilding => break report.unwrap(),
+                }
+            };
+            // Every order of sixty took several stretches.
+            assert!(carried_out > 40, "{sort}: {carried_out}");
+            assert_eq!(report.of_the_log, 0, "{sort}");
+            let strange = |one: &&Difference| one.serial.is_some_and(|of| of != serial(0));
+            assert_eq!(found.iter().find(strange), None, "{sort}");
+            assert_eq!(found.is_empty(), spoil.is_none(), "{sort}: {found:#?}");
+            assert_eq!(report.applied.is_some(), spoil.is_some(), "{sort}");
+            let new = (100..100 + carried_out).map(|n| item(issued(n), n));
+            let feed: Vec<_> = (0..60).map(issued_item).chain(new).collect();
+            let (report, found) = rebuild(&store, &feed, false).await;
+            assert_eq!(found, [], "{sort}");
+            assert_eq!(report.certificates, 60 + u64::from(carried_out), "{sort}");
+        }
+    }
+}

@@ -13,7 +13,10 @@ use std::{
 };
 
 use lgpki_proto::ServiceName;
-use lgpki_runtime::config::{ListenAddress, ServerLimits, Target, TelemetryConfig};
+use lgpki_runtime::{
+    config::{ListenAddress, ServerLimits, Target, TelemetryConfig},
+    plain_http::PublicLimits,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
@@ -61,6 +64,9 @@ pub(crate) struct Shared {
     pub(crate) admin: ListenAddress,
     /// Where it serves its published logs over HTTP, if it does.
     pub(crate) audit: Option<ListenAddress>,
+    /// What that port allows.
+    #[serde(default)]
+    pub(crate) audit_limits: PublicLimits,
     /// Its data directory.
     pub(crate) data: PathBuf,
     /// Its TLS certificate, PEM.
@@ -129,11 +135,12 @@ pub(crate) struct IntakeOwn {
     pub(crate) lifecycle: Target,
 }
 
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 10] = [
     "node",
     "listen",
     "admin",
     "audit",
+    "audit_limits",
     "data",
     "certificate",
     "key",

@@ -3,19 +3,18 @@
 //! Where to listen, TLS and the issuer's address are the same for every service and not read here.
 
 mod ocsp;
-mod public;
 mod slots;
 
 use std::path::PathBuf;
 
 use lgpki_ledger::Identity;
+use lgpki_runtime::plain_http::PublicLimits;
 use lgpki_store::Publishing;
 use serde::Deserialize;
 
 pub(crate) use self::slots::MOST_LEAD;
 pub use self::{
     ocsp::{OcspConfig, OcspSettings},
-    public::{PublicConfig, PublicSettings},
     slots::{SlotConfig, SlotSettings},
 };
 use crate::error::LifecycleError;
@@ -44,7 +43,7 @@ pub struct LifecycleConfig {
     /// The OCSP responder.
     pub ocsp: OcspConfig,
     /// What the public HTTP port allows.
-    pub publication_limits: PublicConfig,
+    pub publication_limits: PublicLimits,
     /// How many days before the day of expiry branches are told that a certificate expires soon.
     pub notice_days: i32,
     /// Renewal slots.
@@ -58,7 +57,7 @@ impl Default for LifecycleConfig {
             crl_validity_hours: 48,
             crl_delta_hours: 4,
             ocsp: OcspConfig::default(),
-            publication_limits: PublicConfig::default(),
+            publication_limits: PublicLimits::default(),
             notice_days: 30,
             slots: SlotConfig::default(),
         }
@@ -77,7 +76,7 @@ pub struct Settings {
     /// How OCSP is answered.
     pub ocsp: OcspSettings,
     /// What the public HTTP port allows.
-    pub public: PublicSettings,
+    pub public: PublicLimits,
     /// How many days before the day of expiry a certificate expires soon.
     pub notice_days: i32,
     /// How renewal slots are booked.
@@ -192,7 +191,7 @@ impl Settings {
             schedule: Schedule::try_new(hour, minute, config.crl_validity_hours)?
                 .with_delta_hours(config.crl_delta_hours)?,
             ocsp: OcspSettings::try_new(&config.ocsp)?,
-            public: PublicSettings::try_new(&config.publication_limits)?,
+            public: config.publication_limits.clone(),
             notice_days: config.notice_days,
             slots: SlotSettings::try_new(&config.slots)?,
             publishing: Publishing::default(),

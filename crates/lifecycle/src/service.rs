@@ -24,6 +24,7 @@ use crate::{
     grpc::Handlers,
     http::{self, Public},
     issuer::GrpcIssuer,
+    metrics,
     ocsp::Answerer,
     ports::{Issuer, LifecycleStore},
     publication::PublicationFiles,
@@ -39,6 +40,8 @@ use crate::{
     },
 };
 
+/// Connections of relying parties at the same time, unless another number is given.
+const CONNECTIONS: usize = 1_024;
 /// Demands that may wait to be taken on.
 const DEMANDS: usize = 64;
 
@@ -76,7 +79,7 @@ pub async fn run(
     let clock = Arc::clone(&deps.clock);
     let answerer = Answerer::new(store.clone(), Arc::clone(&clock), settings.ocsp);
     let answerer = Arc::new(answerer);
-    let limits = settings.public.limits();
+    let limits = settings.public.of(CONNECTIONS, metrics::turned_away);
     let published = Shelf::of(&settings.data);
     let logs = AuditLogs::new(published, settings.log.clone(), Arc::new(store.clone()));
     let running = Running {

@@ -2,11 +2,12 @@
 //!
 //! Nobody logs in here, so nobody may hold the process up: connections beyond the limit wait in the
 //! operating system's queue, an address that has too many under way is turned away, a client that
-//! does not send a whole request in time is let go, and so is one that takes nothing of an answer or
-//! stays too long.
+//! does not send a whole request in time is let go, the next one on a connection as well as the first,
+//! and so is one that takes nothing of an answer or stays too long.
 
 pub mod conditional;
 mod crowd;
+mod public;
 mod reader;
 
 use std::{
@@ -23,11 +24,13 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 
+pub use self::public::{PublicLimits, WrongLimits};
 use self::{crowd::Crowd, reader::Patient};
 use crate::shutdown::Shutdown;
 
@@ -127,6 +130,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
             }
         };
         let (limits, shutdown) = (limits.clone(), shutdown.clone());
+        // A small answer must not wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
         open.spawn(async move {
             connection(stream, router, limits, shutdown).await;
             drop((place, permit));
@@ -152,9 +157,10 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, shutdown: Shutdown) {
-    // A small answer must not wait for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
+async fn connection<T>(stream: T, router: Router, limits: Limits, shutdown: Shutdown)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut http = Builder::new(TokioExecutor::new()).http1_only();
     http.http1()
         .timer(TokioTimer::new())

@@ -260,9 +260,10 @@ async fn audit_files(
         return Ok(());
     };
     let listener = bind(&format!("{service}.audit"), &address).await?;
-    let serving = files::serve(listener, Shelf::of(&shared.data), until.clone());
+    let (logs, limits) = (Shelf::of(&shared.data), shared.audit_limits.clone());
+    let until = until.clone();
     tasks.spawn(format!("{service}.audit"), async move {
-        serving.await;
+        files::serve(listener, (service, logs), &limits, until).await;
         Ok::<_, std::convert::Infallible>(())
     });
     Ok(())

@@ -91,6 +91,8 @@ admin = "127.0.0.1:{issuer_admin}"      # /metrics, /livez, /readyz
 # Its published logs over HTTP, for auditors, witnesses and caches: /logs, /<log>/checkpoint, /<log>/tile/…; they hold
 # all applications and certificates. Without it they are served over gRPC alone.
 audit = "127.0.0.1:{issuer_audit}"
+# What that port allows, as publication_limits of lifecycle does; every service may have its own:
+# audit_limits = {{ connections = 128, per_address = 64, stall_seconds = 30, proxies = [] }}
 data = "data/issuer"
 certificate = "tls/issuer.pem"
 key = "tls/issuer.key.pem"

@@ -85,6 +85,25 @@ fn published_logs_need_not_be_served_as_files() {
 }
 
 #[test]
+fn the_port_of_published_logs_has_a_limit_of_each_address_which_may_be_another() {
+    let usual = Config::parse(&template(), Path::new("/")).unwrap();
+    let shared = usual.shared(ServiceName::Issuer).unwrap();
+    assert_eq!(shared.audit_limits, PublicLimits::default());
+    let line = "# audit_limits = {";
+    assert!(template().contains(line));
+    let text = template().replacen(line, &line[2..], 1);
+    let written = Config::parse(&text, Path::new("/")).unwrap();
+    let limits = &written.shared(ServiceName::Issuer).unwrap().audit_limits;
+    // What the comment shows is the default.
+    let [shown, usual] = [limits, &shared.audit_limits].map(|limits| limits.of(128, |_| {}));
+    assert_eq!(shown.connections, usual.connections);
+    assert_eq!(shown.per_address, usual.per_address);
+    let text = text.replacen("128, per_address = 64", "63, per_address = 64", 1);
+    let why = Config::parse(&text, Path::new("/")).unwrap_err();
+    assert!(why.starts_with("[issuer] audit_limits"), "{why}");
+}
+
+#[test]
 fn a_service_may_be_left_out() {
     let text = template();
     let (head, _) = text.split_once("# ---- lifecycle").unwrap();

@@ -13,16 +13,18 @@ use axum::{
 };
 use lgpki_domain::Digest;
 use lgpki_ledger::{LogId, TreeError};
+use lgpki_proto::ServiceName;
+use metrics::counter;
 use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::{File, Shelf};
 use crate::{
     error::chain,
-    plain_http::{self, Limits, conditional::Resource},
+    plain_http::{self, PublicLimits, TurnedAway, conditional::Resource},
     shutdown::Shutdown,
 };
 
-/// Connections at the same time: auditors, witnesses, a cache before the rest.
+/// Connections at the same time unless another number is given: auditors, witnesses, a cache before the rest.
 const CONNECTIONS: usize = 128;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -37,9 +39,30 @@ const ASK_AGAIN: &str = "public, no-cache";
 const NOTHING: &str = "nothing is published here; the logs are named at /logs, and each has its checkpoint at \
                        /<log>/checkpoint, its verifier key at /<log>/vkey and its tiles below /<log>/tile/\n";
 
-/// Serves until the shutdown is requested.
-pub async fn serve(listener: TcpListener, shelf: Shelf, shutdown: Shutdown) {
-    plain_http::serve(listener, router(shelf), Limits::new(CONNECTIONS), shutdown).await;
+/// Serves the published logs of a service until the shutdown is requested.
+pub async fn serve(
+    listener: TcpListener,
+    (service, shelf): (ServiceName, Shelf),
+    limits: &PublicLimits,
+    shutdown: Shutdown,
+) {
+    let limits = limits.of(CONNECTIONS, turned_away(service));
+    plain_http::serve(listener, router(shelf), limits, shutdown).await;
+}
+
+/// Counts who was turned away from the port of a service, or cut.
+fn turned_away(service: ServiceName) -> fn(TurnedAway) {
+    match service {
+        ServiceName::Intake => |why| {
+            counter!("lgpki_intake_logs_turned_away_total", "why" => why.name()).increment(1);
+        },
+        ServiceName::Issuer => |why| {
+            counter!("lgpki_issuer_logs_turned_away_total", "why" => why.name()).increment(1);
+        },
+        ServiceName::Lifecycle => |why| {
+            counter!("lgpki_lifecycle_logs_turned_away_total", "why" => why.name()).increment(1);
+        },
+    }
 }
 
 /// The routes; `GET` answers `HEAD` as well.

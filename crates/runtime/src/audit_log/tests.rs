@@ -16,16 +16,23 @@ use lgpki_ledger::{
     proof::{check_consistency, check_inclusion},
     publisher::{Leaves, Place},
 };
-use lgpki_proto::v1::{self, audit_log_service_server::AuditLogService as _};
+use lgpki_proto::{
+    ServiceName,
+    v1::{self, audit_log_service_server::AuditLogService as _},
+};
 use lgpki_testkit::{log_identity, log_signer};
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Status};
 use tower::ServiceExt as _;
 
 use self::index::Index;
 use super::{AuditLogs, Entries, Shelf, files};
-use crate::rpc::Rpc;
+use crate::{plain_http::PublicLimits, rpc::Rpc, shutdown};
 
 /// Entries of the log that grows: two full bundles and some.
 const SIZE: u64 = 700;
@@ -505,4 +512,29 @@ async fn a_path_never_leads_out_of_the_logs() {
     let post = HttpRequest::post("/2009/checkpoint").body(Body::empty());
     let answer = router.oneshot(post.unwrap()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn one_address_has_a_part_of_the_connections_only() {
+    let (dir, _logs) = logs();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (trigger, shutdown) = shutdown::channel();
+    let shelf = Shelf::of(dir.path());
+    let serving = tokio::spawn(async move {
+        let limits: PublicLimits = toml::from_str("per_address = 1").unwrap();
+        files::serve(listener, (ServiceName::Issuer, shelf), &limits, shutdown).await;
+    });
+    let asked = b"GET /logs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    let mut turned = String::new();
+    second.read_to_string(&mut turned).await.unwrap();
+    assert!(turned.starts_with("HTTP/1.1 429 "), "{turned}");
+    first.write_all(asked).await.unwrap();
+    let mut told = String::new();
+    first.read_to_string(&mut told).await.unwrap();
+    assert!(told.ends_with("2008\n2009\nkeys\n"), "{told}");
+    trigger.request();
+    serving.await.unwrap();
 }

@@ -9,6 +9,7 @@ use axum::{body::Bytes, routing::get};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpSocket,
+    time::Instant,
 };
 
 use super::*;
@@ -70,6 +71,33 @@ async fn whoever_sends_no_request_is_let_go_and_makes_room() {
         let waiting = scene.send(REQUEST).await;
         assert!(answer(waiting).await.ends_with("hello"));
         answer(holding).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_silent_holds_a_connection_for_seconds_and_not_for_as_long_as_one_may_stay() {
+    let limits = Limits::new(1);
+    // Nothing, a part of a request, and a whole one with nothing after it.
+    for sent in [
+        &b""[..],
+        b"GET / HTTP/1.1\r\nHost",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ] {
+        let (mut client, server) = tokio::io::duplex(BUFFER);
+        let (_trigger, shutdown) = shutdown::channel();
+        let since = Instant::now();
+        let serving = connection(server, hello(), limits.clone(), shutdown);
+        let asking = async {
+            client.write_all(sent).await.unwrap();
+            let mut heard = Vec::new();
+            client.read_to_end(&mut heard).await.unwrap();
+            heard
+        };
+        let ((), heard) = tokio::join!(serving, asking);
+        assert_eq!(heard.ends_with(b"hello"), sent.ends_with(b"\r\n\r\n"));
+        // By the paused clock, which moves only when nobody has anything to do.
+        let held = since.elapsed();
+        assert!(held >= limits.head && held < limits.stay / 10, "{held:?}");
     }
 }
 

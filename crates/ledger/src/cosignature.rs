@@ -4,53 +4,17 @@
 //! continues every tree of the log that it knew before. Its key has an algorithm's byte of its own, so
 //! that it can never be taken for a log's.
 
-use std::{fmt, str::FromStr};
-
 use ring::signature::{ED25519, UnparsedPublicKey};
 
-use crate::note::{
-    KeyName, NoteError, NoteSignature, NoteSigner, SignedNote, key_id, parse_vkey, write_vkey,
-};
-
-/// C2SP tlog-cosignature: the byte that stands for an Ed25519 cosignature with a time.
-const ALGORITHM: u8 = 4;
+use crate::note::{COSIGNATURES, NamedKey, NoteError, NoteSignature, NoteSigner, SignedNote};
 
 /// The bytes of a cosignature: time and signature.
 const BYTES: usize = 8 + 64;
 
-/// The Ed25519 public key of a witness under its name. Its `Display` is the line that is given to
-/// whoever relies on the witness.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WitnessKey {
-    name: KeyName,
-    public: [u8; 32],
-}
+/// The key of a witness: it cosigns what logs have signed.
+pub type WitnessKey = NamedKey<COSIGNATURES>;
 
 impl WitnessKey {
-    /// The key of this name.
-    #[must_use]
-    pub const fn new(name: KeyName, public: [u8; 32]) -> Self {
-        Self { name, public }
-    }
-
-    /// The witness's name.
-    #[must_use]
-    pub const fn name(&self) -> &KeyName {
-        &self.name
-    }
-
-    /// The Ed25519 public key.
-    #[must_use]
-    pub const fn public(&self) -> &[u8; 32] {
-        &self.public
-    }
-
-    /// The id that its cosignatures bear.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        key_id(&self.name, ALGORITHM, &self.public)
-    }
-
     /// The cosignature of a note's text as of `time`, in seconds since 1970. Whoever signs must have made
     /// it durable that this is the log's only tree of this size for it, and the largest. `signer` must
     /// be the private key.
@@ -58,13 +22,7 @@ impl WitnessKey {
     pub fn cosign(&self, text: &str, time: u64, signer: &dyn NoteSigner) -> NoteSignature {
         let signature = signer.sign(message(text, time).as_bytes());
         let bytes = [&time.to_be_bytes(), signature.as_slice()].concat();
-        NoteSignature::of_valid(self.name.clone(), self.id(), bytes)
-    }
-
-    /// Whether a signature says that it is this key's.
-    #[must_use]
-    pub fn is_named_by(&self, signature: &NoteSignature) -> bool {
-        signature.name() == &self.name && signature.id() == self.id()
+        NoteSignature::of_valid(self.name().clone(), self.id(), bytes)
     }
 
     /// The time of a cosignature of `text`, if it is this key's and right.
@@ -77,7 +35,7 @@ impl WitnessKey {
         let time = u64::from_be_bytes(*time);
         // C2SP tlog-cosignature: at most 2^63 - 1.
         i64::try_from(time).ok()?;
-        UnparsedPublicKey::new(&ED25519, &self.public)
+        UnparsedPublicKey::new(&ED25519, self.public())
             .verify(message(text, time).as_bytes(), signature)
             .ok()?;
         Some(time)
@@ -86,7 +44,7 @@ impl WitnessKey {
     /// Accepts the note if it bears a cosignature of this key and each of them is right; gives the time
     /// of the latest.
     pub fn verify(&self, note: &SignedNote) -> Result<u64, NoteError> {
-        let name = || self.name.to_string();
+        let name = || self.name().to_string();
         let mut latest = None;
         for signature in note.signatures() {
             if self.is_named_by(signature) {
@@ -101,22 +59,6 @@ impl WitnessKey {
 /// What is signed.
 fn message(text: &str, time: u64) -> String {
     format!("cosignature/v1\ntime {time}\n{text}")
-}
-
-impl FromStr for WitnessKey {
-    type Err = NoteError;
-
-    fn from_str(line: &str) -> Result<Self, NoteError> {
-        let other = "it is no witness's key: those begin with the byte 4, for Ed25519 cosignatures";
-        let (name, public) = parse_vkey(line, (ALGORITHM, other))?;
-        Ok(Self { name, public })
-    }
-}
-
-impl fmt::Display for WitnessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_vkey(f, &self.name, ALGORITHM, &self.public)
-    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use std::{fmt, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lgpki_domain::ErrorClass;
 
-pub use self::key::{LogSigner, NoteSigner, VerifierKey};
-pub(crate) use self::key::{key_id, parse_vkey, write_vkey};
+pub(crate) use self::key::COSIGNATURES;
+pub use self::key::{LogSigner, NamedKey, NoteSigner, VerifierKey};
 
 /// Signatures that a note may carry.
 pub const MAX_SIGNATURES: usize = 100;
@@ -241,7 +241,7 @@ impl SignedNote {
     pub fn verify(&self, key: &VerifierKey) -> Result<(), NoteError> {
         let mut found = false;
         for signature in &self.signatures {
-            if signature.name == *key.name() && signature.id == key.id() {
+            if key.is_named_by(signature) {
                 if !key.accepts(self.text.as_bytes(), &signature.bytes) {
                     return Err(NoteError::WrongSignature(key.name().to_string()));
                 }

@@ -1,4 +1,4 @@
-//! The keys of notes: who may sign as a log, and how others recognize that it did.
+//! The keys of notes: who may sign as a log or as a witness, and how others recognize that they did.
 //!
 //! A verifier key is one line of text, `NAME+ID+KEY`. The id is no protection, only a hint which key
 //! to try: it is SHA-256 over the name, a newline, the algorithm's byte and the public key, cut to
@@ -13,7 +13,9 @@ use super::{KeyName, NoteError, NoteSignature};
 use crate::{identity::LogId, merkle::sha256};
 
 /// C2SP signed-note: the byte that stands for Ed25519.
-const ALGORITHM: u8 = 1;
+const SIGNATURES: u8 = 1;
+/// C2SP tlog-cosignature: the byte that stands for an Ed25519 cosignature with a time.
+pub(crate) const COSIGNATURES: u8 = 4;
 
 /// Whoever can sign a note's text with Ed25519.
 pub trait NoteSigner: Send + Sync + fmt::Debug {
@@ -60,14 +62,19 @@ impl fmt::Debug for LogSigner {
     }
 }
 
-/// An Ed25519 public key under a name. Its `Display` is the line that auditors are given.
+/// An Ed25519 public key under a name, used as the algorithm's byte of C2SP signed-note says. Its
+/// `Display` is the line that is given to whoever relies on it; one of another algorithm is never read as
+/// this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifierKey {
+pub struct NamedKey<const ALGORITHM: u8> {
     name: KeyName,
     public: [u8; 32],
 }
 
-impl VerifierKey {
+/// The key of a log: it signs checkpoints.
+pub type VerifierKey = NamedKey<SIGNATURES>;
+
+impl<const ALGORITHM: u8> NamedKey<ALGORITHM> {
     /// The key of this name.
     #[must_use]
     pub const fn new(name: KeyName, public: [u8; 32]) -> Self {
@@ -89,9 +96,23 @@ impl VerifierKey {
     /// The id that its signatures bear.
     #[must_use]
     pub fn id(&self) -> u32 {
-        key_id(&self.name, ALGORITHM, &self.public)
+        let parts = [
+            self.name.as_str().as_bytes(),
+            &[b'\n', ALGORITHM],
+            &self.public,
+        ];
+        let [a, b, c, d, ..] = sha256(&parts);
+        u32::from_be_bytes([a, b, c, d])
     }
 
+    /// Whether a signature says that it is this key's.
+    #[must_use]
+    pub fn is_named_by(&self, signature: &NoteSignature) -> bool {
+        signature.name == self.name && signature.id == self.id()
+    }
+}
+
+impl VerifierKey {
     /// The key of the log `origin`, if this key is the one of that name, or signs all logs below its name
     /// and this is one of them.
     #[must_use]
@@ -121,65 +142,50 @@ impl VerifierKey {
     }
 }
 
-impl FromStr for VerifierKey {
+impl<const ALGORITHM: u8> FromStr for NamedKey<ALGORITHM> {
     type Err = NoteError;
 
     fn from_str(line: &str) -> Result<Self, NoteError> {
-        let unknown = "its algorithm is not Ed25519";
-        let (name, public) = parse_vkey(line, (ALGORITHM, unknown))?;
-        Ok(Self { name, public })
+        let parts = line.split_once('+').and_then(|(name, rest)| {
+            let (id, key) = rest.split_once('+')?;
+            Some((name, id, key))
+        });
+        let (name, id, encoded) = parts.ok_or(NoteError::Key("it lacks its three parts"))?;
+        let key = STANDARD
+            .decode(encoded)
+            .map_err(|_| NoteError::Key("the key is not base64"))?;
+        let (found, public) = key
+            .split_first()
+            .ok_or(NoteError::Key("the key is empty"))?;
+        if *found != ALGORITHM {
+            return Err(NoteError::Key(match ALGORITHM {
+                COSIGNATURES => {
+                    "it is no witness's key: those begin with the byte 4, for Ed25519 cosignatures"
+                }
+                _ => "its algorithm is not Ed25519",
+            }));
+        }
+        let name: KeyName = name.parse()?;
+        let public = public
+            .try_into()
+            .map_err(|_| NoteError::Key("the key is not 32 bytes long"))?;
+        let key = Self { name, public };
+        if id != format!("{:08x}", key.id()) {
+            return Err(NoteError::Key("the id is not that of name and key"));
+        }
+        Ok(key)
     }
 }
 
-impl fmt::Display for VerifierKey {
+impl<const ALGORITHM: u8> fmt::Display for NamedKey<ALGORITHM> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_vkey(f, &self.name, ALGORITHM, &self.public)
+        let key = [&[ALGORITHM], self.public.as_slice()].concat();
+        write!(
+            f,
+            "{}+{:08x}+{}",
+            self.name,
+            self.id(),
+            STANDARD.encode(key)
+        )
     }
-}
-
-/// The id of an Ed25519 key of this name, used as the algorithm's byte says.
-pub(crate) fn key_id(name: &KeyName, algorithm: u8, public: &[u8; 32]) -> u32 {
-    let hash = sha256(&[name.as_str().as_bytes(), &[b'\n', algorithm], public]);
-    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
-}
-
-/// Reads `NAME+ID+KEY`, where the key must be of the algorithm; told is what it is when it is another.
-pub(crate) fn parse_vkey(
-    line: &str,
-    (algorithm, told): (u8, &'static str),
-) -> Result<(KeyName, [u8; 32]), NoteError> {
-    let parts = line.split_once('+').and_then(|(name, rest)| {
-        let (id, key) = rest.split_once('+')?;
-        Some((name, id, key))
-    });
-    let (name, id, encoded) = parts.ok_or(NoteError::Key("it lacks its three parts"))?;
-    let key = STANDARD
-        .decode(encoded)
-        .map_err(|_| NoteError::Key("the key is not base64"))?;
-    let (found, public) = key
-        .split_first()
-        .ok_or(NoteError::Key("the key is empty"))?;
-    if *found != algorithm {
-        return Err(NoteError::Key(told));
-    }
-    let name: KeyName = name.parse()?;
-    let public = public
-        .try_into()
-        .map_err(|_| NoteError::Key("the key is not 32 bytes long"))?;
-    if id != format!("{:08x}", key_id(&name, algorithm, &public)) {
-        return Err(NoteError::Key("the id is not that of name and key"));
-    }
-    Ok((name, public))
-}
-
-/// Writes `NAME+ID+KEY`.
-pub(crate) fn write_vkey(
-    f: &mut fmt::Formatter<'_>,
-    name: &KeyName,
-    algorithm: u8,
-    public: &[u8; 32],
-) -> fmt::Result {
-    let key = [&[algorithm], public.as_slice()].concat();
-    let id = key_id(name, algorithm, public);
-    write!(f, "{name}+{id:08x}+{}", STANDARD.encode(key))
 }

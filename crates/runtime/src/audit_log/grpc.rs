@@ -44,6 +44,14 @@ pub(super) struct Open {
     checkpoint: String,
 }
 
+/// A proof and what it is for.
+struct Proved {
+    size: u64,
+    hashes: Vec<Vec<u8>>,
+    /// The published checkpoint, if it is of this size.
+    checkpoint: String,
+}
+
 impl AuditLogs {
     /// The logs of `identity` that stand on `shelf`, and the index of what they are about.
     #[must_use]
@@ -98,6 +106,26 @@ impl AuditLogs {
             Err(TreeError::Missing(file)) if file == CHECKPOINT => Ok(None),
             Err(error) => Err(failed(&error)),
         }
+    }
+
+    /// Makes a proof for a tree of the log: of the size that is asked for, which `within` looks at first.
+    async fn prove(
+        &self,
+        (name, size): (Option<&v1::LogName>, u64),
+        within: impl FnOnce(u64) -> Result<(), Failure>,
+        make: impl FnOnce(&TileReader, u64) -> Result<Vec<Hash>, TreeError> + Send + 'static,
+    ) -> Result<Proved, Failure> {
+        let open = self.open(self.named(name)?).await?;
+        let size = open.size(size)?;
+        within(size)?;
+        let checkpoint = open.checkpoint_of(size);
+        let proof = blocking(move || make(&open.reader, size).map_err(|e| failed(&e)));
+        let hashes = proof.await?.into_iter().map(Vec::from).collect();
+        Ok(Proved {
+            size,
+            hashes,
+            checkpoint,
+        })
     }
 
     /// The name of one of the logs.
@@ -206,10 +234,6 @@ pub(super) async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|failed| Err(Failure::internal(failed.to_string())))
 }
 
-fn hashes(hashes: Vec<Hash>) -> Vec<Vec<u8>> {
-    hashes.into_iter().map(Vec::from).collect()
-}
-
 #[tonic::async_trait]
 impl AuditLogService for AuditLogs {
     async fn list_logs(
@@ -316,24 +340,19 @@ impl AuditLogService for AuditLogs {
     ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
         let rpc = Rpc::of(&request)?;
         let asked = request.into_inner();
-        let told = async {
-            let log = self.named(asked.name.as_ref())?;
-            let open = self.open(log).await?;
-            let size = open.size(asked.size)?;
-            if asked.leaf >= size {
-                let message = format!("the tree of {size} entries has no leaf {}", asked.leaf);
-                return Err(beyond("leaf", message));
-            }
-            let checkpoint = open.checkpoint_of(size);
-            let made = move || proof::inclusion(&open.reader, asked.leaf, size);
-            let made = blocking(move || made().map_err(|e| failed(&e))).await?;
-            Ok(v1::GetInclusionProofResponse {
-                size,
-                hashes: hashes(made),
-                checkpoint,
-            })
+        let within = |size| {
+            let message = || format!("the tree of {size} entries has no leaf {}", asked.leaf);
+            let there = asked.leaf < size;
+            there.then_some(()).ok_or_else(|| beyond("leaf", message()))
         };
-        told.await.map(Response::new).map_err(|e| rpc.refuse(e))
+        let make = move |reader: &_, size| proof::inclusion(reader, asked.leaf, size);
+        let proved = self.prove((asked.name.as_ref(), asked.size), within, make);
+        let proved = proved.await.map_err(|e| rpc.refuse(e))?;
+        Ok(Response::new(v1::GetInclusionProofResponse {
+            size: proved.size,
+            hashes: proved.hashes,
+            checkpoint: proved.checkpoint,
+        }))
     }
 
     async fn get_consistency_proof(
@@ -342,26 +361,21 @@ impl AuditLogService for AuditLogs {
     ) -> Result<Response<v1::GetConsistencyProofResponse>, Status> {
         let rpc = Rpc::of(&request)?;
         let asked = request.into_inner();
-        let told = async {
-            let log = self.named(asked.name.as_ref())?;
-            let open = self.open(log).await?;
-            let size = open.size(asked.size)?;
-            if asked.old_size == 0 || asked.old_size > size {
-                let message = format!(
-                    "{} is not between 1 and {size}, the larger size",
-                    asked.old_size
-                );
-                return Err(beyond("old_size", message));
-            }
-            let checkpoint = open.checkpoint_of(size);
-            let made = move || proof::consistency(&open.reader, asked.old_size, size);
-            let made = blocking(move || made().map_err(|e| failed(&e))).await?;
-            Ok(v1::GetConsistencyProofResponse {
-                size,
-                hashes: hashes(made),
-                checkpoint,
-            })
+        let old = asked.old_size;
+        let within = |size| {
+            let message = || format!("{old} is not between 1 and {size}, the larger size");
+            let there = (1..=size).contains(&old);
+            there
+                .then_some(())
+                .ok_or_else(|| beyond("old_size", message()))
         };
-        told.await.map(Response::new).map_err(|e| rpc.refuse(e))
+        let make = move |reader: &_, size| proof::consistency(reader, old, size);
+        let proved = self.prove((asked.name.as_ref(), asked.size), within, make);
+        let proved = proved.await.map_err(|e| rpc.refuse(e))?;
+        Ok(Response::new(v1::GetConsistencyProofResponse {
+            size: proved.size,
+            hashes: proved.hashes,
+            checkpoint: proved.checkpoint,
+        }))
     }
 }

@@ -18,8 +18,8 @@ use serde::Serialize;
 use crate::{
     directory::{LogDir, Published},
     error::AuditError,
-    proof::{EntryText, chain, read_entry, reader},
-    view,
+    proof::{EntryText, read_entry, reader},
+    walk::{At, walk},
 };
 
 /// How the entries are written.
@@ -170,9 +170,9 @@ impl Table {
         })
     }
 
-    fn entry(&mut self, log: &LogDir, at: (u64, Option<u64>), entry: &[u8]) -> io::Result<()> {
+    fn entry(&mut self, log: &LogDir, at: At, entry: &[u8]) -> io::Result<()> {
         match self {
-            Self::Lines(sheet) => sheet.write_all(&line(at.0, entry)),
+            Self::Lines(sheet) => sheet.write_all(&line(at.leaf, entry)),
             Self::Rows(sheet) => {
                 let quoted: Vec<_> = cells(log, at, entry).iter().map(|c| quote(c)).collect();
                 sheet.write_all(format!("{}\r\n", quoted.join(",")).as_bytes())
@@ -200,23 +200,10 @@ fn one(
     let path = out.join(&name);
     let sheet = Sheet::create(&path).map_err(failed("create", &path))?;
     let mut table = Table::begin(format, sheet).map_err(failed("write", &path))?;
-    let mut first = None;
-    for number in 0..reader.bundles() {
-        let bundle = reader
-            .bundle(number)
-            .map_err(|error| AuditError::Unreadable {
-                path: log.path.clone(),
-                why: chain(&error),
-            })?;
-        for (leaf, entry) in (number * 256..).zip(bundle.iter()) {
-            if leaf == 0 {
-                first = first_index(entry);
-            }
-            let written = table.entry(log, (leaf, first), entry);
-            written.map_err(failed("write", &path))?;
-        }
-        progress(bundle.len() as u64);
-    }
+    walk(log, &reader, progress, |at, entry| {
+        let written = table.entry(log, at, entry);
+        written.map_err(failed("write", &path))
+    })?;
     let (bytes, digest) = table.end().map_err(failed("write", &path))?;
     Ok(Exported {
         file: name,
@@ -229,13 +216,6 @@ fn one(
     })
 }
 
-/// The index of the entry after the opening one; of the log of keys, none has any.
-pub(crate) fn first_index(entry: &[u8]) -> Option<u64> {
-    let entry = read_entry(entry).filter(|entry| entry.kind == "log.opened")?;
-    let opened: view::Opened = serde_json::from_str(entry.body.get()).ok()?;
-    (!opened.log.ends_with("/keys")).then_some(opened.first)
-}
-
 fn line(leaf: u64, entry: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(entry.len() + 128);
     line.extend_from_slice(b"{\"entry\":");
@@ -245,16 +225,14 @@ fn line(leaf: u64, entry: &[u8]) -> Vec<u8> {
     line
 }
 
-fn cells(log: &LogDir, (leaf, first): (u64, Option<u64>), entry: &[u8]) -> Cells {
+fn cells(log: &LogDir, at: At, entry: &[u8]) -> Cells {
     let hash = Digest(merkle::leaf(entry)).to_string();
-    let index = first
-        .filter(|_| leaf > 0)
-        .map(|first| first.saturating_add(leaf - 1).to_string());
+    let index = at.index.map(|index| index.to_string());
     let mut cells = Cells::default();
     cells[..4].clone_from_slice(&[
         log.service.name().to_owned(),
         log.name.clone(),
-        leaf.to_string(),
+        at.leaf.to_string(),
         index.unwrap_or_default(),
     ]);
     if let Some(text) = read_entry(entry) {

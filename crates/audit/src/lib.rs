@@ -23,6 +23,7 @@ mod scan;
 pub mod schema;
 mod tree;
 mod view;
+mod walk;
 
 pub use auditor::{Auditor, Begin, Logged, Verdict};
 pub use authorities::Authorities;

@@ -18,9 +18,9 @@ use crate::{
     certificate::public_key_info,
     directory::{LogDir, Published},
     error::AuditError,
-    export::first_index,
     fact::Service,
-    proof::{EntryText, chain, read_entry, reader},
+    proof::{EntryText, read_entry, reader},
+    walk::{At, walk},
 };
 
 #[derive(Deserialize)]
@@ -95,16 +95,8 @@ struct Revoked {
     serial: Serial,
 }
 
-/// Where an entry stands.
-#[derive(Clone, Copy)]
-struct At<'a> {
-    log: &'a LogDir,
-    /// Its index, counted over all years; none of an opening entry.
-    index: Option<u64>,
-}
-
-/// What is done with an entry; false if its body cannot be read.
-type Each<'a> = dyn FnMut(At<'_>, &EntryText<'_>) -> bool + 'a;
+/// What is done with an entry of a log; false if its body cannot be read.
+type Each<'a> = dyn FnMut((&LogDir, At), &EntryText<'_>) -> bool + 'a;
 
 /// Searches the logs; `keys` are those that must have signed their checkpoints, or none to believe the
 /// keys beside them. `progress` is told how many entries were read.
@@ -144,12 +136,12 @@ pub fn find(
             search.without.push(service.name());
         }
         for log in published.years(service) {
-            let mut each = |at: At<'_>, entry: &EntryText<'_>| match service {
+            let mut each = |at: (&LogDir, At), entry: &EntryText<'_>| match service {
                 Service::Issuer => gathering.issuer(at, entry),
                 Service::Intake => gathering.intake(entry),
                 Service::Lifecycle => gathering.lifecycle(entry),
             };
-            walk(log, keys, &mut search, &mut each, progress)?;
+            search_log((log, keys), &mut search, &mut each, progress)?;
         }
         if service == Service::Intake {
             gathering
@@ -173,10 +165,9 @@ pub fn find(
     Ok(search)
 }
 
-/// Hands out the entries of a log, each compared with the tree.
-fn walk(
-    log: &LogDir,
-    keys: &[VerifierKey],
+/// Hands out the entries of a log.
+fn search_log(
+    (log, keys): (&LogDir, &[VerifierKey]),
     search: &mut Search,
     each: &mut Each<'_>,
     progress: &mut dyn FnMut(u64),
@@ -186,36 +177,19 @@ fn walk(
         origin: head.origin.to_string(),
         size: head.size,
     });
-    let mut first = None;
-    for number in 0..reader.bundles() {
-        let bundle = reader
-            .bundle(number)
-            .map_err(|error| AuditError::Unreadable {
-                path: log.path.clone(),
-                why: chain(&error),
-            })?;
-        let mut latest = None;
-        for (leaf, bytes) in (number * 256..).zip(bundle.iter()) {
-            if leaf == 0 {
-                first = first_index(bytes);
+    walk(log, &reader, progress, |at, bytes| {
+        match read_entry(bytes) {
+            Some(entry) => {
+                if !each((log, at), &entry) {
+                    search.unreadable += 1;
+                }
+                let time = entry.time.parse().unwrap_or_default();
+                search.as_of = search.as_of.max(time);
             }
-            let index = first
-                .filter(|_| leaf > 0)
-                .map(|first: u64| first.saturating_add(leaf - 1));
-            let Some(entry) = read_entry(bytes) else {
-                search.unreadable += 1;
-                continue;
-            };
-            if !each(At { log, index }, &entry) {
-                search.unreadable += 1;
-            }
-            latest = Some(entry.time);
+            None => search.unreadable += 1,
         }
-        let latest = latest.and_then(|time| time.parse().ok());
-        search.as_of = search.as_of.max(latest.unwrap_or_default());
-        progress(bundle.len() as u64);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 struct Gathering<'a> {
@@ -246,7 +220,7 @@ impl Gathering<'_> {
         self.by_serial = numbered().map(|(at, f)| (f.serial, at)).collect();
     }
 
-    fn issuer(&mut self, at: At<'_>, entry: &EntryText<'_>) -> bool {
+    fn issuer(&mut self, at: (&LogDir, At), entry: &EntryText<'_>) -> bool {
         match entry.kind.as_str() {
             "certificate.intent" => {
                 let intent: Option<Intent> = body(entry);
@@ -266,7 +240,7 @@ impl Gathering<'_> {
         true
     }
 
-    fn issued(&mut self, at: At<'_>, entry: &EntryText<'_>) -> Option<()> {
+    fn issued(&mut self, (log, at): (&LogDir, At), entry: &EntryText<'_>) -> Option<()> {
         let issued: Issued = body(entry)?;
         let authority = Authority::parse(&issued.authority)?;
         let intent = self.intents.remove(&issued.serial);
@@ -293,7 +267,7 @@ impl Gathering<'_> {
             state: State::Valid,
             revoked_at: None,
             reason: None,
-            log: at.log.name.clone(),
+            log: log.name.clone(),
             entry: at.index?,
         };
         if self.query.fits_issue(&found) {

@@ -1,7 +1,7 @@
 //! Many certificates revoked with one command: shown first, confirmed by a token, and taken up again
 //! after an interruption.
 //!
-//! `LGPKI_BULK=10000 cargo test --release -p lgpki-tests --test bulk -- --nocapture` measures more.
+//! `LGPKI_BULK=100000 cargo test --release -p lgpki-tests --test bulk -- --nocapture` measures more.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 #![expect(

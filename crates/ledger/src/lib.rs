@@ -40,6 +40,7 @@ pub mod serial;
 mod snapshot;
 pub mod tile;
 mod trees;
+mod verify;
 pub mod witness;
 
 pub use checkpoint::Checkpoint;

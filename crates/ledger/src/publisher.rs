@@ -171,7 +171,7 @@ impl Publisher {
         }
         let mut fresh = Fresh::new(log, self.size());
         if self.root_of_log(size, &mut fresh)? != checkpoint.root {
-            return Err(PublishError::Unfit { size });
+            return Err(PublishError::Altered { size });
         }
         let (edge, full) = self.write(self.edge.clone(), size, &mut fresh)?;
         self.files.sync_dirs()?;
@@ -312,7 +312,7 @@ impl Publisher {
                 if index < start {
                     let at = usize::try_from(index % u64::from(WIDTH)).unwrap_or_default();
                     let same = edge.level(0).get(at) == Some(&hash);
-                    return same.then_some(()).ok_or(PublishError::Unfit { size });
+                    return same.then_some(()).ok_or(PublishError::Altered { size });
                 }
                 edge.push(hash, |tile, hashes| {
                     full.push((tile, hashes.concat()));

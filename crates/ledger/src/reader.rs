@@ -208,6 +208,17 @@ impl LogReader {
         frame.ok_or_else(damaged).map(Some)
     }
 
+    /// The segments, each with where its durable frames end.
+    pub(crate) fn segments(&self) -> Vec<(Segment, u64)> {
+        let segments = self
+            .0
+            .segments
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let each = segments.iter().map(|one| (one.segment.clone(), one.end));
+        each.collect()
+    }
+
     /// Where to begin looking for the frame that holds `index`.
     fn place(&self, index: u64) -> Option<(Segment, u64, u64)> {
         let segments = self

@@ -1,7 +1,7 @@
 //! What is found when a log is opened, or looked at while somebody else writes it.
 //!
 //! Of the earlier segments the heads are read, of the last one everything, and its frames' roots
-//! are computed anew. The newest heads must be signed by the log's key. A tail that is not whole is
+//! are computed anew ([`LogReader::verify`](crate::LogReader::verify) does it for all). The newest heads must be signed by the log's key. A tail that is not whole is
 //! cut, for it was never acknowledged, but only if nothing whole stands behind it. Nothing is ever
 //! signed here.
 
@@ -270,7 +270,7 @@ impl Walk<'_> {
 }
 
 /// Whether the trees are what a frame's heads say.
-fn matches(trees: &Trees, table: &Table) -> bool {
+pub(crate) fn matches(trees: &Trees, table: &Table) -> bool {
     let keys = table
         .keys
         .is_none_or(|head| head.size == trees.keys.size() && head.root == trees.keys.root());

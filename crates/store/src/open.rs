@@ -55,6 +55,7 @@ pub(crate) fn embedded<M: Machine>(
     let (base, position, rebuilt) = match trusted::<M>(dir, &options, &log.reader()) {
         Ok((base, position)) => (base, position, None),
         Err(why) => {
+            verify(&log)?;
             let base = SledIndex::begin(dir, options.cache_bytes).map_err(StoreError::Index)?;
             // A directory that never had an entry has nothing to rebuild.
             (base, 0, (log.size() > 0).then_some(why))
@@ -67,6 +68,7 @@ pub(crate) fn embedded<M: Machine>(
             StoreError::Corrupt(_) | StoreError::Index(_) if position > 0 => e.to_string(),
             other => return Err(other),
         };
+        verify(&log)?;
         core.base.close().map_err(StoreError::Index)?;
         let cache = core.options.cache_bytes;
         core.base = Box::new(SledIndex::begin(dir, cache).map_err(StoreError::Index)?);
@@ -88,6 +90,7 @@ pub(crate) fn unindexed<M: Machine>(
     options: Options,
 ) -> Result<(Engine<M>, OpenReport), StoreError> {
     let (log, recovery) = open_log(dir, &options)?;
+    verify(&log)?;
     let mut report = report(&recovery, None);
     let publishers = publishers(dir, &options, &log)?;
     let mut core = core(dir, machine, options, Box::new(NoIndex), false, &log)?;
@@ -106,6 +109,11 @@ fn open_log(dir: &Path, options: &Options) -> Result<(Log, Recovery), StoreError
         options.log.clone(),
         options.segment_bytes,
     )?)
+}
+
+/// Reads the whole log against its heads, before everything is built on its entries alone.
+fn verify(log: &Log) -> Result<(), StoreError> {
+    Ok(log.reader().verify(&mut |_| {})?)
 }
 
 /// What is published of the log, if it is to be; refused if it does not fit the log.

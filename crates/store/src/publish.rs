@@ -8,6 +8,8 @@ mod logs;
 
 use std::{sync::Arc, time::Duration};
 
+use lgpki_domain::ErrorClass;
+use lgpki_ledger::PublishError;
 pub use lgpki_ledger::publication::{Hold, Publication, WitnessStanding, Witnessed};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -82,6 +84,11 @@ pub(crate) fn run<M: Machine>(core: &Core<M>, how: &Publishing, mut publishers: 
                 (end, witnessed) = (reached.end, reached.witnessed);
                 core.published(reached, publishers.standings(), begun);
             }
+            // No later round mends it, and nobody may rely on such a log.
+            Err(e) if is_altered(&e) => {
+                core.stop(&chain(&e));
+                return;
+            }
             Err(e) => core.not_published(&chain(&e)),
         }
         if let Some(publication) = core.publication() {
@@ -94,6 +101,15 @@ pub(crate) fn run<M: Machine>(core: &Core<M>, how: &Publishing, mut publishers: 
         let going = |s: &mut crate::flush::Signals| !s.closing && !s.stopped;
         core.signalled
             .wait_while_for(&mut signals, going, how.every);
+    }
+}
+
+/// Whether the log itself is not what was signed.
+fn is_altered(error: &PublishError) -> bool {
+    match error {
+        PublishError::Altered { .. } => true,
+        PublishError::Log(error) => error.class() == ErrorClass::Corrupt,
+        _ => false,
     }
 }
 

@@ -4,12 +4,14 @@
 //! For tests only; no product crate depends on this one except as a dev-dependency. Every double
 //! is deterministic: the same test does the same thing each time it runs.
 
+mod altered;
 mod clock;
 mod disk;
 mod log;
 mod random;
 pub mod tool;
 
+pub use altered::alter_first_entry;
 pub use clock::ManualClock;
 pub use disk::{Fault, FaultyDisk, Persisted};
 pub use log::{log_identity, log_identity_with, log_signer};

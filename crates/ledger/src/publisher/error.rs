@@ -62,6 +62,15 @@ pub enum PublishError {
         /// The entries that the checkpoint speaks of.
         size: u64,
     },
+    /// The log's entries do not have the root that was signed for them.
+    #[error(
+        "the log's entries do not have the root that its checkpoint of {size} entries says: the log was altered where \
+         it lies; nothing of it was published: restore the whole data directory from a copy"
+    )]
+    Altered {
+        /// The entries that the checkpoint speaks of.
+        size: u64,
+    },
     /// The note that is to be published does not follow from the log.
     #[error("a checkpoint of {size} entries does not follow from the log; nothing was published")]
     Unfit {
@@ -78,7 +87,9 @@ impl PublishError {
             Self::DiskFull { .. } | Self::Io { .. } => ErrorClass::Unavailable,
             Self::Published(error) => error.class(),
             Self::Log(error) => error.class(),
-            Self::Foreign { .. } | Self::SetBack { .. } => ErrorClass::Corrupt,
+            Self::Foreign { .. } | Self::SetBack { .. } | Self::Altered { .. } => {
+                ErrorClass::Corrupt
+            }
             Self::Unfit { .. } => ErrorClass::Internal,
         }
     }

@@ -12,7 +12,7 @@ mod manifest;
 use std::{fs, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
 
 use lgpki_domain::Clock;
-use lgpki_ledger::{Disk, OsDisk, Snapshot};
+use lgpki_ledger::{Disk, LogReader, OsDisk, Snapshot};
 use lgpki_proto::ServiceName;
 use lgpki_runtime::clock::SystemClock;
 
@@ -86,6 +86,9 @@ fn backup(of: &InstallationArgs, out: &Path, output: Output) -> Result<(), Comma
         let identity = log_key::load(&config, *service, shared, &passphrase)?;
         let snapshot = Snapshot::take(&shared.data, &OsDisk, &identity)
             .map_err(|e| CommandError::from_error(&format!("{service} cannot be copied"), &e))?;
+        if let Some(snapshot) = &snapshot {
+            whole(*service, &snapshot.reader(), &mut |_| {})?;
+        }
         manifest.add(*service, snapshot.as_ref(), &identity)?;
         let log = snapshot.iter().flat_map(Snapshot::files);
         let mut sources: Vec<Source> = log
@@ -115,6 +118,16 @@ fn backup(of: &InstallationArgs, out: &Path, output: Output) -> Result<(), Comma
         out.display()
     ));
     Ok(())
+}
+
+/// Reads a log against its heads, so that nothing altered is copied or taken for whole.
+pub(super) fn whole(
+    service: ServiceName,
+    log: &LogReader,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), CommandError> {
+    let read = log.verify(progress);
+    read.map_err(|e| CommandError::from_error(&format!("the log of {service} is not whole"), &e))
 }
 
 /// How much there is to copy, about.

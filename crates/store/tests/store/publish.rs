@@ -166,3 +166,34 @@ pub(crate) fn copy_all(from: &Path, to: &Path) {
         }
     }
 }
+
+#[tokio::test]
+async fn a_log_that_is_altered_while_it_runs_stops_the_service() {
+    let dir = TempDir::new().unwrap();
+    let options = Options {
+        segment_bytes: 1000,
+        publish: Some(Publishing {
+            every: Duration::from_millis(1),
+            ..Publishing::default()
+        }),
+        ..Options::new(log_identity("node-1"))
+    };
+    let (engine, _) = Engine::<Toy>::open_embedded(dir.path(), Toy::default(), options).unwrap();
+    let in_the_way = dir.path().join("audit");
+    fs::write(&in_the_way, "").unwrap();
+    for n in 0..20 {
+        engine.submit_one(add("a", n)).await.unwrap();
+    }
+    let entry = engine.log().entry(0).unwrap();
+    let segment = dir.path().join("log/segment-00000000000000000000.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    lgpki_testkit::alter_first_entry(&mut bytes, &entry, |entry| {
+        let digit = entry.iter_mut().rfind(|byte| byte.is_ascii_digit());
+        *digit.unwrap() ^= 1;
+    });
+    fs::write(&segment, bytes).unwrap();
+    fs::remove_file(&in_the_way).unwrap();
+    let stopped = engine.failed().await.to_string();
+    assert!(stopped.contains("was altered where it lies"), "{stopped}");
+    assert!(engine.submit_one(add("a", 1)).await.is_err());
+}

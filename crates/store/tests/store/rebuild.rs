@@ -237,3 +237,31 @@ async fn a_log_set_back_behind_what_was_published_is_refused() {
     copy(newest.path(), &log);
     assert_eq!(open(dir.path()).unwrap().1.entries, size);
 }
+
+#[tokio::test]
+async fn an_index_is_not_built_from_a_log_that_was_altered_with_its_checksums() {
+    let dir = TempDir::new().unwrap();
+    let small = || Options {
+        segment_bytes: 1000,
+        ..options()
+    };
+    let (engine, _) = Engine::<Toy>::open_embedded(dir.path(), Toy::default(), small()).unwrap();
+    fill(&engine, 60).await;
+    let entry = engine.log().entry(0).unwrap();
+    engine.close().await;
+    let segment = dir.path().join("log/segment-00000000000000000000.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    lgpki_testkit::alter_first_entry(&mut bytes, &entry, |entry| {
+        let digit = entry.iter_mut().rfind(|byte| byte.is_ascii_digit());
+        *digit.unwrap() ^= 1;
+    });
+    fs::write(&segment, bytes).unwrap();
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let refused = Engine::<Toy>::open_embedded(dir.path(), Toy::default(), small()).unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("they were altered"), "{refused}");
+    assert!(
+        refused.contains("restore the whole data directory"),
+        "{refused}"
+    );
+}

@@ -17,7 +17,7 @@ use lgpki_runtime::clock::SystemClock;
 use lgpki_store::seal::{Seal, Stage};
 
 use super::{
-    super::backup::{disk, services},
+    super::backup::{disk, services, whole},
     gap::Gap,
     mirrors, write_seal,
 };
@@ -164,6 +164,10 @@ impl Patient {
             failed(&e)
                 .hint("stop the service first, if it runs; a damaged log is restored from a backup")
         })?;
+        let bar = output.progress(log.size(), "reading the log");
+        let read = whole(service, &log.reader(), &mut |read| bar.set_position(read));
+        bar.finish_and_clear();
+        read?;
         Ok(Self {
             service,
             data,

@@ -122,6 +122,12 @@ pub struct Recorded<E> {
 
 /// A service's events. Implemented by the [`events!`](crate::events) macro.
 pub trait Event: Sized + Send + Sync + 'static {
+    /// Every kind that there is, each once.
+    const KINDS: &'static [&'static str];
+
+    /// The place of this one's kind among [`KINDS`](Self::KINDS).
+    fn place(&self) -> usize;
+
     /// The kind, such as `certificate.intent`.
     fn kind(&self) -> &'static str;
 

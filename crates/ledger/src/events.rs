@@ -49,6 +49,15 @@ macro_rules! events {
         )+
 
         impl $crate::Event for $name {
+            const KINDS: &'static [&'static str] = &[ $( <$body as $crate::Body>::KIND, )+ ];
+
+            fn place(&self) -> usize {
+                enum Place { $( $variant, )+ }
+                match self {
+                    $( Self::$variant(_) => Place::$variant as usize, )+
+                }
+            }
+
             fn kind(&self) -> &'static str {
                 match self {
                     $( Self::$variant(_) => <$body as $crate::Body>::KIND, )+

@@ -13,12 +13,13 @@ use std::{
     },
 };
 
-use lgpki_ledger::{Heads, Identity, LogReader, MemoryDisk, Recorded, Sequenced};
+use lgpki_ledger::{Heads, Identity, LogReader, MemoryDisk, Recorded, Sequenced, Stamp};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     commit::Committed,
+    counts::Counts,
     error::StoreError,
     flush::Signals,
     index::IndexBase,
@@ -39,6 +40,8 @@ pub(crate) struct State<M> {
     pub(crate) overlay: Overlay,
     /// Entries applied; the log may still be short of some of them.
     pub(crate) next: u64,
+    /// How many of them are of each kind.
+    pub(crate) counts: Counts,
 }
 
 /// Whether the engine runs.
@@ -149,9 +152,20 @@ pub(crate) enum Request<M: Machine> {
     Close(oneshot::Sender<()>),
 }
 
-/// Commands of one submission and where their answers go.
+/// Makes an entry of what was counted and of how many entries there are.
+pub(crate) type Telling<E> = dyn FnOnce(&Counts, u64) -> (Stamp, E) + Send;
+
+/// What one submission wants.
+pub(crate) enum Work<M: Machine> {
+    /// That these be decided.
+    Commands(Vec<M::Command>),
+    /// That what was counted be recorded.
+    Counted(Box<Telling<M::Event>>),
+}
+
+/// The work of one submission and where its answers go.
 pub(crate) struct Submission<M: Machine> {
-    pub(crate) commands: Vec<M::Command>,
+    pub(crate) work: Work<M>,
     pub(crate) answer: oneshot::Sender<Committed<M::Outcome>>,
 }
 
@@ -228,7 +242,8 @@ impl<M: Machine> Engine<M> {
     ) -> Result<(Vec<M::Outcome>, Option<Arc<Sequenced>>), StoreError> {
         self.core.check()?;
         let (answer, answered) = oneshot::channel();
-        let request = Request::Submit(Submission { commands, answer });
+        let work = Work::Commands(commands);
+        let request = Request::Submit(Submission { work, answer });
         if self.queue.send(request).await.is_err() {
             return Err(self.ended().await);
         }
@@ -243,7 +258,8 @@ impl<M: Machine> Engine<M> {
     ) -> Result<Vec<M::Outcome>, StoreError> {
         self.core.check()?;
         let (answer, answered) = oneshot::channel();
-        let request = Request::Submit(Submission { commands, answer });
+        let work = Work::Commands(commands);
+        let request = Request::Submit(Submission { work, answer });
         match self.queue.try_send(request) {
             Ok(()) => Ok(self.answer(answered).await?.0),
             Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Overloaded),
@@ -251,7 +267,7 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    async fn answer(
+    pub(crate) async fn answer(
         &self,
         answered: oneshot::Receiver<Committed<M::Outcome>>,
     ) -> Result<Committed<M::Outcome>, StoreError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lgpki_ledger::merkle;
 use parking_lot::MutexGuard;
 
-use crate::{engine::Core, index::Meta, machine::Machine, overlay::Changes};
+use crate::{counts::Counts, engine::Core, index::Meta, machine::Machine, overlay::Changes};
 
 /// How long changed keys wait when few change.
 const IDLE: Duration = Duration::from_secs(2);
@@ -64,17 +64,17 @@ impl<M: Machine> Core<M> {
 
     /// Writes what has changed so far to the index.
     fn flush(&self) -> Result<(), String> {
-        let (changes, position) = {
+        let (changes, position, counts) = {
             let mut state = self.state.write();
             if state.overlay.dirty.is_empty() {
                 return Ok(());
             }
-            (state.overlay.freeze(), state.next)
+            (state.overlay.freeze(), state.next, state.counts.clone())
         };
         if !self.wait_until_durable(position) {
             return Ok(());
         }
-        self.write_index(&changes, position)?;
+        self.write_index(&changes, (position, &counts))?;
         self.state.write().overlay.thaw();
         self.signals.lock().flushes += 1;
         self.signalled.notify_all();
@@ -110,8 +110,12 @@ impl<M: Machine> Core<M> {
         }
     }
 
-    /// Writes `changes` and the position that they lead to.
-    pub(crate) fn write_index(&self, changes: &Changes, position: u64) -> Result<(), String> {
+    /// Writes `changes`, the position that they lead to, and what was counted until there.
+    pub(crate) fn write_index(
+        &self,
+        changes: &Changes,
+        (position, counts): (u64, &Counts),
+    ) -> Result<(), String> {
         let anchor = match position.checked_sub(1) {
             Some(last) => merkle::leaf(&self.reader.entry(last).map_err(|e| e.to_string())?),
             None => [0; 32],
@@ -119,6 +123,7 @@ impl<M: Machine> Core<M> {
         let meta = Meta {
             position,
             anchor,
+            counts: counts.noted(),
             state_version: M::STATE_VERSION,
             tables: M::TABLES.iter().map(ToString::to_string).collect(),
         };

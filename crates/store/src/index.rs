@@ -2,6 +2,8 @@
 
 mod sled;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::sled::SledIndex;
@@ -17,6 +19,9 @@ pub(crate) struct Meta {
     pub(crate) position: u64,
     /// The leaf hash of the last of them, so that another log's index is recognised.
     pub(crate) anchor: [u8; 32],
+    /// How many of them are of each kind.
+    #[serde(default)]
+    pub(crate) counts: BTreeMap<String, u64>,
     /// The machine's version of the tables' content.
     pub(crate) state_version: u32,
     /// The machine's tables.

@@ -7,9 +7,11 @@
 //! This crate knows no service and no wire format, and never acknowledges what is not durable.
 
 mod commit;
+mod counts;
 mod engine;
 mod error;
 mod flush;
+mod heartbeat;
 mod index;
 mod machine;
 mod mark;
@@ -29,6 +31,7 @@ mod write;
 
 pub use engine::Engine;
 pub use error::StoreError;
+pub use heartbeat::{Counted, Heartbeat, Rhythm};
 pub use machine::{Decision, Machine};
 pub use open::OpenReport;
 pub use openings::{Opening, OpeningStore, commit};

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     commit,
+    counts::Counts,
     engine::{Core, Ending, Engine, Request, State},
     error::{StoreError, chain},
     flush::{self, Signals},
@@ -52,18 +53,20 @@ pub(crate) fn embedded<M: Machine>(
     let (log, recovery) = open_log(dir, &options)?;
     // Before the index is touched: the directory may be an old copy.
     let publishers = publishers(dir, &options, &log)?;
-    let (base, position, rebuilt) = match trusted::<M>(dir, &options, &log.reader()) {
-        Ok((base, position)) => (base, position, None),
+    let beginning = || (0, Counts::new::<M::Event>());
+    let (base, standing, rebuilt) = match trusted::<M>(dir, &options, &log.reader()) {
+        Ok((base, standing)) => (base, standing, None),
         Err(why) => {
             verify(&log)?;
             let base = SledIndex::begin(dir, options.cache_bytes).map_err(StoreError::Index)?;
             // A directory that never had an entry has nothing to rebuild.
-            (base, 0, (log.size() > 0).then_some(why))
+            (base, beginning(), (log.size() > 0).then_some(why))
         }
     };
     let mut report = report(&recovery, rebuilt);
     let mut core = core(dir, machine, options, Box::new(base), true, &log)?;
-    if let Err(e) = restore(&mut core, position) {
+    let position = standing.0;
+    if let Err(e) = restore(&mut core, standing) {
         let why = match e {
             StoreError::Corrupt(_) | StoreError::Index(_) if position > 0 => e.to_string(),
             other => return Err(other),
@@ -74,7 +77,7 @@ pub(crate) fn embedded<M: Machine>(
         core.base = Box::new(SledIndex::begin(dir, cache).map_err(StoreError::Index)?);
         core.fault = OnceLock::new();
         report.rebuilt = Some(why);
-        restore(&mut core, 0)?;
+        restore(&mut core, beginning())?;
         report.replayed = log.size();
     } else {
         report.replayed = log.size() - position;
@@ -94,7 +97,7 @@ pub(crate) fn unindexed<M: Machine>(
     let mut report = report(&recovery, None);
     let publishers = publishers(dir, &options, &log)?;
     let mut core = core(dir, machine, options, Box::new(NoIndex), false, &log)?;
-    restore(&mut core, 0)?;
+    restore(&mut core, (0, Counts::new::<M::Event>()))?;
     report.replayed = log.size();
     tell(dir, &report);
     Ok((start(core, log, publishers)?, report))
@@ -150,20 +153,23 @@ fn tell(dir: &Path, report: &OpenReport) {
     }
 }
 
-/// The index on disk and its position, if it belongs to this log and this program.
+/// Entries that an index reflects, and how many of each kind.
+type Standing = (u64, Counts);
+
+/// The index on disk and where it stands, if it belongs to this log and this program.
 fn trusted<M: Machine>(
     dir: &Path,
     options: &Options,
     reader: &LogReader,
-) -> Result<(SledIndex, u64), String> {
+) -> Result<(SledIndex, Standing), String> {
     let (base, meta) = SledIndex::open(dir, options.cache_bytes)?;
     let checked = match meta {
-        None if reader.durable() == 0 => Ok(0),
+        None if reader.durable() == 0 => Ok((0, Counts::new::<M::Event>())),
         None => Err("the index is empty".to_owned()),
         Some(meta) => belongs::<M>(&meta, reader),
     };
     match checked {
-        Ok(position) => Ok((base, position)),
+        Ok(standing) => Ok((base, standing)),
         Err(why) => {
             // sled holds its files until it is closed; what it writes then is dropped with them.
             let _ = base.close();
@@ -172,10 +178,12 @@ fn trusted<M: Machine>(
     }
 }
 
-fn belongs<M: Machine>(meta: &Meta, reader: &LogReader) -> Result<u64, String> {
-    if meta.state_version != M::STATE_VERSION || meta.tables != M::TABLES {
+fn belongs<M: Machine>(meta: &Meta, reader: &LogReader) -> Result<Standing, String> {
+    let counts = Counts::of::<M::Event>(&meta.counts, meta.position);
+    let known = meta.state_version == M::STATE_VERSION && meta.tables == M::TABLES;
+    let Some(counts) = counts.filter(|_| known) else {
         return Err("another version of the program wrote the index".to_owned());
-    }
+    };
     if meta.position > reader.durable() {
         return Err(format!(
             "the index reflects {} entries and the log holds {}",
@@ -189,7 +197,7 @@ fn belongs<M: Machine>(meta: &Meta, reader: &LogReader) -> Result<u64, String> {
             return Err("the index belongs to another log".to_owned());
         }
     }
-    Ok(meta.position)
+    Ok((meta.position, counts))
 }
 
 fn core<M: Machine>(
@@ -209,6 +217,7 @@ fn core<M: Machine>(
             machine,
             overlay: Overlay::default(),
             next: 0,
+            counts: Counts::new::<M::Event>(),
         }),
         base,
         indexed,
@@ -229,19 +238,21 @@ fn core<M: Machine>(
     })
 }
 
-/// Loads the machine from an index at `position` and replays the log from there.
-fn restore<M: Machine>(core: &mut Core<M>, position: u64) -> Result<(), StoreError> {
+/// Loads the machine from an index that stands there and replays the log from there.
+fn restore<M: Machine>(core: &mut Core<M>, standing: Standing) -> Result<(), StoreError> {
     let mut state = core.state.write();
     let State {
         machine,
         overlay,
         next,
+        counts,
     } = &mut *state;
     *overlay = Overlay::default();
-    *next = position;
+    (*next, *counts) = standing;
+    let position = *next;
     if core.indexed && position == 0 {
         // A new index says so, and is not taken for one that lost its content.
-        core.write_index(&overlay.dirty, 0)
+        core.write_index(&overlay.dirty, (0, counts))
             .map_err(StoreError::Index)?;
     }
     let faulted = || match core.fault.get() {
@@ -265,12 +276,13 @@ fn restore<M: Machine>(core: &mut Core<M>, position: u64) -> Result<(), StoreErr
                 next: index,
             };
             machine.apply(&mut tables, &recorded);
+            counts.add(&recorded.event);
             *next = index + 1;
         }
         faulted()?;
         if core.indexed && overlay.dirty.len() >= core.options.flush_keys {
             let changes = std::mem::take(&mut overlay.dirty);
-            core.write_index(&changes, *next)
+            core.write_index(&changes, (*next, counts))
                 .map_err(StoreError::Index)?;
         }
     }

@@ -14,6 +14,7 @@ use lgpki_ledger::{Recorded, decode};
 
 pub(crate) use self::adopt::Adoption;
 use crate::{
+    counts::Counts,
     engine::{Core, Engine},
     error::StoreError,
     index::NoIndex,
@@ -33,6 +34,7 @@ pub struct Replica<M> {
     overlay: Overlay,
     fault: OnceLock<String>,
     next: u64,
+    counts: Counts,
 }
 
 impl<M> fmt::Debug for Replica<M> {
@@ -73,6 +75,7 @@ impl<M: Machine> Replica<M> {
             overlay,
             fault,
             next: 0,
+            counts: Counts::new::<M::Event>(),
         })
     }
 
@@ -95,6 +98,7 @@ impl<M: Machine> Replica<M> {
             next: recorded.index,
         };
         self.machine.apply(&mut tables, recorded);
+        self.counts.add(&recorded.event);
         self.next = recorded.index + 1;
         match self.fault.get() {
             Some(fault) => Err(StoreError::Index(fault.clone())),

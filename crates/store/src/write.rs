@@ -6,12 +6,13 @@
 
 use std::sync::{Arc, mpsc::SyncSender};
 
-use lgpki_ledger::{EntryError, Event, NewEntry, Recorded, encode};
+use lgpki_ledger::{EntryError, Event, NewEntry, Recorded, Stamp, encode};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     commit::Unit,
-    engine::{Core, Request, State},
+    engine::{Core, Request, State, Work},
+    error::chain,
     machine::Machine,
     view::{Tables, View},
 };
@@ -37,7 +38,7 @@ pub(crate) fn run<M: Machine>(
         if core.check().is_err() || !core.wait_for_room() {
             continue;
         }
-        let (entries, outcomes) = decide(core, submission.commands);
+        let (entries, outcomes) = decide(core, submission.work);
         if core.check().is_err() {
             continue;
         }
@@ -53,63 +54,70 @@ pub(crate) fn run<M: Machine>(
     None
 }
 
-fn decide<M: Machine>(
-    core: &Core<M>,
-    commands: Vec<M::Command>,
-) -> (Vec<NewEntry>, Vec<M::Outcome>) {
+fn decide<M: Machine>(core: &Core<M>, work: Work<M>) -> (Vec<NewEntry>, Vec<M::Outcome>) {
     let mut entries = Vec::new();
+    let mut state = core.state.write();
+    let commands = match work {
+        Work::Commands(commands) => commands,
+        Work::Counted(make) => {
+            let event = make(&state.counts, state.next);
+            if let Err(e) = record(core, &mut state, vec![event], &mut entries) {
+                core.stop(&chain(&e));
+            }
+            return (entries, Vec::new());
+        }
+    };
     let mut outcomes = Vec::with_capacity(commands.len());
-    let mut guard = core.state.write();
-    let State {
-        machine,
-        overlay,
-        next,
-    } = &mut *guard;
     for command in commands {
         let view = View {
             ground: core.ground(),
-            overlay,
-            next: *next,
+            overlay: &state.overlay,
+            next: state.next,
         };
-        let decision = machine.decide(&view, command);
-        let encoded: Result<Vec<_>, EntryError> = decision
-            .events
-            .iter()
-            .map(|(stamp, event)| {
-                Ok(NewEntry {
-                    bytes: encode(core.options.log.node(), stamp, event)?,
-                    time: stamp.time,
-                    ceremony: event.ceremony(),
-                })
-            })
-            .collect();
-        let lengths: Vec<usize>;
-        match encoded {
-            Ok(encoded) => {
-                lengths = encoded.iter().map(|entry| entry.bytes.len()).collect();
-                entries.extend(encoded);
-            }
-            Err(e) => {
-                outcomes.push(M::unrecordable(e));
-                continue;
-            }
-        }
-        for ((stamp, event), length) in decision.events.into_iter().zip(lengths) {
-            let recorded = Arc::new(Recorded {
-                index: *next,
-                stamp,
-                event,
-            });
-            let mut tables = Tables {
-                ground: core.ground(),
-                overlay,
-                next: *next,
-            };
-            machine.apply(&mut tables, &recorded);
-            core.tail.lock().push(length, recorded);
-            *next += 1;
-        }
-        outcomes.push(decision.outcome);
+        let decision = state.machine.decide(&view, command);
+        let recorded = record(core, &mut state, decision.events, &mut entries);
+        outcomes.push(recorded.map_or_else(M::unrecordable, |()| decision.outcome));
     }
     (entries, outcomes)
+}
+
+/// Encodes events and applies them; nothing of them if one cannot be an entry.
+fn record<M: Machine>(
+    core: &Core<M>,
+    state: &mut State<M>,
+    events: Vec<(Stamp, M::Event)>,
+    entries: &mut Vec<NewEntry>,
+) -> Result<(), EntryError> {
+    let before = entries.len();
+    for (stamp, event) in &events {
+        match encode(core.options.log.node(), stamp, event) {
+            Ok(bytes) => entries.push(NewEntry {
+                bytes,
+                time: stamp.time,
+                ceremony: event.ceremony(),
+            }),
+            Err(e) => {
+                entries.truncate(before);
+                return Err(e);
+            }
+        }
+    }
+    let lengths = entries.iter().skip(before).map(|entry| entry.bytes.len());
+    for ((stamp, event), length) in events.into_iter().zip(lengths) {
+        let recorded = Arc::new(Recorded {
+            index: state.next,
+            stamp,
+            event,
+        });
+        let mut tables = Tables {
+            ground: core.ground(),
+            overlay: &mut state.overlay,
+            next: state.next,
+        };
+        state.machine.apply(&mut tables, &recorded);
+        state.counts.add(&recorded.event);
+        core.tail.lock().push(length, recorded);
+        state.next += 1;
+    }
+    Ok(())
 }

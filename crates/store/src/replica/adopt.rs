@@ -14,6 +14,7 @@ use crate::{
     engine::{Core, Engine, Request, State},
     error::StoreError,
     machine::Machine,
+    overlay::Changes,
     view::{Span, Tables, View},
 };
 
@@ -151,13 +152,16 @@ impl<M: Machine> Core<M> {
         // Nobody else decides anything, so that what is compared under one look stands under the next.
         let changes = self.changes(&replica, differing)?;
         let count = changes.len();
+        let counted = replica.counts.clone();
         {
             let mut state = self.state.write();
             let State {
                 machine,
                 overlay,
                 next,
+                counts,
             } = &mut *state;
+            counts.clone_from(&counted);
             for (key, value) in changes {
                 overlay.write(key, value);
             }
@@ -173,6 +177,11 @@ impl<M: Machine> Core<M> {
         drop((watch, replica));
         if self.indexed && !self.wait_until_flushed() {
             return Err(StoreError::Closed);
+        }
+        if self.indexed {
+            // The counters too, though no key may have differed.
+            let noted = self.write_index(&Changes::new(), (end, &counted));
+            noted.map_err(StoreError::Index)?;
         }
         self.base.hand_over().map_err(StoreError::Index)?;
         Ok(count)

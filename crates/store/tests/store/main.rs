@@ -10,6 +10,7 @@ mod concurrent;
 mod conformance;
 mod faults;
 mod heads;
+mod heartbeat;
 mod packed;
 mod publish;
 mod rebuild;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lgpki_domain::Timestamp;
 use lgpki_ledger::{Body, EntryError, Recorded, Stamp, events};
-use lgpki_store::{Decision, Engine, Machine, Span, StoreError, Tables, View};
+use lgpki_store::{Decision, Engine, Heartbeat, Machine, Span, StoreError, Tables, View};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ events! {
         Added(Added),
         /// Nothing is left.
         Closed(Closed),
+        /// What was counted.
+        Heartbeat(Heartbeat),
     }
 }
 
@@ -151,7 +153,10 @@ impl<const V: u32> Machine for Toy<V> {
 
     fn apply(&mut self, tables: &mut Tables<'_>, recorded: &Recorded<ToyEvent>) {
         let (ToyEvent::Added(Added { name, .. }) | ToyEvent::Closed(Closed { name })) =
-            &recorded.event;
+            &recorded.event
+        else {
+            return;
+        };
         let before = tables.get("accounts", name.as_bytes());
         let before = before.map(|value| number(&value));
         if let Some(before) = before {
@@ -243,6 +248,7 @@ pub(crate) fn from_log(log: &lgpki_ledger::LogReader) -> BTreeMap<String, u64> {
         match lgpki_ledger::decode(index, &bytes).unwrap().event {
             ToyEvent::Added(Added { amount, name }) => *accounts.entry(name).or_insert(0) += amount,
             ToyEvent::Closed(Closed { name }) => drop(accounts.remove(&name).unwrap()),
+            ToyEvent::Heartbeat(_) => {}
         }
     }
     accounts

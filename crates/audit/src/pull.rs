@@ -183,6 +183,25 @@ impl Mirror {
         Ok(())
     }
 
+    /// What `look` sees in the newest entry in which it sees anything, among those from leaf `from` on.
+    pub fn newest<T>(
+        &self,
+        pulled: &Pulled,
+        from: u64,
+        look: &mut dyn FnMut(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, PullError> {
+        let source = self.directory(pulled.service, &pulled.log);
+        let (reader, ..) = TileReader::open(Arc::new(source), &pulled.key)?;
+        for number in (from / 256..reader.bundles()).rev() {
+            let bundle = reader.bundle(number)?;
+            let entries: Vec<&[u8]> = bundle.iter().collect();
+            if let Some(seen) = entries.into_iter().rev().find_map(&mut *look) {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
+    }
+
     /// The last entry that is kept of a log.
     pub fn last(&self, pulled: &Pulled) -> Result<Option<Vec<u8>>, PullError> {
         let source = self.directory(pulled.service, &pulled.log);

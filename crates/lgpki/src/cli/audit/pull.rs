@@ -25,7 +25,8 @@ Examples:
 
 Each new checkpoint is held against the kept one, with all entries between them, before one is told. Ends with \
 status 3 if a service's newest log has no entry younger than --stale minutes, or nobody can be reached for so \
-long, and with status 4 if a log does not continue what was kept. `lgpki audit schema` lists the kinds.";
+long (without --stale: if a log that was fetched has stood still for twice as long as its newest heartbeat \
+promises), and with status 4 if a log does not continue what was kept. `lgpki audit schema` lists the kinds.";
 
 /// Where logs come from.
 #[derive(Clone, Debug, Args)]
@@ -63,7 +64,8 @@ pub(crate) struct WatchArgs {
     /// How often to look.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) every: u64,
-    /// Raise an alarm if a service has recorded nothing for so long.
+    /// Raise an alarm if a service has recorded nothing for so long; without this, for twice as long as its
+    /// heartbeats promise.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) stale: Option<u32>,
     /// Tell what was recorded before the first visit, too.

@@ -16,6 +16,7 @@ use lgpki_audit::{
 };
 use lgpki_domain::{Clock, Timestamp};
 use lgpki_runtime::clock::SystemClock;
+use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
 use super::{
@@ -29,6 +30,9 @@ use crate::{
     error::{CommandError, REFUSED, STANDS_STILL},
     output::Output,
 };
+
+/// The kind of the entries in which a service tells when it will be heard of again.
+const HEARTBEAT: &str = "log.heartbeat";
 
 /// Watches until something is wrong, or once.
 pub(super) fn run(args: &WatchArgs, output: Output) -> Result<(), CommandError> {
@@ -61,7 +65,11 @@ pub(super) fn run(args: &WatchArgs, output: Output) -> Result<(), CommandError> 
         }
         visited.extend(round.pulled.iter().map(|pulled| pulled.service));
         let stale = args.stale.map(|minutes| i64::from(minutes) * 60_000);
-        if let Some(what) = stale.and_then(|limit| watched.stands_still(now, limit)) {
+        let still = match stale {
+            Some(limit) => watched.stands_still(now, limit),
+            None => watched.breaks_its_promise(&round, now),
+        };
+        if let Some(what) = still {
             return Err(alarm(&what, STANDS_STILL)
                 .hint("see whether the service runs, and whether its publication lags"));
         }
@@ -91,6 +99,24 @@ fn away(failed: &[Failed]) -> Result<(), CommandError> {
     }
 }
 
+/// Of how many entries the newest heartbeat is looked for at the first look at a log.
+const FIRST_LOOK: u64 = 16_384;
+
+/// How soon the next heartbeat is due, in milliseconds, if the entry is one.
+fn promised(bytes: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Heartbeat {
+        every_seconds: u32,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        body: Heartbeat,
+    }
+    read_entry(bytes).filter(|entry| entry.kind == HEARTBEAT)?;
+    let entry: Entry = serde_json::from_slice(bytes).ok()?;
+    Some(i64::from(entry.body.every_seconds) * 1000)
+}
+
 /// When something was recorded last.
 #[derive(Debug)]
 struct Watched {
@@ -98,6 +124,9 @@ struct Watched {
     answered: Timestamp,
     /// Each service's newest log of a year, and the time of its last entry.
     newest: BTreeMap<Service, (String, Timestamp)>,
+    /// In which log its newest heartbeat was looked for, and how soon, in milliseconds, that promises the next;
+    /// none if there is none.
+    every: BTreeMap<Service, (String, Option<i64>)>,
 }
 
 impl Watched {
@@ -105,6 +134,7 @@ impl Watched {
         Self {
             answered: begun,
             newest: BTreeMap::new(),
+            every: BTreeMap::new(),
         }
     }
 
@@ -118,8 +148,52 @@ impl Watched {
             if let Some(time) = entry.and_then(|entry| entry.time.parse().ok()) {
                 self.record(pulled.service, &pulled.log, time);
             }
+            if self
+                .newest
+                .get(&pulled.service)
+                .is_some_and(|(log, _)| *log == pulled.log)
+            {
+                self.heed(mirror, pulled)?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes note of the newest heartbeat, among what is new or, at the first look, among the last entries.
+    fn heed(&mut self, mirror: &Mirror, pulled: &Pulled) -> Result<(), CommandError> {
+        let known = self.every.get(&pulled.service);
+        let from = match known {
+            Some((log, _)) if *log == pulled.log => pulled.before,
+            _ => pulled.head.size.saturating_sub(FIRST_LOOK),
+        };
+        if from == pulled.head.size {
+            return Ok(());
+        }
+        let found = mirror.newest(pulled, from, &mut promised);
+        let found = found.map_err(|error| unreadable(&error))?;
+        let every = found.or(known.and_then(|(_, every)| *every));
+        self.every
+            .insert(pulled.service, (pulled.log.clone(), every));
+        Ok(())
+    }
+
+    /// What has stood still for longer than twice its own interval, of the logs that were there just now.
+    fn breaks_its_promise(&self, round: &Round, now: Timestamp) -> Option<String> {
+        let mut there = round.pulled.iter().map(|pulled| pulled.service);
+        there.find_map(|service| self.is_silent(service, now))
+    }
+
+    fn is_silent(&self, service: Service, now: Timestamp) -> Option<String> {
+        let every = self.every.get(&service)?.1?;
+        let (log, time) = self.newest.get(&service)?;
+        (time.plus_millis(every.saturating_mul(2)) < now).then(|| {
+            format!(
+                "{}/{log} stands still: its last entry is of {}, and it promises a heartbeat every {} minutes",
+                service.name(),
+                short_time(&time.to_string()),
+                every / 60_000
+            )
+        })
     }
 
     fn record(&mut self, service: Service, log: &str, time: Timestamp) {
@@ -247,6 +321,38 @@ mod tests {
         watched.record(Service::Issuer, "2012", at(31));
         watched.record(Service::Issuer, "2011", at(0));
         assert_eq!(watched.stands_still(at(40), LIMIT), None);
+    }
+
+    #[test]
+    fn without_a_limit_a_log_stands_still_after_two_of_its_own_intervals() {
+        let mut watched = Watched::new(at(0));
+        watched.record(Service::Issuer, "2011", at(0));
+        watched.record(Service::Intake, "2011", at(0));
+        let of = |minutes: u32| {
+            let body = format!(
+                r#"{{"entries":0,"every_seconds":{},"kinds":[]}}"#,
+                minutes * 60
+            );
+            let rest =
+                r#""kind":"log.heartbeat","node":"n","time":"2011-02-14T09:00:00.000+09:00","v":1"#;
+            promised(format!(r#"{{"actor":"issuer","body":{body},{rest}}}"#).as_bytes())
+        };
+        assert_eq!(promised(b"{}"), None);
+        watched
+            .every
+            .insert(Service::Issuer, ("2011".to_owned(), of(60)));
+        watched
+            .every
+            .insert(Service::Intake, ("2011".to_owned(), None));
+        assert_eq!(watched.is_silent(Service::Issuer, at(120)), None);
+        let told = watched.is_silent(Service::Issuer, at(121)).unwrap();
+        assert!(
+            told.contains("issuer/2011 stands still") && told.contains("every 60 minutes"),
+            "{told}"
+        );
+        // Of a log without heartbeats nothing is known.
+        assert_eq!(watched.is_silent(Service::Intake, at(9999)), None);
+        assert_eq!(watched.is_silent(Service::Lifecycle, at(9999)), None);
     }
 
     #[test]

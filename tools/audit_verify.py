@@ -14,8 +14,7 @@ from cryptography.x509 import load_der_x509_certificate
 WIDTH, FAULTS = 256, []
 
 def need(holds, where, fault):
-    if not holds:
-        FAULTS.append(f"{where}: {fault}")
+    if not holds: FAULTS.append(f"{where}: {fault}")
     return holds
 def must(holds, fault):
     if not holds: raise ValueError(fault)
@@ -43,16 +42,14 @@ def note(text, known):
 
 def merkle_root(hashes):
     """RFC 6962 section 2.1, from the hashes of the leaves."""
-    if len(hashes) < 2:
-        return hashes[0] if hashes else sha256()
+    if len(hashes) < 2: return hashes[0] if hashes else sha256()
     middle = 1 << (len(hashes) - 1).bit_length() - 1
     return sha256(b"\x01", merkle_root(hashes[:middle]), merkle_root(hashes[middle:]))
 
 def tile(directory, level, index, width):
     """A tile's bytes; the full one may stand for a partial one that it has superseded."""
     name = f"{index % 1000:03}"
-    while index := index // 1000:
-        name = f"x{index % 1000:03}/{name}"
+    while index := index // 1000: name = f"x{index % 1000:03}/{name}"
     path = os.path.join(directory, "tile", str(level), name)
     with open(partial if os.path.exists(partial := f"{path}.p/{width}") else path, "rb") as file:
         return file.read()
@@ -139,23 +136,22 @@ def issuer(entries):
                 need(serials.setdefault(body["serial"], index) == index, where, "its serial number was used before")
         elif what in ("certificate", "authority", "crl"):
             kind, intent = intents.get(at := body.get("intent", serials.get(body.get("serial"))), (None, {}))
-            if not need(kind == what, where, "there is no intent before it"):
-                continue
+            if not need(kind == what, where, "there is no intent before it"): continue
             need(ended.setdefault(at, index) == index, where, f"its intent {at} has ended before")
             same = ("application", "attempt", "key_digest", "number", "serial", "tbs_digest")
             need(all(body.get(n, intent.get(n)) == intent.get(n) for n in same), where, "it differs from its intent")
             if "certificate" in body:
                 made, issued[index] = load_der_x509_certificate(b64url(body["certificate"])), body
                 need(made.tbs_certificate_bytes == b64url(intent["tbs"]), where, "it is not what was intended")
-                if what == "authority":
-                    keys[key] = made.public_key()
+                if what == "authority": keys[key] = made.public_key()
                 need(key in keys and signed(made, keys[key]), where, "it does not bear its CA's signature")
     return issued
 
 def others(services, issued):
-    """A certificate of intake or lifecycle is the issuer's, and its application was received and approved before."""
+    """A certificate of intake or lifecycle is the issuer's, its application approved before; heartbeats count what precedes."""
     steps = {}
     for service, entries in services.items():
+        counts = {}
         for index, entry in enumerate(entries):
             kind, body, where = entry["kind"], entry["body"], f"{service} entry {index}"
             asked = entry.get("answers", {}).get("index", -1)
@@ -166,6 +162,10 @@ def others(services, issued):
             if kind in ("application.issued", "certificate.registered") and asked < len(services.get("issuer", "")) > 0:
                 same = issued.get(asked, {}).get("certificate") == body.get("certificate", body.get("der"))
                 need(same, where, "the issuer's log has another certificate")
+            if kind == "log.heartbeat":
+                told = body["entries"], {one["of"]: one["count"] for one in body["kinds"]}
+                need(told == (index, counts), where, "it does not count the entries before it")
+            counts[kind] = counts.get(kind, 0) + 1
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

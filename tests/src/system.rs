@@ -29,6 +29,7 @@ use lgpki_runtime::{
     config::Target,
     tls::Identity,
 };
+use lgpki_store::Rhythm;
 use lgpki_testkit::{ManualClock, SeededRandom};
 use tonic::transport::Channel;
 
@@ -56,6 +57,9 @@ pub struct Plan {
     pub crl: CrlOptions,
     /// Days after which a certificate that was never confirmed counts as delivered.
     pub presume_delivery_days: u16,
+    /// How often heartbeats come into the logs; never if it is left out, so that what a test counts is
+    /// what it did.
+    pub heartbeats: Option<Rhythm>,
 }
 
 impl Default for Plan {
@@ -67,6 +71,7 @@ impl Default for Plan {
             automatic: &[],
             crl: CrlOptions::default(),
             presume_delivery_days: 30,
+            heartbeats: None,
         }
     }
 }

@@ -90,9 +90,11 @@ pub struct Logged {
 impl Auditor {
     /// Begins.
     pub fn new() -> Result<Self, AuditError> {
+        let schema = Schema::embedded()?;
+        let kinds = schema.kinds().iter().map(|kind| kind.name.clone());
         Ok(Self {
-            schema: Schema::embedded()?,
-            rules: Rules::default(),
+            rules: Rules::new(kinds.collect()),
+            schema,
             counts: BTreeMap::new(),
             checked: Vec::new(),
             entries: 0,
@@ -252,6 +254,7 @@ impl Auditor {
         let (kinds, authorities) = (counted.collect(), authorities.collect());
         let applications = self.rules.applications();
         let crls = self.rules.crls_proved();
+        let heartbeats = self.rules.heartbeats();
         let (findings, counts) = self.rules.findings.into_parts();
         Report {
             logs: self.checked,
@@ -261,6 +264,7 @@ impl Auditor {
             applications,
             certificates,
             crls,
+            heartbeats,
             open,
             notes: self.rules.notes,
             counts: counts

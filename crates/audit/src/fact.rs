@@ -69,6 +69,7 @@ pub(crate) enum Fact {
     /// Nothing, or it could not be read.
     Other,
     LogOpened(view::Opened),
+    Heartbeat(view::Heartbeat),
     /// With the CRL numbers that count as used.
     Restored(u64),
     Epoch(u64),
@@ -200,6 +201,7 @@ fn fact(
     let body = envelope.body;
     Ok(match (service, kind) {
         (_, "log.opened") => Fact::LogOpened(view(body)?),
+        (_, "log.heartbeat") => Fact::Heartbeat(view(body)?),
         (Service::Issuer, "log.restored") => {
             Fact::Restored(view::<view::Restored>(body)?.crl_numbers_used)
         }

@@ -44,6 +44,7 @@ rules! {
     KeysLog = "keys-log": "the log of keys and the yearly logs do not tell the same",
     Canonical = "canonical": "the entry is not canonical JSON: one content could have two hashes",
     Schema = "schema": "the entry is not one that the service may write",
+    Heartbeat = "heartbeat": "a heartbeat does not count what stands before it: an entry was taken away, put in or doubled, or the service's state has drifted from its log",
     Time = "time": "the entry's time lies far before one recorded earlier, or in another year than its log",
     Epoch = "epoch": "epochs do not rise one by one, or a fenced process went on writing",
     IntentMissing = "intent-missing": "a certificate or CRL was signed without an intent recorded before",

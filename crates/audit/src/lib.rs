@@ -32,5 +32,5 @@ pub use error::AuditError;
 pub use fact::{Read, Service};
 pub use finding::{Finding, Findings, Place, Rule};
 pub use report::{Ca, Certificates, Checked, Cosigned, Counted, Report};
-pub use rules::{CrlFile, Open, WithoutApplication};
+pub use rules::{CrlFile, Heartbeats, Open, Silent, WithoutApplication};
 pub use schema::Schema;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     finding::Finding,
-    rules::{Open, WithoutApplication},
+    rules::{Heartbeats, Open, WithoutApplication},
 };
 
 /// What an audit tells.
@@ -26,6 +26,8 @@ pub struct Report {
     pub certificates: Certificates,
     /// CRLs that were made anew from the log and are the ones that were signed and published.
     pub crls: u64,
+    /// What the logs' heartbeats tell.
+    pub heartbeats: Heartbeats,
     /// What is not over yet.
     pub open: Open,
     /// What looks odd and breaks no rule.

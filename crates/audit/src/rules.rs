@@ -7,6 +7,7 @@
 
 mod application;
 mod crl;
+mod heartbeat;
 mod intake;
 mod issuer;
 mod lifecycle;
@@ -18,9 +19,13 @@ use lgpki_domain::{
 };
 use serde::Serialize;
 
-pub use self::crl::CrlFile;
 use self::{
-    application::Application, crl::CrlRules, issuer::IssuerRules, lifecycle::LifecycleRules,
+    application::Application, crl::CrlRules, heartbeat::HeartbeatRules, issuer::IssuerRules,
+    lifecycle::LifecycleRules,
+};
+pub use self::{
+    crl::CrlFile,
+    heartbeat::{Heartbeats, Silent},
 };
 use crate::{
     authorities::Authorities,
@@ -123,6 +128,7 @@ pub(crate) struct Rules {
     issuer: IssuerRules,
     lifecycle: LifecycleRules,
     crls: CrlRules,
+    heartbeats: HeartbeatRules,
     progress: BTreeMap<Service, Progress>,
     /// What looks odd and is no finding.
     pub(crate) notes: Vec<String>,
@@ -153,19 +159,30 @@ impl At<'_> {
 }
 
 impl Rules {
+    /// Knows these kinds of entries, by the schema.
+    pub(crate) fn new(kinds: Vec<String>) -> Self {
+        Self {
+            heartbeats: HeartbeatRules::new(kinds),
+            ..Self::default()
+        }
+    }
+
     /// Takes the next entry of a log.
     pub(crate) fn take(&mut self, at: At<'_>, read: Read) {
         for (rule, what) in read.faults {
             self.findings.add(rule, at.place(), what);
         }
         self.check_time(at);
-        let answers = read.answers;
+        self.heartbeats.meet(at);
+        let (answers, kind) = (read.answers, read.kind);
         match (at.service, read.fact) {
             (_, Fact::Other | Fact::LogOpened(_)) => {}
+            (_, Fact::Heartbeat(beat)) => self.heartbeat(at, &beat),
             (Service::Issuer, fact) => self.issuer_entry(at, answers, fact),
             (Service::Intake, fact) => self.intake_entry(at, answers, fact),
             (Service::Lifecycle, fact) => self.lifecycle_entry(at, answers, fact),
         }
+        self.heartbeats.count(at, kind);
     }
 
     /// Looks at what can only be known at the end.

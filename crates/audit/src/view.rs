@@ -69,6 +69,20 @@ pub(crate) struct Restored {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct Heartbeat {
+    pub(crate) entries: u64,
+    pub(crate) every_seconds: u64,
+    pub(crate) kinds: Vec<Counted>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) count: u64,
+    /// The kind.
+    pub(crate) of: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct Epoch {
     pub(crate) epoch: u64,
 }

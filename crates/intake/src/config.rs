@@ -9,6 +9,7 @@ use lgpki_domain::{
     CertificateKind, ErrorClass,
     examination::{ExaminationMode, ExaminationPolicy},
 };
+use lgpki_store::Rhythm;
 use serde::Deserialize;
 
 mod queue;
@@ -112,6 +113,8 @@ pub struct Settings {
     pub presume_delivery_days: u16,
     /// The most applications of one stream that are checked and stored together.
     pub submit_batch: usize,
+    /// How often heartbeats come into the log; never without one. Not in intake's section.
+    pub heartbeats: Option<Rhythm>,
 }
 
 /// What the door goes by.
@@ -199,6 +202,7 @@ impl TryFrom<RawSettings> for Settings {
             queue: Queues::try_from(&raw.queue)?,
             presume_delivery_days: raw.presume_delivery_days.unwrap_or(30).max(1),
             submit_batch: within("submit_batch", raw.submit_batch, 256, 4096)?,
+            heartbeats: None,
         })
     }
 }

@@ -9,6 +9,7 @@ mod admission;
 mod directory;
 mod dispatch;
 mod door;
+mod heartbeat;
 mod queue;
 mod renewal;
 mod stored;
@@ -34,6 +35,7 @@ pub use admission::{Changed, LimitsInForce, LimitsStore, Turned};
 pub use directory::DirectoryChange;
 pub use dispatch::{Claimed, Lane, Settled, Settlement};
 pub use door::{Acceptance, DoorQuery, DoorView};
+pub use heartbeat::HeartbeatStore;
 pub use queue::{Examinations, Explained, Place, QueueLook, QueueStore, Waits};
 pub use renewal::{RenewalAnswer, RenewalAnswered, RenewalDue, RenewalStep};
 pub use stored::StoredCertificate;
@@ -235,7 +237,7 @@ pub struct Filter {
 }
 
 /// Intake's durable store: applications and the directories.
-pub trait IntakeStore: AddresseeStore + LimitsStore + QueueStore {
+pub trait IntakeStore: AddresseeStore + HeartbeatStore + LimitsStore + QueueStore {
     /// Stores new applications. Each is decided on its own; the answer comes after the sync.
     fn accept(
         &self,

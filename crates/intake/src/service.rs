@@ -266,6 +266,14 @@ impl<S: IntakeStore> Running<S> {
             self.clock.clone(),
         );
         tasks.spawn("intake.gauges", until(own, gauges));
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let rhythm = self.settings.heartbeats;
+        tasks.spawn(
+            "intake.heartbeats",
+            until(own, async move {
+                Err::<(), _>(store.keep_heartbeats(clock, rhythm).await)
+            }),
+        );
         let peers = worker::watch_peers(self.peers.clone(), readiness.clone(), self.clock.clone());
         tasks.spawn("intake.peers", until(own, peers));
         // Made before the first application of this run can keep a name.

@@ -15,6 +15,7 @@ mod convert;
 mod directory;
 mod event;
 mod find;
+mod heartbeat;
 mod json;
 mod leases;
 mod limits;

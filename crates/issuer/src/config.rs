@@ -6,7 +6,7 @@ use std::{
 };
 
 use lgpki_ledger::Identity;
-use lgpki_store::Publishing;
+use lgpki_store::{Publishing, Rhythm};
 use serde::Deserialize;
 
 /// The issuer's own settings in the configuration file.
@@ -44,6 +44,7 @@ pub struct Settings {
     signing_threads: Option<NonZeroUsize>,
     cache_bytes: u64,
     publishing: Publishing,
+    heartbeats: Option<Rhythm>,
 }
 
 impl Settings {
@@ -63,6 +64,7 @@ impl Settings {
             signing_threads: NonZeroUsize::new(config.signing_threads.into()),
             cache_bytes: u64::from(config.index_cache_megabytes) * 1024 * 1024,
             publishing: Publishing::default(),
+            heartbeats: None,
         })
     }
 
@@ -70,6 +72,15 @@ impl Settings {
     #[must_use]
     pub fn with_publishing(self, publishing: Publishing) -> Self {
         Self { publishing, ..self }
+    }
+
+    /// The same, with heartbeats in the log that often; without this it has none.
+    #[must_use]
+    pub fn with_heartbeats(self, rhythm: Option<Rhythm>) -> Self {
+        Self {
+            heartbeats: rhythm,
+            ..self
+        }
     }
 
     /// The node's name.
@@ -92,6 +103,10 @@ impl Settings {
 
     pub(crate) const fn signing_threads(&self) -> Option<NonZeroUsize> {
         self.signing_threads
+    }
+
+    pub(crate) const fn heartbeats(&self) -> Option<Rhythm> {
+        self.heartbeats
     }
 
     pub(crate) fn options(&self) -> lgpki_store::Options {

@@ -10,6 +10,7 @@ mod crl;
 mod words;
 
 use lgpki_ledger::{Body, Restored, events};
+use lgpki_store::Heartbeat;
 use serde::{Deserialize, Serialize};
 
 pub use authority::{AddressesText, AuthorityAbandoned, AuthorityCreated, AuthorityIntended};
@@ -81,5 +82,7 @@ events! {
         CrlAbandoned(CrlAbandoned),
         /// `log.restored`
         Restored(Restored),
+        /// `log.heartbeat`
+        Heartbeat(Heartbeat),
     }
 }

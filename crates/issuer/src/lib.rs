@@ -63,6 +63,7 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), IssuerError> {
     metrics::describe();
+    let clock = Arc::clone(&deps.ports.clock);
     let (store, app) = start(&settings, deps.ports, deps.passphrase, "issuer").await?;
     if !app.has_authorities() {
         store.close().await;
@@ -92,6 +93,7 @@ pub async fn run(
         served = deps.server.run(listener, routes, shutdown.clone()) => served.map_err(Into::into),
         error = marking => Err(error.into()),
         error = store.failed() => Err(error.into()),
+        error = store.keep_heartbeats(clock, settings.heartbeats()) => Err(error.into()),
     };
     readiness.set_ready(false);
     telling.abort();

@@ -10,9 +10,9 @@ mod tests;
 
 use std::{path::Path, sync::Arc};
 
-use lgpki_domain::{ApplicationId, AuthorityKey, CrlNumber, CrlOptions, Faults};
+use lgpki_domain::{ApplicationId, AuthorityKey, Clock, CrlNumber, CrlOptions, Faults};
 use lgpki_ledger::{Evidence, Identity, LogReader, Sequenced, Stamp, decode};
-use lgpki_store::{Engine, Hold, OpenReport, Options};
+use lgpki_store::{Engine, Hold, OpenReport, Options, Rhythm};
 use lgpki_x509::issuer::Addresses;
 use tokio::sync::watch;
 
@@ -66,6 +66,16 @@ impl LogStore {
     /// Returns only if the store stops by an error.
     pub async fn failed(&self) -> StoreError {
         self.engine.failed().await.into()
+    }
+
+    /// Records heartbeats by the clock, if any are wanted; returns only when the store has ended.
+    pub async fn keep_heartbeats(
+        &self,
+        clock: Arc<dyn Clock>,
+        rhythm: Option<Rhythm>,
+    ) -> StoreError {
+        let kept = self.engine.keep_heartbeats(clock, rhythm, "issuer");
+        kept.await.into()
     }
 
     async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {

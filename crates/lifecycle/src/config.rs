@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use lgpki_ledger::Identity;
 use lgpki_runtime::plain_http::PublicLimits;
-use lgpki_store::Publishing;
+use lgpki_store::{Publishing, Rhythm};
 use serde::Deserialize;
 
 pub(crate) use self::slots::MOST_LEAD;
@@ -83,6 +83,8 @@ pub struct Settings {
     pub slots: SlotSettings,
     /// How its logs are published.
     pub publishing: Publishing,
+    /// How often heartbeats come into its log; never without one.
+    pub heartbeats: Option<Rhythm>,
 }
 
 /// When CRLs are due and how long they stand, in seconds.
@@ -195,6 +197,7 @@ impl Settings {
             notice_days: config.notice_days,
             slots: SlotSettings::try_new(&config.slots)?,
             publishing: Publishing::default(),
+            heartbeats: None,
         })
     }
 }

@@ -8,7 +8,7 @@ use lgpki_runtime::{
     serve::GrpcServer,
     shutdown::Shutdown,
 };
-use lgpki_store::Options;
+use lgpki_store::{Options, Rhythm};
 use tokio::{
     net::TcpListener,
     sync::{Notify, Semaphore, mpsc, watch},
@@ -93,6 +93,13 @@ pub async fn run(
         answerer: Arc::clone(&answerer),
     };
     let mut tasks = JoinSet::new();
+    let heartbeats = running.settings.heartbeats;
+    tasks.spawn(beat(
+        store.clone(),
+        Arc::clone(&clock),
+        heartbeats,
+        shutdown.clone(),
+    ));
     let routes = running.start(&mut tasks, &shutdown).routes();
     let publication = http::serve(
         listeners.publication,
@@ -140,6 +147,19 @@ async fn serve(
         what: "gRPC",
         why: e.to_string(),
     })
+}
+
+/// Records heartbeats until the shutdown.
+async fn beat(
+    store: EngineStore,
+    clock: Arc<dyn Clock>,
+    rhythm: Option<Rhythm>,
+    shutdown: Shutdown,
+) -> Result<(), LifecycleError> {
+    tokio::select! {
+        error = store.keep_heartbeats(clock, rhythm) => Err(error.into()),
+        () = shutdown.requested() => Ok(()),
+    }
 }
 
 /// Waits for all tasks. One that fails, panics, or ends before the shutdown ends the service.

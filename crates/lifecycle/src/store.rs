@@ -17,9 +17,9 @@ mod standings;
 
 use std::{path::Path, sync::Arc};
 
-use lgpki_domain::{ApplicationId, AuthorityKey, CrlSeries, Serial, Timestamp};
+use lgpki_domain::{ApplicationId, AuthorityKey, Clock, CrlSeries, Serial, Timestamp};
 use lgpki_ledger::{Identity, Recorded, decode};
-use lgpki_store::{Engine, OpenReport, Options};
+use lgpki_store::{Engine, OpenReport, Options, Rhythm};
 use lgpki_x509::ocsp;
 use tokio::{sync::watch, task::spawn_blocking};
 
@@ -87,6 +87,16 @@ impl EngineStore {
     /// Resolves when the store has stopped because of an error.
     pub async fn failed(&self) -> StoreError {
         self.engine.failed().await.into()
+    }
+
+    /// Records heartbeats by the clock, if any are wanted; returns only when the store has ended.
+    pub async fn keep_heartbeats(
+        &self,
+        clock: Arc<dyn Clock>,
+        rhythm: Option<Rhythm>,
+    ) -> StoreError {
+        let kept = self.engine.keep_heartbeats(clock, rhythm, machine::ACTOR);
+        kept.await.into()
     }
 
     /// Finishes what is queued and releases the directory.

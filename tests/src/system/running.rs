@@ -160,7 +160,8 @@ impl System {
     }
 
     fn issuer(&self, ready: Ready, until: Shutdown) -> impl Future<Output = Ended> + use<> {
-        let settings = founding::issuer_settings(self.scratch.path());
+        let settings =
+            founding::issuer_settings(self.scratch.path()).with_heartbeats(self.plan.heartbeats);
         let ports = self.ports();
         let (door, port) = (
             self.door(ServiceName::Issuer),
@@ -192,6 +193,7 @@ impl System {
         let publication = self.first_port + PUBLICATION;
         let (clock, randomness) = (Arc::new(self.clock.clone()), self.random.clone());
         let dial = self.dial(ServiceName::Issuer, service);
+        let heartbeats = self.plan.heartbeats;
         async move {
             let server = GrpcServer::try_new(door).map_err(|e| chain(&e))?;
             let _ = ready.send(server.readiness());
@@ -205,7 +207,8 @@ impl System {
                 grpc: bind(port).await?,
                 publication: bind(publication).await?,
             };
-            let settings = settings.map_err(|e| chain(&e))?;
+            let mut settings = settings.map_err(|e| chain(&e))?;
+            settings.heartbeats = heartbeats;
             let ended = lgpki_lifecycle::run(settings, deps, listeners, until).await;
             ended.map_err(|e| chain(&e))
         }
@@ -222,7 +225,8 @@ impl System {
             let policy = raw.examination.entry((*kind).to_owned()).or_default();
             policy.mode = Some("automatic".to_owned());
         }
-        let settings = lgpki_intake::Settings::try_from(raw).expect("settings");
+        let mut settings = lgpki_intake::Settings::try_from(raw).expect("settings");
+        settings.heartbeats = self.plan.heartbeats;
         let (data, port) = (self.data(service), self.port(service));
         let (clock, random) = (Arc::new(self.clock.clone()), self.random.clone());
         let (identity, services) = (

@@ -1,10 +1,11 @@
 //! Three years of a system: certificates of every sort, renewals, revocations, a second key, deltas.
 
-use lgpki_audit::Service;
-use lgpki_domain::{Authority, CrlOptions};
+use lgpki_audit::{Service, Silent};
+use lgpki_domain::{Authority, CrlOptions, Timestamp};
 use lgpki_issuer::ceremony::RollOver;
 use lgpki_keys::SoftwareKey;
 use lgpki_proto::{ServiceName, v1::RevocationReason};
+use lgpki_store::Rhythm;
 use lgpki_tests::system::{Order, Plan, System};
 
 use crate::Logs;
@@ -20,6 +21,7 @@ pub(crate) async fn lived() -> (Logs, SoftwareKey) {
             partitions: 0,
             delta: true,
         },
+        heartbeats: Some(Rhythm::default()),
         ..Plan::default()
     })
     .await;
@@ -110,4 +112,21 @@ async fn what_the_services_write_holds_against_every_rule() {
     assert_eq!(report.open.not_registered, 0, "{told}");
     assert_eq!(report.open.not_told, 0, "{told}");
     assert_eq!(report.certificates.revoked, 2, "{told}");
+    // The clock jumps by days, and each time the logs' silence ends with a heartbeat.
+    let beats = &report.heartbeats;
+    let of = |service: &str| {
+        let kinds = report.kinds.iter();
+        let mut beats = kinds.filter(|one| one.service == service && one.kind == "log.heartbeat");
+        beats.next().map_or(0, |one| one.count)
+    };
+    let counted = Service::ALL.map(|service| of(service.name()));
+    assert!(counted.iter().all(|count| *count > 1), "{told}");
+    assert_eq!(beats.checked, counted.iter().sum::<u64>(), "{told}");
+    assert_eq!(beats.unchecked, 0, "{told}");
+    assert!(beats.silences > 2, "{told}");
+    let a_day = |silent: &Silent| {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        time(&silent.to).as_seconds() - time(&silent.from).as_seconds() <= 86_400
+    };
+    assert!(beats.silent.iter().all(a_day), "{told}");
 }

@@ -352,6 +352,31 @@ fn entries_are_rewritten(scene: &Scene) {
     names(&report, "canonical", &format!("entry {at} "));
 }
 
+/// All with the log's key, the tree made anew.
+fn heartbeats_do_not_count_what_was_rewritten(scene: &Scene) {
+    // A heartbeat that counts one more: it is named once, and those after it are not.
+    let (at, mut entry) = scene.entry(Service::Lifecycle, "log.heartbeat", 1);
+    for counter in ["/body/entries", "/body/kinds/0/count"] {
+        let counter = entry.pointer_mut(counter).unwrap();
+        *counter = (counter.as_u64().unwrap() + 1).into();
+    }
+    let report = scene.with_entries(|logs| put(logs, Service::Lifecycle, at, &entry));
+    names(&report, "heartbeat", &format!("lifecycle/2008 entry {at} "));
+    assert_eq!(report.counts.get("heartbeat"), Some(&1), "{report:#?}");
+    assert_eq!(report.counts.len(), 1, "{:#?}", report.findings);
+    // An entry that is gone, and one that was not there: the next heartbeat misses it, or knows nothing of it.
+    let (first, _) = scene.entry(Service::Intake, "log.heartbeat", 0);
+    let report = scene.with_entries(|logs| drop(logs.of_service(Service::Intake).remove(1)));
+    names(&report, "heartbeat", &format!("entry {} ", first - 1));
+    assert_eq!(report.counts.get("heartbeat"), Some(&1), "{report:#?}");
+    let report = scene.with_entries(|logs| {
+        let entries = logs.of_service(Service::Intake);
+        entries.insert(2, entries[1].clone());
+    });
+    names(&report, "heartbeat", &format!("entry {} ", first + 1));
+    names(&report, "heartbeat", "; bodies.imported: ");
+}
+
 /// Another certificate like the one of an entry, signed by whoever has the CA's key.
 fn forged(scene: &Scene, entry: &Value) -> Vec<u8> {
     let der = base64url_decode(entry["body"]["certificate"].as_str().unwrap()).unwrap();
@@ -507,6 +532,7 @@ async fn whatever_is_tampered_with_is_found_and_named() {
     a_log_rewritten_whole_with_its_own_key_lacks_its_witness(&scene);
     logs_are_set_back_or_rewritten_with_their_own_key(&scene);
     entries_are_rewritten(&scene);
+    heartbeats_do_not_count_what_was_rewritten(&scene);
     a_revoked_certificate_is_left_out_of_one_crl(&scene);
     a_certificate_is_signed_outside_the_system(&scene);
     let dir = scene.publish(&scene.logs);

@@ -82,6 +82,8 @@ lgpki_ledger::events! {
         AdmissionRefused(AdmissionRefused),
         /// The log was restored from an older copy.
         Restored(lgpki_ledger::Restored),
+        /// What the store had counted.
+        Heartbeat(lgpki_store::Heartbeat),
     }
 }
 

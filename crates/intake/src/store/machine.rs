@@ -194,7 +194,8 @@ impl Machine for IntakeMachine {
             IntakeEvent::NameErased(event) => all.apply_noted(tables, event.application, at),
             IntakeEvent::LoginRefused(_)
             | IntakeEvent::AdmissionRefused(_)
-            | IntakeEvent::Restored(_) => {}
+            | IntakeEvent::Restored(_)
+            | IntakeEvent::Heartbeat(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use lgpki_ledger::{KeyName, WitnessKey};
 use lgpki_runtime::http_client::HttpUrl;
+use lgpki_store::Rhythm;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::log_key::log_origin;
@@ -22,6 +23,9 @@ pub(crate) struct Audit {
     /// For how many seconds what is recorded may stay unpublished before certificates wait.
     #[serde(default = "five_minutes")]
     pub(crate) publication_limit_seconds: u64,
+    /// Minutes between two heartbeats in each log.
+    #[serde(default = "one_hour")]
+    pub(crate) heartbeat_minutes: u16,
     /// Who cosigns.
     #[serde(default)]
     pub(crate) witness: WitnessSection,
@@ -61,6 +65,11 @@ impl WitnessSection {
 }
 
 impl Audit {
+    /// How often heartbeats come.
+    pub(crate) fn rhythm(&self) -> Option<Rhythm> {
+        Rhythm::try_minutes(self.heartbeat_minutes)
+    }
+
     /// Refuses times and numbers that cannot be meant.
     pub(crate) fn check(&self) -> Result<(), String> {
         let witness = &self.witness;
@@ -92,6 +101,12 @@ impl Audit {
                 "[audit.witness] stop_issuing_after_seconds: it must be longer than publish_every_seconds",
             ));
         }
+        if self.rhythm().is_none() {
+            return Err(format!(
+                "[audit] heartbeat_minutes: {} is not between 1 and 1440, a day",
+                self.heartbeat_minutes
+            ));
+        }
         let (required, named) = (witness.required, witness.witnesses.len());
         if required > named {
             return Err(format!(
@@ -110,6 +125,10 @@ impl Audit {
 
 const fn one_second() -> u64 {
     1
+}
+
+const fn one_hour() -> u16 {
+    60
 }
 
 const fn five_minutes() -> u64 {
@@ -149,6 +168,7 @@ mod tests {
             (audit.publish_every_seconds, audit.publication_limit_seconds),
             (1, 300)
         );
+        assert_eq!(audit.rhythm(), Some(Rhythm::default()));
         assert!(audit.witness.witnesses.is_empty());
         assert_eq!(audit.witness.lag_limit(), 600);
     }
@@ -158,6 +178,8 @@ mod tests {
         for (text, key) in [
             ("publish_every_seconds = 0", "publish_every_seconds"),
             ("publish_every_seconds = 300", "publication_limit_seconds"),
+            ("heartbeat_minutes = 0", "heartbeat_minutes"),
+            ("heartbeat_minutes = 1441", "heartbeat_minutes"),
             ("[witness]\nrequired = 1", "required"),
             ("[witness]\nlag_limit_seconds = 0", "lag_limit_seconds"),
             (

@@ -45,6 +45,7 @@ parallel = 2                    # batches under way at the same time
 /// How the logs are published and witnessed, unless something else is wanted.
 const PUBLISHING: &str = r#"publish_every_seconds = 1       # how often tiles and checkpoints are written to audit/ in each data directory
 publication_limit_seconds = 300 # how long what is recorded may stay unpublished before certificates wait
+heartbeat_minutes = 60          # how often each log tells what its service has counted, 1 to 1440, from midnight in Japan on
 
 # Witnesses (C2SP tlog-witness) cosign each checkpoint before it is published, so that nobody who holds host and log key
 # can rewrite a log unnoticed; an auditor runs one with `lgpki audit witness`, which prints its vkey. With none nothing is asked.

@@ -54,6 +54,8 @@ events! {
         SlotsKeyed(SlotsKeyed),
         /// The log was restored from an older copy.
         Restored(lgpki_ledger::Restored),
+        /// What the store had counted.
+        Heartbeat(lgpki_store::Heartbeat),
     }
 }
 

@@ -355,14 +355,15 @@ impl Machine for LifecycleMachine {
             }
             LifecycleEvent::Published(body) => {
                 let series = body.series();
-                let at = recorded.stamp.time;
-                let chain = self.inventory.published(series, body.clone(), at);
+                let chain = self.inventory.published(series, body.clone(), at.1);
                 // A struct of plain fields always has a JSON form.
                 let bytes = serde_json::to_vec(chain).unwrap_or_default();
                 tables.put(CRLS, series.to_string().as_bytes(), bytes);
             }
-            // Nothing follows from answers given, nor from where entries were kept.
-            LifecycleEvent::OcspSigned(_) | LifecycleEvent::Restored(_) => {}
+            // Nothing follows from answers given, nor from where entries were kept and counted.
+            LifecycleEvent::OcspSigned(_)
+            | LifecycleEvent::Restored(_)
+            | LifecycleEvent::Heartbeat(_) => {}
             LifecycleEvent::SlotsBooked(body) => {
                 let day = Some(body.day);
                 self.slots(tables, &body.certificates, |held| held.with_slot(day));

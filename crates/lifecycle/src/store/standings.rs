@@ -37,7 +37,8 @@ impl EngineStore {
                 | LifecycleEvent::SlotsMissed(_)
                 | LifecycleEvent::SlotCapacityChanged(_)
                 | LifecycleEvent::SlotsKeyed(_)
-                | LifecycleEvent::Restored(_) => {}
+                | LifecycleEvent::Restored(_)
+                | LifecycleEvent::Heartbeat(_) => {}
             }
         }
         if !changed.is_empty() {

@@ -10,6 +10,9 @@ use crate::output::{sheet, table};
 /// Findings that are shown word for word; `--json` has them all.
 const SHOWN: usize = 50;
 
+/// Silences that are shown; `--json` has a hundred.
+const SILENCES: usize = 5;
+
 /// How long it took.
 #[derive(Debug, Serialize)]
 pub(super) struct Took {
@@ -77,12 +80,18 @@ pub(super) fn report(report: &Report, took: &Took) -> String {
             "CRLs made anew",
             format!("{}, each byte for byte what was signed", report.crls),
         ),
+        ("heartbeats", heartbeats(report)),
         ("not over yet", open(report)),
         (
             "CA certificates",
             authorities.collect::<Vec<_>>().join("\n"),
         ),
     ]));
+    let silent = &report.heartbeats.silent;
+    for silent in silent.iter().take(SILENCES) {
+        let (from, to) = (short_time(&silent.from), short_time(&silent.to));
+        parts.push(format!("{} was silent from {from} to {to}", silent.service));
+    }
     for note in &report.notes {
         parts.push(format!("note: {note}"));
     }
@@ -112,6 +121,20 @@ pub(super) fn report(report: &Report, took: &Took) -> String {
         ));
     }
     parts.join("\n")
+}
+
+fn heartbeats(report: &Report) -> String {
+    let told = &report.heartbeats;
+    let checked = format!("{}, their counters held against the entries", told.checked);
+    let unchecked = format!("{} follow entries that are not there", told.unchecked);
+    let silences = format!("{} silences longer than they promise", told.silences);
+    let parts = [
+        (1, checked),
+        (told.unchecked, unchecked),
+        (told.silences, silences),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    parts.map(|(_, what)| what).collect::<Vec<_>>().join("; ")
 }
 
 fn open(report: &Report) -> String {

@@ -120,7 +120,8 @@ impl Parts {
         let log = self.log(config, ServiceName::Issuer, shared)?;
         let settings = lgpki_issuer::Settings::try_new(log, &shared.data, &section.settings)
             .map_err(|e| CommandError::new(chain(&e)))?
-            .with_publishing(witnesses::publishing(&config.audit)?);
+            .with_publishing(witnesses::publishing(&config.audit)?)
+            .with_heartbeats(config.audit.rhythm());
         let server = self.server(ServiceName::Issuer, shared)?;
         let readiness = server.readiness();
         let ports = lgpki_issuer::Ports {
@@ -159,6 +160,7 @@ impl Parts {
         let mut settings = lgpki_lifecycle::Settings::try_new(&section.settings, data, log)
             .map_err(|e| CommandError::new(chain(&e)))?;
         settings.publishing = witnesses::publishing(&config.audit)?;
+        settings.heartbeats = config.audit.rhythm();
         let server = self.server(ServiceName::Lifecycle, shared)?;
         let readiness = server.readiness();
         let deps = lgpki_lifecycle::Deps {
@@ -186,8 +188,9 @@ impl Parts {
             .ok_or_else(|| missing(ServiceName::Intake))?;
         let shared = &section.shared;
         let listener = bind("intake.listen", &shared.listen).await?;
-        let settings = lgpki_intake::Settings::try_from(section.settings.clone())
+        let mut settings = lgpki_intake::Settings::try_from(section.settings.clone())
             .map_err(|e| CommandError::new(chain(&e)))?;
+        settings.heartbeats = config.audit.rhythm();
         let log = self.log(config, ServiceName::Intake, shared)?;
         let options = lgpki_store::Options {
             publish: Some(witnesses::publishing(&config.audit)?),

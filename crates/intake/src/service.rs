@@ -271,7 +271,9 @@ impl<S: IntakeStore> Running<S> {
         tasks.spawn(
             "intake.heartbeats",
             until(own, async move {
-                Err::<(), _>(store.keep_heartbeats(clock, rhythm).await)
+                // Why the store ended is told by whoever has opened it.
+                let _ended = store.keep_heartbeats(clock, rhythm).await;
+                std::future::pending::<Result<(), StoreError>>().await
             }),
         );
         let peers = worker::watch_peers(self.peers.clone(), readiness.clone(), self.clock.clone());

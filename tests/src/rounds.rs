@@ -113,10 +113,14 @@ pub fn run(program: &str, plan: Plan, tell: &mut dyn FnMut(String)) -> Summary {
     let options = Options {
         login_form: "data",
         branches: &BRANCHES,
-        configuration: &[(
-            "web-server = { mode = \"manual\" }",
-            "web-server = { mode = \"automatic\" }",
-        )],
+        configuration: &[
+            (
+                "web-server = { mode = \"manual\" }",
+                "web-server = { mode = \"automatic\" }",
+            ),
+            // What the states count must be what the logs hold, whoever was killed when.
+            ("heartbeat_minutes = 1440 ", "heartbeat_minutes = 1 "),
+        ],
         ..Options::default()
     };
     let mut ring = Ring {

@@ -80,6 +80,14 @@ fn audited(logs: &Path) {
     let run = verify.output().unwrap();
     let told = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{told}");
+    // One a day in each log, the days left out apart; all were held against the entries.
+    let told: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let heartbeats = &told["report"]["heartbeats"];
+    assert!(
+        heartbeats["checked"].as_u64().unwrap() >= 3 * 25,
+        "{heartbeats}"
+    );
+    assert_eq!(heartbeats["unchecked"], 0, "{heartbeats}");
 }
 
 /// And so say the program that an auditor can read whole, and Go's own code for transparency logs.

@@ -26,6 +26,7 @@ mod process;
 pub mod request;
 pub mod rounds;
 pub mod system;
+pub mod witness;
 
 pub use http::{Answer, get, post};
 pub use installation::{Installation, Options};

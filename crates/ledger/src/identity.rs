@@ -11,7 +11,7 @@ use lgpki_domain::Timestamp;
 use crate::{
     checkpoint::{Checkpoint, from_head},
     head::SignedHead,
-    merkle::Hash,
+    merkle::{CompactRange, Hash},
     note::{KeyName, NoteError, NoteSigner, SignedNote, VerifierKey},
 };
 
@@ -164,6 +164,15 @@ impl Identity {
             &head.signature,
             public,
         )
+    }
+
+    /// The checkpoint of a log with nothing in it. There is one empty tree, which every tree continues,
+    /// so that signing it says nothing of the log, however often.
+    #[must_use]
+    pub fn empty(&self, log: LogId) -> SignedNote {
+        let (size, root) = (0, CompactRange::new().root());
+        let origin = self.origin(log);
+        Checkpoint { origin, size, root }.signed(self.signer.as_ref())
     }
 
     pub(crate) fn sign(&self, log: LogId, size: u64, root: Hash) -> SignedHead {

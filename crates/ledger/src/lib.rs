@@ -9,6 +9,7 @@
 
 pub mod canonical;
 pub mod checkpoint;
+mod continuation;
 pub mod cosignature;
 pub mod disk;
 pub mod entry;

@@ -27,6 +27,10 @@ pub struct Restored {
     pub mirror: Option<String>,
     /// How many entries were taken back.
     pub taken_back: u64,
+    /// Witnesses without whose word somebody let the service run: they did not say how much of the log
+    /// they have seen, or, where loss was accepted, have seen more or another one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_witnesses: Vec<String>,
 }
 
 impl Body for Restored {

@@ -178,7 +178,11 @@ pub fn judge(
     let empty = CompactRange::new().root();
     let (known, root) = seen.map_or((0, empty), |seen| (seen.size, seen.root));
     if size < known {
-        return Err(Refused::Rollback { known, size });
+        // The empty tree says nothing of a log: whoever shows it asks for the size.
+        return Err(match size {
+            0 => Refused::Elsewhere { known, old },
+            size => Refused::Rollback { known, size },
+        });
     }
     if size == known && checkpoint.root != root {
         return Err(Refused::Fork { size });

@@ -31,14 +31,18 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// How a service's logs are published and witnessed, by the configuration.
 pub(crate) fn publishing(audit: &Audit) -> Result<Publishing, CommandError> {
-    let publishing = Publishing {
+    Ok(Publishing {
         every: Duration::from_secs(audit.publish_every_seconds),
         limit: Duration::from_secs(audit.publication_limit_seconds),
-        witnesses: None,
-    };
+        witnesses: witnessing(audit)?.map(Arc::new),
+    })
+}
+
+/// The witnesses that the configuration names, and the way to them; none if it names none.
+pub(crate) fn witnessing(audit: &Audit) -> Result<Option<Witnessing>, CommandError> {
     let section = &audit.witness;
     if section.witnesses.is_empty() {
-        return Ok(publishing);
+        return Ok(None);
     }
     let carrier = HttpCarrier::start(section.witnesses.iter().map(|w| &w.url))?;
     let keys = section.witnesses.iter().map(|w| w.vkey.clone()).collect();
@@ -48,10 +52,7 @@ pub(crate) fn publishing(audit: &Audit) -> Result<Publishing, CommandError> {
     };
     let witnesses = Witnessing::try_new(keys, section.required, limits, Arc::new(carrier))
         .map_err(|e| CommandError::from_error("[audit.witness]", &e))?;
-    Ok(Publishing {
-        witnesses: Some(Arc::new(witnesses)),
-        ..publishing
-    })
+    Ok(Some(witnesses))
 }
 
 type Answers = Vec<Result<Carried, String>>;
@@ -136,3 +137,6 @@ async fn send(client: &HttpClient, url: &HttpUrl, body: String) -> Result<Carrie
         body: answer.body.to_vec(),
     })
 }
+
+#[cfg(test)]
+mod tests;

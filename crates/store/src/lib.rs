@@ -40,4 +40,7 @@ pub use packed::MAX_RECORD_BYTES;
 pub use publish::{Hold, Publication, Publishing, WitnessStanding, Witnessed};
 pub use replica::{Beside, Replica};
 pub use view::{Scan, Span, Tables, View};
-pub use witness::{Carried, Carrier, Post, WitnessLimits, Witnessing};
+pub use witness::{
+    Answer, Carried, Carrier, Post, Prove, Question, WitnessLimits, Witnessing, Word,
+    ask as ask_witnesses,
+};

@@ -6,6 +6,10 @@
 //! it is first asked. A witness that knows more of a log than there is, or another tree, disputes it:
 //! the log was set back or forked, and that stays so until the same witness cosigns it again.
 
+mod asking;
+
+pub use asking::{Answer, Prove, Question, Word, ask};
+
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use lgpki_ledger::{

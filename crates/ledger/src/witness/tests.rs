@@ -128,6 +128,18 @@ fn rollbacks_and_forks_are_refused_by_name() {
 }
 
 #[test]
+fn whoever_shows_the_empty_tree_is_told_the_size_and_accuses_nobody() {
+    let asking = HONEST.submission(0, 0);
+    assert_eq!(
+        verdict(&asking, Some(HONEST.seen(9))),
+        Err((409, "elsewhere"))
+    );
+    let checkpoint = Checkpoint::parse(asking.note.text()).unwrap();
+    let refused = judge(&checkpoint, &asking, Some(&HONEST.seen(9))).unwrap_err();
+    assert_eq!(refused.known(), Some(9));
+}
+
+#[test]
 fn a_proof_that_begins_past_the_checkpoint_is_no_request() {
     let mut submission = HONEST.submission(5, 8);
     submission.old = 9;

@@ -79,11 +79,14 @@ pub(crate) enum RestoreCommand {
                       lgpki restore heal --config ca/lgpki.toml --mirror /mnt/old/data --list\n  \
                       lgpki restore heal --config ca/lgpki.toml --mirror /mnt/old/data --mirror /srv/auditor/logs\n\n\
                       A copy is what a service publishes to `audit` in its data directory, or what an auditor fetched. Of several \
-                      the longest is used. The services must not run. Cut off, the command is given again and goes on.")]
+                      the longest is used. The services must not run. Cut off, the command is given again and goes on.\n\n\
+                      Every witness in [audit.witness] is asked how much of the logs it has seen; what was restored stays sealed until \
+                      each has answered and none has seen more.")]
     Heal(HealArgs),
     /// Let services run on what was restored, once nothing that was published is missing.
     #[command(
         after_help = "Examples:\n  lgpki restore unseal --config ca/lgpki.toml\n  \
+                      lgpki restore unseal --config ca/lgpki.toml --without-witness audit-office.example/w1\n  \
                       lgpki restore unseal --config ca/lgpki.toml --only issuer --accept-loss\n\n\
                       --accept-loss is for when no copy exists at all: what was recorded after the backup is then gone, and \
                       the log says so for ever. It shows what to confirm first."
@@ -125,4 +128,8 @@ pub(crate) struct UnsealArgs {
     /// What --accept-loss asks to be confirmed, such as issuer@1234.
     #[arg(long, value_name = "TEXT", requires = "accept_loss")]
     pub(crate) confirm: Option<String>,
+    /// Go on without the word of this witness, which does not answer; the log says so for ever. May be repeated. With
+    /// --accept-loss also of one that has seen more, and that will dispute the log from then on.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) without_witness: Vec<String>,
 }

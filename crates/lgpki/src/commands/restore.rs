@@ -6,6 +6,7 @@
 
 mod gap;
 mod heal;
+mod hearing;
 mod mirrors;
 mod patient;
 mod unseal;
@@ -22,14 +23,16 @@ use lgpki_runtime::clock::SystemClock;
 use lgpki_store::seal::{Seal, Stage};
 use serde_json::json;
 
+use self::hearing::Hearing;
 use super::backup::{
     Kept, Manifest, Source, checked, copy, digest, disk, make_parent, named, sync_tree,
 };
 use crate::{
     cli::{RestoreArgs, RestoreCommand, ServiceChoice},
-    config::Config,
+    config::{Audit, Config},
     error::CommandError,
     output::{Output, table},
+    witnesses::witnessing,
 };
 
 /// Runs it.
@@ -61,6 +64,8 @@ struct Plan {
     data: Vec<Move>,
     /// The configuration and what it names.
     others: Vec<Move>,
+    /// How the logs are witnessed.
+    audit: Audit,
 }
 
 fn restore(
@@ -107,11 +112,26 @@ fn restore(
         );
         write_seal(&seal(*entries, Stage::Restored, why), data)?;
     }
-    tell(&plan, &manifest, &config, output);
+    let hearing = ask(&plan, &manifest, output)?;
+    tell((&plan, &hearing), &manifest, &config, output);
     Ok(())
 }
 
-fn tell(plan: &Plan, manifest: &Manifest, config: &Path, output: Output) {
+/// Asks the witnesses how much of the logs they have seen that the backup has not. The seal stays, whatever
+/// they say.
+fn ask(plan: &Plan, manifest: &Manifest, output: Output) -> Result<Hearing, CommandError> {
+    let Some(witnesses) = witnessing(&plan.audit)? else {
+        return Ok(Hearing::default());
+    };
+    let parts = plan.services.iter().filter_map(|(service, ..)| {
+        let part = manifest.services.get(service.name())?;
+        Some(&part.checkpoints)
+    });
+    let checkpoints = parts.flatten();
+    Ok(Hearing::of_checkpoints(&witnesses, checkpoints, output))
+}
+
+fn tell((plan, hearing): (&Plan, &Hearing), manifest: &Manifest, config: &Path, output: Output) {
     let services: Vec<_> = plan.services.iter().collect();
     let value: Vec<_> = services
         .iter()
@@ -121,7 +141,9 @@ fn tell(plan: &Plan, manifest: &Manifest, config: &Path, output: Output) {
             })
         })
         .collect();
-    let value = json!({ "backup_made": manifest.made.to_string(), "services": value });
+    let value = json!({
+        "backup_made": manifest.made.to_string(), "services": value, "witnesses": hearing.to_json(),
+    });
     output.result(&value, || {
         let rows = services.iter().map(|(service, data, entries)| {
             vec![
@@ -132,6 +154,10 @@ fn tell(plan: &Plan, manifest: &Manifest, config: &Path, output: Output) {
         });
         table(&["sealed", "entries", "data directory"], rows)
     });
+    let heard = [hearing.contradiction(&[]), hearing.silence(&[])];
+    for heard in heard.into_iter().flatten() {
+        output.say(format!("\n{heard}"));
+    }
     output.say(format!(
         "\nThis is how things stood at {}. No service runs on it before it has what was recorded since.\n\
          Put back by hand what no backup holds: the passphrases, such as secrets/tls-passphrase.\n\
@@ -173,6 +199,7 @@ fn plan(
         services,
         data: Vec::new(),
         others: Vec::new(),
+        audit: config.audit.clone(),
     };
     let mut differ = Vec::new();
     for kept in manifest.files.iter().cloned() {

@@ -1,5 +1,7 @@
 //! Checkpoints cosigned by witnesses: beside publication, and what a witness finds out.
 
+mod asking;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -38,6 +40,11 @@ fn key(witness: u8) -> WitnessKey {
 
 impl Office {
     fn new(witnesses: u8) -> Arc<Self> {
+        Self::knowing(witnesses, vec![log_identity("node-1").public()])
+    }
+
+    /// Witnesses that were given these keys of logs.
+    fn knowing(witnesses: u8, logs: Vec<VerifierKey>) -> Arc<Self> {
         let book = |witness| {
             let disk = MemoryDisk::new();
             Book::begin(&disk, Path::new("/w")).unwrap();
@@ -45,7 +52,7 @@ impl Office {
         };
         Arc::new(Self {
             books: (0..witnesses).map(book).collect(),
-            logs: vec![log_identity("node-1").public()],
+            logs,
             away: Mutex::default(),
             asked: Mutex::default(),
         })

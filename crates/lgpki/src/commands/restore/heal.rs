@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{
     gap::{self, Gap},
+    hearing::Hearing,
     patient::{Patient, Ward},
     unseal,
 };
@@ -21,15 +22,10 @@ pub(super) fn run(args: &HealArgs, output: Output) -> Result<(), CommandError> {
     for patient in &mut ward.patients {
         gaps.push(patient.gap(output)?);
     }
-    let found: Vec<_> = gaps.iter().map(Gap::to_json).collect();
     if args.list {
-        output.result(&json!({ "services": found }), || gap::told(&gaps));
-        if gaps.iter().all(|gap| gap.count() == 0) {
-            return Ok(());
-        }
-        return Err(CommandError::new("entries are missing")
-            .hint("the same command without --list takes them back"));
+        return list(&ward, &gaps, output);
     }
+    let found: Vec<_> = gaps.iter().map(Gap::to_json).collect();
     output.say(gap::told(&gaps));
     for (patient, gap) in ward.patients.iter_mut().zip(&gaps) {
         patient.heal(gap, output)?;
@@ -41,7 +37,7 @@ pub(super) fn run(args: &HealArgs, output: Output) -> Result<(), CommandError> {
     let mut done = Vec::new();
     let mut held = Vec::new();
     for at in 0..ward.patients.len() {
-        match unseal::whole(&mut ward, at)? {
+        match unseal::whole(&mut ward, at, &[])? {
             Ok(outcome) => done.push(outcome),
             Err(why) => held.push(why),
         }
@@ -64,9 +60,40 @@ pub(super) fn run(args: &HealArgs, output: Output) -> Result<(), CommandError> {
         output.say("next: start the services; they rebuild their indexes from the logs");
         return Ok(());
     }
-    Err(CommandError::new(held.join("\n")).hint(
-        "get a longer copy and give this again with --mirror; if there is none, `lgpki restore unseal --accept-loss`",
-    ))
+    let why: Vec<_> = held.iter().map(|held| held.why.as_str()).collect();
+    Err(CommandError::new(why.join("\n")).hint(unseal::Held::hint(&held)))
+}
+
+/// Lists what is missing, by the copies and by the witnesses; changes nothing.
+fn list(ward: &Ward, gaps: &[Gap], output: Output) -> Result<(), CommandError> {
+    let mut found = Vec::new();
+    let mut told = Vec::new();
+    let mut beyond = false;
+    for (patient, gap) in ward.patients.iter().zip(gaps) {
+        let held = patient.seal.as_ref().map_or(gap.from, |seal| seal.held);
+        let hearing = Hearing::of(ward, patient, held)?;
+        let mut one = gap.to_json();
+        one["witnesses"] = hearing.to_json();
+        found.push(one);
+        let contradiction = hearing.contradiction(&[]);
+        beyond |= contradiction.is_some() || !gap.longer.is_empty();
+        told.extend(contradiction.into_iter().chain(hearing.silence(&[])));
+    }
+    output.result(&json!({ "services": found }), || {
+        let told = told.iter().map(|line| format!("\n{line}"));
+        gap::told(gaps) + &told.collect::<String>()
+    });
+    if beyond {
+        return Err(
+            CommandError::new("entries are missing that no copy here has")
+                .hint("get a longer copy, and name it with --mirror"),
+        );
+    }
+    if gaps.iter().any(|gap| gap.count() > 0) {
+        return Err(CommandError::new("entries are missing")
+            .hint("the same command without --list takes them back"));
+    }
+    Ok(())
 }
 
 /// How many of the names that the entries taken back stand upon cannot be opened any more.

@@ -14,7 +14,10 @@ use lgpki_ledger::{
 use lgpki_lifecycle::LifecycleEvent;
 use lgpki_proto::ServiceName;
 use lgpki_runtime::clock::SystemClock;
-use lgpki_store::seal::{Seal, Stage};
+use lgpki_store::{
+    Witnessing,
+    seal::{Seal, Stage},
+};
 
 use super::{
     super::backup::{disk, services, whole},
@@ -27,6 +30,7 @@ use crate::{
     error::CommandError,
     log_key,
     output::Output,
+    witnesses::witnessing,
 };
 
 /// One service.
@@ -43,6 +47,9 @@ pub(super) struct Patient {
 pub(super) struct Ward {
     pub(super) config: Config,
     pub(super) patients: Vec<Patient>,
+    /// Who is asked how much they have seen; none if the configuration names none.
+    pub(super) witnesses: Option<Witnessing>,
+    pub(super) output: Output,
 }
 
 /// The service's own reading of its entries.
@@ -89,7 +96,12 @@ impl Ward {
                 "name a directory that holds issuer/2011/checkpoint and so on, an old `data` directory, or one service's `audit`",
             ));
         }
-        Ok(Self { config, patients })
+        Ok(Self {
+            witnesses: witnessing(&config.audit)?,
+            config,
+            patients,
+            output,
+        })
     }
 
     /// The index after the newest entry of `service` that entries of the other services here answer, and

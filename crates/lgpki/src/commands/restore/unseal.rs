@@ -1,8 +1,11 @@
 //! `lgpki restore unseal`: lets a service run on a log that was restored, and records that it was.
 //!
-//! A log is whole when a copy that reaches the backup was compared, and it holds what every checkpoint at hand speaks of, what others have seen by its own
-//! mark, and every entry that another service's entries answer. The record is durable before the seal
-//! goes; given again in between, nothing is recorded twice.
+//! A log is whole when a copy that reaches the backup was compared, and it holds what every checkpoint at
+//! hand speaks of, what others have seen by its own mark, every entry that another service's entries
+//! answer, and what each witness has cosigned. All of that is asked first; then the record is durable, and
+//! then the seal goes. Given again in between, everything is asked again and nothing is recorded twice.
+
+use std::fmt::Display;
 
 use lgpki_ledger::{NewEntry, Restored, Stamp};
 use lgpki_proto::ServiceName;
@@ -13,6 +16,7 @@ use serde_json::json;
 use super::{
     super::backup::disk,
     gap::in_no_copy,
+    hearing::Hearing,
     patient::{Patient, Ward, now},
 };
 use crate::{
@@ -35,8 +39,39 @@ pub(super) struct Unsealed {
     entries: u64,
     taken_back: u64,
     accepts_loss: bool,
+    /// Witnesses who have seen nothing else.
+    witnesses: Vec<String>,
+    /// Witnesses without whose word it was done.
+    without_witnesses: Vec<String>,
     /// Whether there was anything to do.
     changed: bool,
+}
+
+/// Why a service stays as it is.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// For people.
+    pub(super) why: String,
+    /// Whether entries are missing, as far as is known; otherwise somebody has yet to answer.
+    pub(super) missing: bool,
+}
+
+impl Held {
+    fn missing(why: String) -> Self {
+        let missing = true;
+        Self { why, missing }
+    }
+
+    /// What to do about some of them.
+    pub(super) fn hint(held: &[Self]) -> &'static str {
+        if held.iter().any(|held| held.missing) {
+            "get a longer copy and give `lgpki restore heal` with it as --mirror; if there is none, `lgpki restore unseal \
+             --accept-loss`"
+        } else {
+            "see that the witnesses answer and give this again; without one that never will: `lgpki restore unseal \
+             --without-witness NAME`, which the log says for ever"
+        }
+    }
 }
 
 /// Runs it.
@@ -45,15 +80,17 @@ pub(super) fn run(args: &UnsealArgs, output: Output) -> Result<(), CommandError>
     for patient in &mut ward.patients {
         patient.compared(output)?;
     }
+    let without = &args.without_witness;
+    configured(&ward, without)?;
     let mut done = Vec::new();
     for at in 0..ward.patients.len() {
         let outcome = if args.accept_loss {
-            at_a_loss(&mut ward, at, args.confirm.as_deref())?
+            at_a_loss(&mut ward, at, (args.confirm.as_deref(), without))?
         } else {
-            let outcome = whole(&mut ward, at)?;
-            outcome.map_err(|why| {
-                CommandError::new(why)
-                    .hint("take back what is missing with `lgpki restore heal --mirror DIR`")
+            let outcome = whole(&mut ward, at, without)?;
+            outcome.map_err(|held| {
+                let hint = Held::hint(std::slice::from_ref(&held));
+                CommandError::new(held.why).hint(hint)
             })?
         };
         done.push(outcome);
@@ -61,6 +98,22 @@ pub(super) fn run(args: &UnsealArgs, output: Output) -> Result<(), CommandError>
     output.result(&json!({ "unsealed": done }), || told(&done));
     output.say("next: start the services; they rebuild their indexes from the logs");
     Ok(())
+}
+
+/// Refuses names that no witness has.
+fn configured(ward: &Ward, without: &[String]) -> Result<(), CommandError> {
+    let witnesses = &ward.config.audit.witness.witnesses;
+    let names: Vec<_> = witnesses
+        .iter()
+        .map(|w| w.vkey.name().to_string())
+        .collect();
+    match without.iter().find(|name| !names.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(CommandError::new(format!(
+            "no witness in [audit.witness] is called {name}"
+        ))
+        .hint(format!("named are: {}", names.join(", ")))),
+    }
 }
 
 /// For people.
@@ -71,53 +124,94 @@ pub(super) fn told(done: &[Unsealed]) -> String {
             (true, false) => "whole and unsealed; recorded as log.restored",
             (true, true) => "unsealed with entries lost; recorded as log.restored",
         };
+        let mut state = state.to_owned();
+        for (who, what) in [
+            (&one.witnesses, "no more was seen by"),
+            (&one.without_witnesses, "without the word of"),
+        ] {
+            if !who.is_empty() {
+                state = format!("{state}\n{what} {}", who.join(", "));
+            }
+        }
         vec![
             one.service.to_owned(),
             one.entries.to_string(),
             one.taken_back.to_string(),
-            state.to_owned(),
+            state,
         ]
     });
     table(&["service", "entries", "taken back", "state"], rows)
 }
 
 /// Unseals a service that lacks nothing; otherwise tells what it lacks.
-pub(super) fn whole(ward: &mut Ward, at: usize) -> Result<Result<Unsealed, String>, CommandError> {
+pub(super) fn whole(
+    ward: &mut Ward,
+    at: usize,
+    without: &[String],
+) -> Result<Result<Unsealed, Held>, CommandError> {
     let Some(patient) = ward.patients.get(at) else {
         return Err(CommandError::new("there is no such service"));
     };
     let service = patient.service;
     if let Some(why) = lacks(patient)? {
-        return Ok(Err(format!("{service} stays as it is: {why}")));
+        let why = format!("{service} stays as it is: {why}");
+        return Ok(Err(Held::missing(why)));
     }
-    if patient.seal.is_none() {
-        return Ok(Ok(Unsealed {
-            service: service.name(),
-            entries: patient.log.size(),
-            taken_back: 0,
-            accepts_loss: false,
-            changed: false,
-        }));
-    }
+    let Some(seal) = &patient.seal else {
+        return unsealed(ward, patient);
+    };
+    let sealed = |why: &dyn Display| format!("{service} stays sealed: {why}");
     if let Some(why) = unproved(patient) {
-        return Ok(Err(format!("{service} stays sealed: {why}")));
+        return Ok(Err(Held::missing(sealed(&why))));
     }
     if let Err(error) = seal::check_mark(&patient.data, disk().as_ref(), &patient.log.reader()) {
-        return Ok(Err(format!("{service} stays sealed: {error}")));
+        return Ok(Err(Held::missing(sealed(&error))));
     }
     let size = patient.log.size();
     if let Some((end, other)) = ward.answered(service)?.filter(|(end, _)| *end > size) {
-        return Ok(Err(format!(
-            "{service} stays sealed: its log holds {size} entries, and {other} has recorded answers to entry {}: \
-             others are missing",
+        let why = format!(
+            "its log holds {size} entries, and {other} has recorded answers to entry {}: others are missing",
             end - 1
-        )));
+        );
+        return Ok(Err(Held::missing(sealed(&why))));
+    }
+    // The last question; whatever the witnesses were shown was signed before the seal.
+    let hearing = Hearing::of(ward, patient, seal.held)?;
+    if let Some(why) = hearing.contradiction(&[]) {
+        return Ok(Err(Held::missing(sealed(&why))));
+    }
+    if let Some(why) = hearing.silence(without) {
+        let (why, missing) = (sealed(&why), false);
+        return Ok(Err(Held { why, missing }));
     }
     let Some(patient) = ward.patients.get_mut(at) else {
         return Err(CommandError::new("there is no such service"));
     };
-    let restored = restored(patient);
-    record(patient, &restored, 1).map(Ok)
+    let mut restored = restored(patient);
+    restored.without_witnesses = hearing.left_out(without);
+    record(patient, (&restored, &hearing), 1).map(Ok)
+}
+
+/// Looks at a service that is not sealed.
+fn unsealed(ward: &Ward, patient: &Patient) -> Result<Result<Unsealed, Held>, CommandError> {
+    let service = patient.service;
+    let hearing = Hearing::of(ward, patient, patient.log.size())?;
+    if let Some(why) = hearing.contradiction(&[]) {
+        let why = format!("{service} is not sealed, and was set back or forked: {why}");
+        return Ok(Err(Held::missing(why)));
+    }
+    if let Some(why) = hearing.silence(&[]) {
+        ward.output.say(format!("{service} is not sealed; {why}"));
+    }
+    Ok(Ok(Unsealed {
+        service: service.name(),
+        entries: patient.log.size(),
+        taken_back: 0,
+        accepts_loss: false,
+        witnesses: hearing.agreeing(),
+        without_witnesses: Vec::new(),
+        changed: false,
+    }))
 }
 
 /// What of a log is known to have been published and is not in it.
@@ -156,22 +250,38 @@ fn restored(patient: &Patient) -> Restored {
         held,
         mirror: patient.checkpoint().filter(|_| taken_back > 0),
         taken_back,
+        without_witnesses: Vec::new(),
     }
 }
 
 /// Unseals a service without what is in no copy.
-fn at_a_loss(ward: &mut Ward, at: usize, confirm: Option<&str>) -> Result<Unsealed, CommandError> {
+fn at_a_loss(
+    ward: &mut Ward,
+    at: usize,
+    (confirm, without): (Option<&str>, &[String]),
+) -> Result<Unsealed, CommandError> {
     let Some(patient) = ward.patients.get(at) else {
         return Err(CommandError::new("there is no such service"));
     };
     let service = patient.service;
-    if patient.seal.is_none() {
+    let Some(seal) = &patient.seal else {
         let what = format!("{service} is not sealed: nothing was lost that anybody knows of");
         return Err(CommandError::new(what));
-    }
+    };
     if let Some(why) = lacks(patient)? {
         return Err(CommandError::new(format!("{service} stays sealed: {why}"))
             .hint("what was published is not lost: take it back with `lgpki restore heal`"));
+    }
+    let hearing = Hearing::of(ward, patient, seal.held)?;
+    if let Some(why) = hearing.contradiction(without) {
+        return Err(CommandError::new(format!("{service} stays sealed: {why}")).hint(
+            "look for a copy that reaches as far; if there is none, name the witness with --without-witness too: it then \
+             disputes the log for ever, so that certificates wait until it is out of [audit.witness], and its auditor knows",
+        ));
+    }
+    if let Some(why) = hearing.silence(without) {
+        return Err(CommandError::new(format!("{service} stays sealed: {why}"))
+            .hint("see that it answers; without one that never will: --without-witness NAME"));
     }
     let size = patient.log.size();
     let token = format!("{service}@{size}");
@@ -185,7 +295,7 @@ fn at_a_loss(ward: &mut Ward, at: usize, confirm: Option<&str>) -> Result<Unseal
             "what {service} recorded from entry {size} on would be gone for good: certificates that nobody could \
              revoke by their record, revocations that no CRL lists any more, applications.{} Auditors who have seen \
              more will find it.",
-            known.unwrap_or_default()
+            [known.unwrap_or_default(), hearing.overruled()].concat()
         );
         return Err(CommandError::new(what).hint(format!(
             "look for a copy first, at the auditors and on old disks; if there is none, give this again with --confirm {token}"
@@ -203,11 +313,12 @@ fn at_a_loss(ward: &mut Ward, at: usize, confirm: Option<&str>) -> Result<Unseal
     };
     let mut restored = restored(patient);
     restored.accepts_loss = true;
+    restored.without_witnesses = hearing.left_out(without);
     restored.crl_numbers_used = numbers.map(|highest| highest + NUMBERS_SKIPPED);
     seal::forget_mark(&patient.data, disk().as_ref())
         .map_err(|e| CommandError::from_error(service.name(), &e))?;
     // An index that another service's entries name must never be another entry's.
-    record(patient, &restored, (end - size).max(1))
+    record(patient, (&restored, &hearing), (end - size).max(1))
 }
 
 /// The highest CRL number in the logs that are here.
@@ -241,7 +352,7 @@ fn number(entry: &[u8]) -> Option<u64> {
 /// Records the restoration, `times` over, and removes the seal.
 fn record(
     patient: &mut Patient,
-    restored: &Restored,
+    (restored, hearing): (&Restored, &Hearing),
     times: u64,
 ) -> Result<Unsealed, CommandError> {
     let service = patient.service;
@@ -252,7 +363,12 @@ fn record(
         .map(|last| patient.log.reader().entry(last));
     let last = last.transpose().map_err(|e| failed(&e))?;
     let recorded = last.and_then(|last| Restored::decode(&last));
-    let done = recorded.is_some_and(|recorded| recorded.held == restored.held);
+    // One that was recorded before a kill says no less than this one would.
+    let done = recorded.is_some_and(|recorded| {
+        let mut without = restored.without_witnesses.iter();
+        recorded.held == restored.held
+            && without.all(|name| recorded.without_witnesses.contains(name))
+    });
     if !done {
         let stamp = Stamp::new(now(), ACTOR);
         let entry = restored.clone().entry(&patient.identity, &stamp);
@@ -267,6 +383,8 @@ fn record(
         entries: patient.log.size(),
         taken_back: restored.taken_back,
         accepts_loss: restored.accepts_loss,
+        witnesses: hearing.agreeing(),
+        without_witnesses: restored.without_witnesses.clone(),
         changed: true,
     })
 }

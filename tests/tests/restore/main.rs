@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 
+mod witnessed;
+
 use std::{
     collections::BTreeSet,
     fs,

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 
+mod answered;
 mod witnessed;
 
 use std::{

@@ -13,6 +13,7 @@
     reason = "a test that meets the unexpected ends"
 )]
 
+pub mod audited;
 pub mod books;
 mod caller;
 pub mod der;

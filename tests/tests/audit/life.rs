@@ -92,14 +92,7 @@ pub(crate) async fn lived() -> (Logs, SoftwareKey) {
     for service in ServiceName::ALL {
         system.stop(service).await;
     }
-    let logs = Logs::of(|service| {
-        let service = match service {
-            Service::Intake => ServiceName::Intake,
-            Service::Issuer => ServiceName::Issuer,
-            Service::Lifecycle => ServiceName::Lifecycle,
-        };
-        system.data(service)
-    });
+    let logs = Logs::of(|service| system.data(service));
     (logs, system.stolen_key(Authority::Organization))
 }
 
@@ -129,4 +122,39 @@ async fn what_the_services_write_holds_against_every_rule() {
         time(&silent.to).as_seconds() - time(&silent.from).as_seconds() <= 86_400
     };
     assert!(beats.silent.iter().all(a_day), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_expired_before_a_list_and_its_delta_were_made_is_due_on_both() {
+    let mut system = System::begin(Plan {
+        branches: &[BRANCH],
+        automatic: &["official-duty"],
+        crl: CrlOptions {
+            partitions: 0,
+            delta: true,
+        },
+        ..Plan::default()
+    })
+    .await;
+    system.go_to_time("2008-02-04", "12:00:00").await;
+    let branch = system.branch(BRANCH);
+    let applied = branch
+        .apply(&Order::official_duty(BRANCH, "Mayor", "市長"))
+        .await
+        .unwrap();
+    let issued = branch.fetch(&applied.id).await.unwrap();
+    // The evening of its last day; the lists of the next morning are the first after its expiry.
+    system.go_to_time("2011-02-03", "23:50:00").await;
+    let branch = system.branch(BRANCH);
+    let reason = RevocationReason::AffiliationChanged;
+    let ended = branch.revoke(&issued.serial, reason).await.unwrap();
+    branch.outcome(&ended.id).await.unwrap();
+    system.go_to_time("2011-02-06", "12:00:00").await;
+    for service in ServiceName::ALL {
+        system.stop(service).await;
+    }
+    let report = Logs::of(|service| system.data(service)).audit();
+    let told = serde_json::to_string_pretty(&report).unwrap();
+    assert!(report.is_clean(), "{told}");
+    assert_eq!(report.certificates.revoked, 1, "{told}");
 }

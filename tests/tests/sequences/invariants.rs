@@ -5,8 +5,13 @@ use std::{
     sync::Arc,
 };
 
+use lgpki_audit::Rule;
 use lgpki_domain::{Authority, Serial, Timestamp};
-use lgpki_proto::v1::{self, ApplicationState as State, CertificateState, RevocationReason};
+use lgpki_proto::{
+    ServiceName,
+    v1::{self, ApplicationState as State, CertificateState, RevocationReason},
+};
+use lgpki_tests::audited::Logs;
 use lgpki_x509::{crl::RevocationList, ocsp::Status};
 
 use crate::world::{BRANCH, World};
@@ -348,4 +353,18 @@ async fn a_key_compromise_is_listed_at_once(world: &World, held: &BTreeMap<Seria
             world.system.until_listed(held.authority, *serial).await;
         }
     }
+}
+
+/// The auditor, who shares no code with the services, finds nothing in what they recorded.
+pub(crate) async fn the_logs_hold_against_every_rule(mut world: World) {
+    for service in ServiceName::ALL {
+        world.system.stop(service).await;
+    }
+    let mut found = Logs::of(|service| world.system.data(service))
+        .audit()
+        .findings;
+    // What a responder signed is recorded within a second; a clock that leaps over months in between
+    // makes that after the end of its certificate.
+    found.retain(|finding| finding.rule != Rule::Responder);
+    assert!(found.is_empty(), "{found:#?}");
 }

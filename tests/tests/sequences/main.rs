@@ -55,6 +55,7 @@ fn run((sequences, steps): (u32, usize), seed: u8) -> Tally {
                 invariants::check(&mut world).await;
             }
             tally.borrow_mut().add(&world.tally);
+            invariants::the_logs_hold_against_every_rule(world).await;
         });
         Ok(())
     });

@@ -64,6 +64,8 @@ struct Series {
     /// Index below which each complete CRL reflects the log, by number.
     complete: BTreeMap<u64, u64>,
     newest: Option<Made>,
+    /// The complete CRL before the newest.
+    before: Option<Made>,
     delta: Option<Made>,
 }
 
@@ -99,12 +101,17 @@ impl CrlRules {
 
 impl Series {
     /// What a CRL must list that reflects the log from `since` to `reflects`. RFC 5280 §3.3: what
-    /// stood on the newest complete CRL may leave where that was issued after its expiry, if it has
+    /// stood on the complete CRL `before` it may leave where that was issued after its expiry, if it has
     /// expired by `now` too.
-    fn due(&self, (since, reflects): (u64, u64), now: Timestamp) -> Vec<CrlEntry> {
+    fn due(
+        &self,
+        (since, reflects): (u64, u64),
+        before: Option<Made>,
+        now: Timestamp,
+    ) -> Vec<CrlEntry> {
         let gone = |entry: &Listed, not_after: Timestamp| {
-            self.newest.is_some_and(|newest| {
-                entry.index < newest.reflects && not_after < newest.this_update.min(now)
+            before.is_some_and(|before| {
+                entry.index < before.reflects && not_after < before.this_update.min(now)
             })
         };
         let due = self.listed.iter().filter(|(_, (entry, not_after))| {
@@ -149,7 +156,7 @@ impl Rules {
         if body.base.is_some() {
             state.delta = Some(made);
         } else {
-            state.newest = Some(made);
+            state.before = state.newest.replace(made);
             state.complete.insert(body.number, body.reflects);
         }
     }
@@ -196,10 +203,16 @@ impl Rules {
         let is_it = |tbs: &Option<Vec<u8>>| tbs.as_ref().is_some_and(|t| sha256(t) == tbs_digest);
         // When the inventory was looked at is known within the time of making the list.
         let range = (since, body.reflects);
-        let mut due = state.due(range, body.this_update);
+        // A delta comes from the same look as the complete list recorded just before it.
+        let beside = |newest: &Made| body.base.is_some() && newest.number == body.number;
+        let before = match state.newest {
+            Some(newest) if beside(&newest) => state.before,
+            newest => newest,
+        };
+        let mut due = state.due(range, before, body.this_update);
         let mut list = write(&due);
         if !is_it(&list) {
-            let then = state.due(range, at.time);
+            let then = state.due(range, before, at.time);
             let second = write(&then);
             if is_it(&second) {
                 (due, list) = (then, second);

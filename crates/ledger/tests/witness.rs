@@ -122,6 +122,47 @@ fn a_book_that_is_gone_or_damaged_is_no_new_witness() {
 }
 
 #[test]
+fn a_copy_among_the_files_does_not_set_the_witness_back() {
+    let disk = FaultyDisk::new();
+    Book::begin(&disk, Path::new(DIR)).unwrap();
+    let mut book = open(&disk).unwrap();
+    cosign(&mut book, &LOG.submission(0, 3), 100).unwrap();
+    let logs = Path::new(DIR).join("logs");
+    let names = disk.list(&logs).unwrap();
+    let name = names.iter().find(|name| name.len() == 64).unwrap();
+    let older = disk.read(&logs.join(name)).unwrap();
+    cosign(&mut book, &LOG.submission(3, 8), 101).unwrap();
+    drop(book);
+    // Before and after it in any order, as the name of another log's file, and in other letters.
+    let upper = name.to_uppercase();
+    for copy in [
+        "0000-backup",
+        "zzzz-backup",
+        &"f".repeat(64),
+        &upper,
+        "x.unnamed",
+    ] {
+        let path = logs.join(copy);
+        disk.create(&path).unwrap().write_at(&older, 0).unwrap();
+        let refused = open(&disk).unwrap_err();
+        assert!(
+            matches!(&refused, BookError::Foreign(named) if *named == path),
+            "{refused}"
+        );
+        disk.remove(&path).unwrap();
+    }
+    // The only file of its log under another name: nothing is begun anew.
+    disk.rename(&logs.join(name), &logs.join("aside")).unwrap();
+    assert!(matches!(open(&disk), Err(BookError::Foreign(_))));
+    disk.rename(&logs.join("aside"), &logs.join(name)).unwrap();
+    // What a power cut left unfinished is none.
+    let unfinished = logs.join(format!("{name}.unnamed"));
+    disk.create(&unfinished).unwrap();
+    let book = open(&disk).unwrap();
+    assert_eq!(book.logs().next().unwrap().1.size, 8);
+}
+
+#[test]
 fn no_cosignature_leaves_before_it_is_durable() {
     for persisted in [Persisted::Nothing, Persisted::Everything] {
         for fault in [

@@ -3,7 +3,8 @@
 //! One file for each log, `logs/<SHA-256 of its name>`: the largest checkpoint that was cosigned, with the
 //! cosignature. It is written and synced before the cosignature leaves, so that no kill and no power
 //! cut makes the witness forget what it stood for. A directory without it is no witness any more: its
-//! key would sign a second past. What proves that a log forked is kept beside it, in `evidence/`.
+//! key would sign a second past. Nor is one with files of other names: a copy laid beside would be an
+//! older past. What proves that a log forked is kept beside it, in `evidence/`.
 
 use std::{
     collections::BTreeMap,
@@ -52,6 +53,12 @@ pub enum BookError {
         /// What is wrong with it.
         source: NoteError,
     },
+    /// A file has a name that the book never gave.
+    #[error(
+        "{0} is no file of this book, where each log has one, named by the SHA-256 of the log's name: if it is \
+         a copy, keep it elsewhere; if it is the only one of its log, give it back the name that it had"
+    )]
+    Foreign(PathBuf),
     /// Input or output.
     #[error("cannot {doing} {path}")]
     Io {
@@ -69,7 +76,7 @@ impl BookError {
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Taken(_) => ErrorClass::WrongState,
+            Self::Taken(_) | Self::Foreign(_) => ErrorClass::WrongState,
             Self::Lost(_) | Self::Damaged { .. } => ErrorClass::Corrupt,
             Self::Io { .. } => ErrorClass::Unavailable,
         }
@@ -133,12 +140,20 @@ impl Book {
             return Err(BookError::Lost(path));
         }
         let mut logs = BTreeMap::new();
-        let is_log = |name: &&String| *name != BEGUN && !name.ends_with(UNNAMED);
-        for name in names.iter().filter(is_log) {
+        for name in names.iter().filter(|name| !is_beside(name)) {
             let path = path.join(name);
+            if !is_name(name) {
+                return Err(BookError::Foreign(path));
+            }
             let bytes = disk.read(&path).map_err(|e| failed("read", &path, e))?;
-            let read = read(&bytes, &key);
-            let (origin, seen) = read.map_err(|source| BookError::Damaged { path, source })?;
+            let (origin, seen) = match read(&bytes, &key) {
+                Ok(read) => read,
+                Err(source) => return Err(BookError::Damaged { path, source }),
+            };
+            // So no log has two files: of the older one nothing must be believed.
+            if *name != name_of(origin.as_str()) {
+                return Err(BookError::Foreign(path));
+            }
             logs.insert(origin, seen);
         }
         Ok(Self {
@@ -228,6 +243,18 @@ fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), BookError> {
 /// The name of the file that is about this text.
 fn name_of(text: &str) -> String {
     Digest(sha256(&[text.as_bytes()])).to_string()
+}
+
+/// Whether a name may be such a file's.
+fn is_name(name: &str) -> bool {
+    name.parse::<Digest>().is_ok_and(|digest| digest.to_string() == name)
+}
+
+/// Whether a file may stand among the logs and is of none: the first one, and what was not finished.
+fn is_beside(name: &str) -> bool {
+    let unfinished = name.strip_suffix(UNNAMED);
+    let unfinished = unfinished.and_then(|name| name.strip_suffix('.'));
+    name == BEGUN || unfinished.is_some_and(|of| of == BEGUN || is_name(of))
 }
 
 /// What a file of the book says, if the witness itself signed it.

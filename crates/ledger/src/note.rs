@@ -239,20 +239,21 @@ impl SignedNote {
 
     /// Accepts the note if it bears a signature of `key` and each such signature is right.
     pub fn verify(&self, key: &VerifierKey) -> Result<(), NoteError> {
-        let mut found = false;
+        self.signed_by(key).map(|_| ())
+    }
+
+    /// The signature of `key`, where [`verify`](Self::verify) accepts the note.
+    pub fn signed_by(&self, key: &VerifierKey) -> Result<&NoteSignature, NoteError> {
+        let mut found = None;
         for signature in &self.signatures {
             if key.is_named_by(signature) {
                 if !key.accepts(self.text.as_bytes(), &signature.bytes) {
                     return Err(NoteError::WrongSignature(key.name().to_string()));
                 }
-                found = true;
+                found = Some(signature);
             }
         }
-        if found {
-            Ok(())
-        } else {
-            Err(NoteError::NotSigned(key.name().to_string()))
-        }
+        found.ok_or_else(|| NoteError::NotSigned(key.name().to_string()))
     }
 }
 

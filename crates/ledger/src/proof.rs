@@ -163,6 +163,40 @@ pub fn check_consistency(
             _ => Err(LONG),
         };
     }
+    let (before, after) = led_to((old, old_root), new, proof)?;
+    if before == *old_root && after == *new_root {
+        Ok(())
+    } else {
+        Err(differs)
+    }
+}
+
+/// Whether two trees are shown to be of two histories: both are of one size, or `proof` leads to the
+/// later one's root and to a beginning of it that is not the earlier one. A proof that leads nowhere
+/// shows nothing, nor does one from a perfect subtree, which is not among its hashes.
+#[must_use]
+pub fn shows_fork(
+    (old, old_root): (u64, &Hash),
+    (new, new_root): (u64, &Hash),
+    proof: &[Hash],
+) -> bool {
+    if old == new {
+        return old_root != new_root;
+    }
+    if old == 0 || old > new {
+        return false;
+    }
+    let roots = led_to((old, old_root), new, proof);
+    roots.is_ok_and(|(before, after)| before != *old_root && after == *new_root)
+}
+
+/// The roots to which a proof leads, at the old size, which is neither 0 nor the new one, and at the new
+/// one.
+fn led_to(
+    (old, old_root): (u64, &Hash),
+    new: u64,
+    proof: &[Hash],
+) -> Result<(Hash, Hash), TreeError> {
     let mut proof = proof.iter();
     // An old tree that is one perfect subtree proves itself.
     let first = if old.is_power_of_two() {
@@ -193,11 +227,7 @@ pub fn check_consistency(
     if last != 0 {
         return Err(SHORT);
     }
-    if before == *old_root && after == *new_root {
-        Ok(())
-    } else {
-        Err(differs)
-    }
+    Ok((before, after))
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 //! A witness remembers of each log the largest tree that it cosigned. It cosigns another one only if
 //! that continues this one, so that whoever holds a log's host and key can neither rewrite nor set
 //! back what was witnessed without being found out. [`open`] and [`judge`] are its rules, without
-//! I/O; [`Book`] keeps what it cosigned; [`Submission`] is what it is sent; [`WitnessPolicy`] says which
+//! I/O; [`Book`] keeps what it cosigned, and what proves a fork; [`Submission`] is what it is sent; [`WitnessPolicy`] says which
 //! witnesses whoever relies on a log wants.
 
 mod book;
+mod evidence;
 mod policy;
 mod submission;
 #[cfg(test)]
@@ -20,8 +21,8 @@ pub use self::{
 use crate::{
     checkpoint::Checkpoint,
     merkle::{CompactRange, Hash},
-    note::{KeyName, NoteError, VerifierKey},
-    proof::check_consistency,
+    note::{KeyName, NoteError, NoteSignature, VerifierKey},
+    proof::{check_consistency, shows_fork},
     published::TreeError,
 };
 
@@ -87,10 +88,21 @@ pub enum Refused {
         /// The size of both.
         size: u64,
     },
-    /// The log is not shown to continue what it was.
+    /// The log shows a later tree that is proved to begin otherwise.
     #[error(
-        "FORK: the tree of {size} entries is not proved to continue the one of {known} that was cosigned last: \
-         the log was rewritten, or the proof is not of it"
+        "FORK: the tree of {size} entries does not begin with the {known} that were cosigned last: the log was \
+         rewritten"
+    )]
+    Rewritten {
+        /// The size cosigned last.
+        known: u64,
+        /// The checkpoint's.
+        size: u64,
+    },
+    /// The log is not shown to continue what it was. Whoever sends a proof may make it up.
+    #[error(
+        "NOT PROVED: the tree of {size} entries is not proved to continue the one of {known} that was cosigned \
+         last: the proof is of something else, or the log was rewritten"
     )]
     NotContinued {
         /// The size cosigned last.
@@ -111,7 +123,7 @@ impl Refused {
             Self::NotSigned(_) => 403,
             Self::Unknown(_) => 404,
             Self::Elsewhere { .. } | Self::Rollback { .. } | Self::Fork { .. } => 409,
-            Self::NotContinued { .. } => 422,
+            Self::Rewritten { .. } | Self::NotContinued { .. } => 422,
         }
     }
 
@@ -134,21 +146,25 @@ impl Refused {
             Self::Backwards { .. } => "backwards",
             Self::Elsewhere { .. } => "elsewhere",
             Self::Rollback { .. } => "rollback",
-            Self::Fork { .. } => "fork",
+            Self::Fork { .. } | Self::Rewritten { .. } => "fork",
             Self::NotContinued { .. } => "not-continued",
         }
     }
 
-    /// Whether what the log signed proves that it forked, or may. An old checkpoint proves nothing: it
-    /// is public, and anybody can send it again.
+    /// Whether what the log signed proves that it forked. An old checkpoint proves nothing, for it is public
+    /// and anybody can send it again; nor does an honest one with a proof of something else.
     #[must_use]
     pub const fn is_evidence(&self) -> bool {
-        matches!(self, Self::Fork { .. } | Self::NotContinued { .. })
+        matches!(self, Self::Fork { .. } | Self::Rewritten { .. })
     }
 }
 
-/// The checkpoint that is submitted, if one of the logs with these keys signed it.
-pub fn open(submission: &Submission, logs: &[VerifierKey]) -> Result<Checkpoint, Refused> {
+/// The checkpoint that is submitted, if one of the logs with these keys signed it, and the signature with
+/// which it did.
+pub fn open(
+    submission: &Submission,
+    logs: &[VerifierKey],
+) -> Result<(Checkpoint, NoteSignature), Refused> {
     let checkpoint = Checkpoint::parse(submission.note.text())?;
     let origin = &checkpoint.origin;
     let mut keys = logs.iter().filter_map(|key| key.of_log(origin)).peekable();
@@ -157,8 +173,8 @@ pub fn open(submission: &Submission, logs: &[VerifierKey]) -> Result<Checkpoint,
     }
     let mut why = NoteError::NotSigned(origin.to_string());
     for key in keys {
-        match submission.note.verify(&key) {
-            Ok(()) => return Ok(checkpoint),
+        match submission.note.signed_by(&key) {
+            Ok(signature) => return Ok((checkpoint, signature.clone())),
             Err(error) => why = error,
         }
     }
@@ -190,11 +206,16 @@ pub fn judge(
     if old != known {
         return Err(Refused::Elsewhere { known, old });
     }
-    check_consistency((known, &root), (size, &checkpoint.root), &submission.proof).map_err(
-        |source| Refused::NotContinued {
+    let (before, after) = ((known, &root), (size, &checkpoint.root));
+    match check_consistency(before, after, &submission.proof) {
+        Ok(()) => Ok(()),
+        Err(_) if shows_fork(before, after, &submission.proof) => {
+            Err(Refused::Rewritten { known, size })
+        }
+        Err(source) => Err(Refused::NotContinued {
             known,
             size,
             source,
-        },
-    )
+        }),
+    }
 }

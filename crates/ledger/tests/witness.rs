@@ -11,7 +11,8 @@ use std::{io::ErrorKind, path::Path, sync::Arc};
 use lgpki_ledger::{
     Checkpoint, Disk, NoteSigner as _, OsDisk, Submission, VerifierKey, WitnessKey,
     merkle::{CompactRange, Hash, leaf},
-    proof::{HashReader, consistency},
+    note::NoteSignature,
+    proof::{HashReader, consistency, shows_fork},
     published::TreeError,
     witness::{Book, BookError, Cosigned, Unsigned},
 };
@@ -81,12 +82,8 @@ fn a_witness_goes_on_after_a_restart_where_it_was() {
     let (origin, seen) = book.logs().next().unwrap();
     assert_eq!(origin.as_str(), format!("{SERVICE}/2026"));
     assert_eq!((seen.size, seen.time), (8, 101));
-    let fork = cosign(&mut book, &FORK.submission(8, 9), 102).unwrap_err();
+    let fork = cosign(&mut book, &FORK.submission(8, 8), 102).unwrap_err();
     assert!(fork.to_string().starts_with("FORK"), "{fork}");
-    // What the log should not have signed is kept, once.
-    let _ = cosign(&mut book, &FORK.submission(8, 9), 103);
-    let kept = disk.list(&Path::new(DIR).join("evidence")).unwrap();
-    assert_eq!(kept.len(), 1);
     let back = cosign(&mut book, &LOG.submission(3, 5), 104).unwrap_err();
     assert!(back.to_string().starts_with("ROLLBACK"), "{back}");
     // The same tree again has a new time; then the log goes on.
@@ -119,6 +116,74 @@ fn a_book_that_is_gone_or_damaged_is_no_new_witness() {
     let name = names.iter().find(|name| name.len() == 64).unwrap();
     disk.edit(&logs.join(name), |bytes| bytes[30] ^= 1).unwrap();
     assert!(matches!(open(&disk), Err(BookError::Damaged { .. })));
+}
+
+/// Reads a file of evidence as anybody would who has nothing but the log's key, and gives both sizes.
+fn proved(text: &str) -> (u64, u64) {
+    let key = VerifierKey::new(
+        format!("{SERVICE}/2026").parse().unwrap(),
+        log_signer(1).public_key(),
+    );
+    let at = text.find("\n\nold ").unwrap();
+    let (known, _) = Checkpoint::open(&text[..=at], &key).unwrap();
+    let sent: Submission = text[at + 2..].parse().unwrap();
+    let (other, _) = Checkpoint::open(&sent.note.to_string(), &key).unwrap();
+    let (before, after) = ((known.size, &known.root), (other.size, &other.root));
+    assert!(shows_fork(before, after, &sent.proof));
+    (known.size, other.size)
+}
+
+#[test]
+fn a_fork_is_kept_so_that_the_logs_own_signatures_prove_it_to_anybody() {
+    let disk = FaultyDisk::new();
+    Book::begin(&disk, Path::new(DIR)).unwrap();
+    let mut book = open(&disk).unwrap();
+    cosign(&mut book, &LOG.submission(0, 3), 100).unwrap();
+    cosign(&mut book, &LOG.submission(3, 7), 101).unwrap();
+    drop(book);
+    let mut book = open(&disk).unwrap();
+    for _ in 0..2 {
+        for fork in [FORK.submission(3, 7), FORK.submission(7, 11)] {
+            let refused = cosign(&mut book, &fork, 102).unwrap_err();
+            assert!(refused.to_string().starts_with("FORK"), "{refused}");
+        }
+    }
+    let dir = Path::new(DIR).join("evidence");
+    let mut forks = Vec::new();
+    for name in disk.list(&dir).unwrap() {
+        let text = disk.read(&dir.join(name)).unwrap();
+        forks.push(proved(std::str::from_utf8(&text).unwrap()));
+    }
+    forks.sort_unstable();
+    assert_eq!(forks, [(7, 7), (7, 11)]);
+}
+
+#[test]
+fn what_anybody_can_make_up_keeps_no_evidence_out() {
+    let disk = FaultyDisk::new();
+    Book::begin(&disk, Path::new(DIR)).unwrap();
+    let mut book = open(&disk).unwrap();
+    cosign(&mut book, &LOG.submission(0, 7), 100).unwrap();
+    // Honest checkpoints, which are public, with proofs of nothing, and with junk among the signatures.
+    for size in 8..120 {
+        let mut sent = Submission {
+            proof: vec![[0; 32]],
+            ..LOG.submission(7, size)
+        };
+        let junk = NoteSignature::try_new("junk".parse().unwrap(), 1, vec![1]);
+        sent.note.add(junk.unwrap()).unwrap();
+        let refused = cosign(&mut book, &sent, 101).unwrap_err().to_string();
+        assert!(refused.starts_with("NOT PROVED"), "{refused}");
+    }
+    let list = |name: &str| disk.list(&Path::new(DIR).join(name)).unwrap_or_default();
+    assert_eq!((list("evidence").len(), list("unproved").len()), (0, 100));
+    for name in list("unproved") {
+        let path = Path::new(DIR).join("unproved").join(name);
+        let text = disk.read(&path).unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains("junk"));
+    }
+    cosign(&mut book, &FORK.submission(7, 11), 102).unwrap_err();
+    assert_eq!((list("evidence").len(), list("unproved").len()), (1, 100));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What a witness has cosigned, on its disk.
 //!
 //! One file for each log, `logs/<SHA-256 of its name>`: the largest checkpoint that was cosigned, with the
-//! cosignature. It is written and synced before the cosignature leaves, so that no kill and no power
+//! log's signature and the cosignature. It is written and synced before the cosignature leaves, so that no kill and no power
 //! cut makes the witness forget what it stood for. A directory without it is no witness any more: its
 //! key would sign a second past. Nor is one with files of other names: a copy laid beside would be an
-//! older past. What proves that a log forked is kept beside it, in `evidence/`.
+//! older past.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use std::{
 
 use lgpki_domain::{Digest, ErrorClass};
 
-use super::{Refused, Seen, Submission, judge, open};
+use super::{Refused, Seen, Submission, evidence, judge, open};
 use crate::{
     checkpoint::Checkpoint,
     cosignature::WitnessKey,
@@ -25,13 +25,10 @@ use crate::{
 };
 
 const LOGS: &str = "logs";
-const EVIDENCE: &str = "evidence";
 /// The file among the logs that is there from the beginning.
 const BEGUN: &str = "begun";
 /// What a file ends with until it has its name.
 const UNNAMED: &str = "unnamed";
-/// Files of evidence that are kept; one is enough.
-const MOST_EVIDENCE: usize = 1000;
 
 /// The witness's directory is not as it must be.
 #[derive(Debug, thiserror::Error)]
@@ -107,13 +104,21 @@ pub struct Cosigned {
     pub signature: NoteSignature,
 }
 
+/// What was cosigned of a log last.
+#[derive(Clone, Debug)]
+struct Page {
+    seen: Seen,
+    /// The checkpoint, with the log's signature and the cosignature.
+    note: SignedNote,
+}
+
 /// What a witness has cosigned.
 #[derive(Debug)]
 pub struct Book {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     key: WitnessKey,
-    logs: BTreeMap<KeyName, Seen>,
+    logs: BTreeMap<KeyName, Page>,
     _lock: Box<dyn Held>,
 }
 
@@ -146,7 +151,7 @@ impl Book {
                 return Err(BookError::Foreign(path));
             }
             let bytes = disk.read(&path).map_err(|e| failed("read", &path, e))?;
-            let (origin, seen) = match read(&bytes, &key) {
+            let (origin, page) = match read(&bytes, &key) {
                 Ok(read) => read,
                 Err(source) => return Err(BookError::Damaged { path, source }),
             };
@@ -154,7 +159,7 @@ impl Book {
             if *name != name_of(origin.as_str()) {
                 return Err(BookError::Foreign(path));
             }
-            logs.insert(origin, seen);
+            logs.insert(origin, page);
         }
         Ok(Self {
             disk,
@@ -174,7 +179,13 @@ impl Book {
     /// What was cosigned of each log.
     #[must_use]
     pub fn logs(&self) -> impl ExactSizeIterator<Item = (&KeyName, &Seen)> {
-        self.logs.iter()
+        self.logs.iter().map(|(origin, page)| (origin, &page.seen))
+    }
+
+    /// The checkpoint that was cosigned of a log last, with the log's own signature.
+    #[must_use]
+    pub fn cosigned(&self, origin: &KeyName) -> Option<&SignedNote> {
+        self.logs.get(origin).map(|page| &page.note)
     }
 
     /// Cosigns a checkpoint as of `time`, in seconds since 1970, if one of the logs with these keys signed
@@ -186,49 +197,40 @@ impl Book {
         time: u64,
         signer: &dyn NoteSigner,
     ) -> Result<Cosigned, Unsigned> {
-        let checkpoint = open(submission, logs)?;
-        let before = self.logs.get(&checkpoint.origin).copied();
-        if let Err(refused) = judge(&checkpoint, submission, before.as_ref()) {
-            if refused.is_evidence() {
-                self.keep(submission)?;
+        let (checkpoint, signed) = open(submission, logs)?;
+        let before = self.logs.get(&checkpoint.origin);
+        // Of what else is sent, nothing is kept.
+        let mut note = SignedNote::of_valid(submission.note.text().to_owned(), signed);
+        let seen = before.map(|page| page.seen);
+        if let Err(refused) = judge(&checkpoint, submission, seen.as_ref()) {
+            if let Some(known) = before {
+                let submission = Submission {
+                    note,
+                    ..submission.clone()
+                };
+                let place = (self.disk.as_ref(), self.dir.as_path());
+                evidence::keep(place, &refused, &known.note, &submission)?;
             }
             return Err(refused.into());
         }
         let Checkpoint { origin, size, root } = checkpoint;
-        let text = submission.note.text();
-        let signature = self.key.cosign(text, time, signer);
-        let note = SignedNote::of_valid(text.to_owned(), signature.clone());
+        let signature = self.key.cosign(note.text(), time, signer);
+        note.add(signature.clone()).map_err(Refused::from)?;
         let path = self.dir.join(LOGS).join(name_of(origin.as_str()));
         write(self.disk.as_ref(), &path, note.to_string().as_bytes())?;
         let now = Seen { size, root, time };
-        self.logs.insert(origin.clone(), now);
+        self.logs.insert(origin.clone(), Page { seen: now, note });
         Ok(Cosigned {
             origin,
-            before,
+            before: seen,
             now,
             signature,
         })
     }
-
-    /// Keeps what a log signed and should not have, once.
-    fn keep(&self, submission: &Submission) -> Result<(), BookError> {
-        let dir = self.dir.join(EVIDENCE);
-        self.disk
-            .create_dir(&dir)
-            .map_err(|e| failed("create", &dir, e))?;
-        let name = name_of(submission.note.text());
-        let kept = self.disk.list(&dir);
-        let kept = kept.map_err(|e| failed("read", &dir, e))?;
-        if kept.contains(&name) || kept.len() >= MOST_EVIDENCE {
-            return Ok(());
-        }
-        let bytes = submission.to_string();
-        write(self.disk.as_ref(), &dir.join(name), bytes.as_bytes())
-    }
 }
 
 /// A whole file under its name, durably.
-fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), BookError> {
+pub(super) fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), BookError> {
     let write = || {
         let unnamed = path.with_extension(UNNAMED);
         let file = disk.create(&unnamed)?;
@@ -241,7 +243,7 @@ fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), BookError> {
 }
 
 /// The name of the file that is about this text.
-fn name_of(text: &str) -> String {
+pub(super) fn name_of(text: &str) -> String {
     Digest(sha256(&[text.as_bytes()])).to_string()
 }
 
@@ -258,15 +260,16 @@ fn is_beside(name: &str) -> bool {
 }
 
 /// What a file of the book says, if the witness itself signed it.
-fn read(bytes: &[u8], key: &WitnessKey) -> Result<(KeyName, Seen), NoteError> {
+fn read(bytes: &[u8], key: &WitnessKey) -> Result<(KeyName, Page), NoteError> {
     let text = std::str::from_utf8(bytes).map_err(|_| NoteError::Malformed("it is not UTF-8"))?;
     let note = SignedNote::parse(text)?;
     let time = key.verify(&note)?;
     let Checkpoint { origin, size, root } = Checkpoint::parse(note.text())?;
-    Ok((origin, Seen { size, root, time }))
+    let seen = Seen { size, root, time };
+    Ok((origin, Page { seen, note }))
 }
 
-fn failed(doing: &'static str, path: &Path, source: io::Error) -> BookError {
+pub(super) fn failed(doing: &'static str, path: &Path, source: io::Error) -> BookError {
     let path = path.to_owned();
     BookError::Io {
         doing,

@@ -118,7 +118,7 @@ fn rollbacks_and_forks_are_refused_by_name() {
     // A later one that does not continue what was cosigned, with the proof that fits the fork.
     assert_eq!(
         verdict(&forked.submission(9, 12), seen),
-        Err((422, "not-continued"))
+        Err((422, "fork"))
     );
     // The same proof is good for whoever saw the fork only.
     assert_eq!(
@@ -140,6 +140,26 @@ fn whoever_shows_the_empty_tree_is_told_the_size_and_accuses_nobody() {
 }
 
 #[test]
+fn an_honest_checkpoint_with_a_proof_of_something_else_accuses_nobody() {
+    let seen = HONEST.seen(9);
+    let honest = HONEST.submission(9, 12);
+    let forked = Log { forked: 6 }.submission(9, 12);
+    for proof in [vec![], vec![[0; 32]], forked.proof.clone()] {
+        let sent = Submission {
+            proof,
+            ..honest.clone()
+        };
+        let checkpoint = Checkpoint::parse(sent.note.text()).unwrap();
+        let refused = judge(&checkpoint, &sent, Some(&seen)).unwrap_err();
+        assert_eq!((refused.status(), refused.name()), (422, "not-continued"));
+        assert!(!refused.is_evidence() && !refused.to_string().contains("FORK"));
+    }
+    let checkpoint = Checkpoint::parse(forked.note.text()).unwrap();
+    let refused = judge(&checkpoint, &forked, Some(&seen)).unwrap_err();
+    assert!(refused.is_evidence() && refused.to_string().starts_with("FORK"));
+}
+
+#[test]
 fn a_proof_that_begins_past_the_checkpoint_is_no_request() {
     let mut submission = HONEST.submission(5, 8);
     submission.old = 9;
@@ -153,7 +173,8 @@ fn a_proof_that_begins_past_the_checkpoint_is_no_request() {
 fn only_what_a_known_log_signed_is_looked_at() {
     let submission = HONEST.submission(0, 3);
     let key = |name: &str, seed| VerifierKey::new(name.parse().unwrap(), signer(seed).public_key());
-    let status = |keys: &[VerifierKey]| open(&submission, keys).map_err(|e| e.status());
+    let opened = |keys: &[VerifierKey]| open(&submission, keys).map(|(checkpoint, _)| checkpoint);
+    let status = |keys: &[VerifierKey]| opened(keys).map_err(|e| e.status());
     let checkpoint = HONEST.checkpoint(3);
     // The log's own key, or the service's, which signs all its logs.
     for name in [ORIGIN, "lgpki.example/audit/issuer"] {

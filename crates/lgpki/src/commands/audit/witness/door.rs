@@ -145,11 +145,14 @@ impl Desk {
         });
     }
 
-    /// Tells of what a log's own key signed and should not have. What only a stranger sends, and the asking
-    /// for a size, is no news.
+    /// Tells of what a log's own key signed and should not have, or may not have. What only a stranger
+    /// sends, and the asking for a size, is no news.
     fn tell_refused(&self, submission: &Submission, refused: &Refused, now: u64) {
-        let is_news = refused.is_evidence() || matches!(refused, Refused::Rollback { .. });
-        if !is_news {
+        let unproved = matches!(
+            refused,
+            Refused::Rollback { .. } | Refused::NotContinued { .. }
+        );
+        if !refused.is_evidence() && !unproved {
             return;
         }
         let log = submission.note.text().lines().next().unwrap_or_default();

@@ -136,7 +136,7 @@ async fn a_log_that_grows_is_cosigned_over_http_and_a_fork_is_refused_by_name() 
         panic!("cosigned");
     };
     assert_eq!(status, 422);
-    assert!(why.starts_with("FORK"), "{why}");
+    assert!(why.starts_with("NOT PROVED"), "{why}");
 }
 
 #[tokio::test]

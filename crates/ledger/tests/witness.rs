@@ -86,10 +86,10 @@ fn a_witness_goes_on_after_a_restart_where_it_was() {
     assert!(fork.to_string().starts_with("FORK"), "{fork}");
     let back = cosign(&mut book, &LOG.submission(3, 5), 104).unwrap_err();
     assert!(back.to_string().starts_with("ROLLBACK"), "{back}");
-    // The same tree again has a new time; then the log goes on.
-    let again = cosign(&mut book, &LOG.submission(8, 8), 105).unwrap();
-    assert_eq!((again.now.size, again.now.time), (8, 105));
-    cosign(&mut book, &LOG.submission(8, 20), 106).unwrap();
+    // The same tree again has a new time after a while; then the log goes on.
+    let again = cosign(&mut book, &LOG.submission(8, 8), 205).unwrap();
+    assert_eq!((again.now.size, again.now.time), (8, 205));
+    cosign(&mut book, &LOG.submission(8, 20), 206).unwrap();
 }
 
 #[test]
@@ -116,6 +116,29 @@ fn a_book_that_is_gone_or_damaged_is_no_new_witness() {
     let name = names.iter().find(|name| name.len() == 64).unwrap();
     disk.edit(&logs.join(name), |bytes| bytes[30] ^= 1).unwrap();
     assert!(matches!(open(&disk), Err(BookError::Damaged { .. })));
+}
+
+#[test]
+fn whoever_sends_a_public_checkpoint_again_costs_the_witness_neither_a_signature_nor_a_write() {
+    let disk = FaultyDisk::new();
+    Book::begin(&disk, Path::new(DIR)).unwrap();
+    let mut book = open(&disk).unwrap();
+    let first = cosign(&mut book, &LOG.submission(0, 8), 100).unwrap();
+    drop(book);
+    let mut book = open(&disk).unwrap();
+    // Whatever would be done to the disk fails.
+    disk.fail_at(1, Fault::Before(ErrorKind::Other));
+    for time in [100, 101, 159, 99, 41] {
+        let again = cosign(&mut book, &LOG.submission(8, 8), time).unwrap();
+        assert!(again.repeated);
+        assert_eq!((again.now.time, &again.signature), (100, &first.signature));
+        let old = cosign(&mut book, &LOG.submission(3, 5), time).unwrap_err();
+        assert!(old.to_string().starts_with("ROLLBACK"), "{old}");
+    }
+    assert!(disk.fault_pending());
+    // After a minute it would sign anew, and must write that first.
+    let failed = cosign(&mut book, &LOG.submission(8, 8), 160).unwrap_err();
+    assert!(matches!(failed, Unsigned::Unrecorded(_)), "{failed}");
 }
 
 /// Reads a file of evidence as anybody would who has nothing but the log's key, and gives both sizes.

@@ -120,15 +120,17 @@ fn only_a_proof_that_leads_to_the_later_root_shows_a_fork() {
         assert!(!shows_fork((new, &root), (new, &root), &[[1; 32]]));
         for old in 1..new {
             let before = mth(&honest.0[..count(old)]);
-            let [good, bad] =
-                [&honest, &forked].map(|tree| consistency(tree, old, new).unwrap());
+            let [good, bad] = [&honest, &forked].map(|tree| consistency(tree, old, new).unwrap());
             // A perfect subtree is not in its proof, which then leads nowhere.
             let shown = shows_fork((old, &before), (new, &other), &bad);
             assert_eq!(shown, !old.is_power_of_two(), "{old} to {new}");
             // Of an honest log nothing shows one: its own proof, another's, a longer or a shorter one.
             let longer = [&good[..], &[[1; 32]]].concat();
             for proof in [&good[..], &bad, &longer, &good[1..], &[]] {
-                assert!(!shows_fork((old, &before), (new, &root), proof), "{old} to {new}");
+                assert!(
+                    !shows_fork((old, &before), (new, &root), proof),
+                    "{old} to {new}"
+                );
             }
             assert!(!shows_fork((new, &root), (old, &before), &good));
         }

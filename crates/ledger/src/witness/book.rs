@@ -27,6 +27,9 @@ use crate::{
 const LOGS: &str = "logs";
 /// The file among the logs that is there from the beginning.
 const BEGUN: &str = "begun";
+/// For how many seconds the same tree gets the cosignature that it has; then it gets a new one, which says
+/// that the log stood still until then. Anybody may ask for it as often as they like.
+const SAME: u64 = 60;
 /// What a file ends with until it has its name.
 const UNNAMED: &str = "unnamed";
 
@@ -102,6 +105,8 @@ pub struct Cosigned {
     pub now: Seen,
     /// The cosignature.
     pub signature: NoteSignature,
+    /// Whether it was given before: nothing was signed or written.
+    pub repeated: bool,
 }
 
 /// What was cosigned of a log last.
@@ -110,6 +115,7 @@ struct Page {
     seen: Seen,
     /// The checkpoint, with the log's signature and the cosignature.
     note: SignedNote,
+    cosignature: NoteSignature,
 }
 
 /// What a witness has cosigned.
@@ -189,7 +195,8 @@ impl Book {
     }
 
     /// Cosigns a checkpoint as of `time`, in seconds since 1970, if one of the logs with these keys signed
-    /// it and it continues what was cosigned before. The cosignature is durable when this returns.
+    /// it and it continues what was cosigned before. The cosignature is durable when this returns; of the
+    /// tree that was cosigned within a minute it is the one that was given then.
     pub fn cosign(
         &mut self,
         submission: &Submission,
@@ -214,17 +221,35 @@ impl Book {
             return Err(refused.into());
         }
         let Checkpoint { origin, size, root } = checkpoint;
+        if let Some(page) = before
+            && page.seen.size == size
+            && page.seen.time.abs_diff(time) < SAME
+        {
+            return Ok(Cosigned {
+                origin,
+                before: seen,
+                now: page.seen,
+                signature: page.cosignature.clone(),
+                repeated: true,
+            });
+        }
         let signature = self.key.cosign(note.text(), time, signer);
         note.add(signature.clone()).map_err(Refused::from)?;
         let path = self.dir.join(LOGS).join(name_of(origin.as_str()));
         write(self.disk.as_ref(), &path, note.to_string().as_bytes())?;
         let now = Seen { size, root, time };
-        self.logs.insert(origin.clone(), Page { seen: now, note });
+        let page = Page {
+            seen: now,
+            note,
+            cosignature: signature.clone(),
+        };
+        self.logs.insert(origin.clone(), page);
         Ok(Cosigned {
             origin,
             before: seen,
             now,
             signature,
+            repeated: false,
         })
     }
 }
@@ -249,7 +274,8 @@ pub(super) fn name_of(text: &str) -> String {
 
 /// Whether a name may be such a file's.
 fn is_name(name: &str) -> bool {
-    name.parse::<Digest>().is_ok_and(|digest| digest.to_string() == name)
+    name.parse::<Digest>()
+        .is_ok_and(|digest| digest.to_string() == name)
 }
 
 /// Whether a file may stand among the logs and is of none: the first one, and what was not finished.
@@ -264,9 +290,19 @@ fn read(bytes: &[u8], key: &WitnessKey) -> Result<(KeyName, Page), NoteError> {
     let text = std::str::from_utf8(bytes).map_err(|_| NoteError::Malformed("it is not UTF-8"))?;
     let note = SignedNote::parse(text)?;
     let time = key.verify(&note)?;
+    let mut ours = note.signatures().iter();
+    let is_it = |signature: &&NoteSignature| key.time_of(note.text(), signature) == Some(time);
+    let cosignature = ours
+        .find(is_it)
+        .cloned()
+        .ok_or_else(|| NoteError::NotSigned(key.name().to_string()))?;
     let Checkpoint { origin, size, root } = Checkpoint::parse(note.text())?;
-    let seen = Seen { size, root, time };
-    Ok((origin, Page { seen, note }))
+    let page = Page {
+        seen: Seen { size, root, time },
+        note,
+        cosignature,
+    };
+    Ok((origin, page))
 }
 
 pub(super) fn failed(doing: &'static str, path: &Path, source: io::Error) -> BookError {

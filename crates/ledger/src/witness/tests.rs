@@ -116,10 +116,7 @@ fn rollbacks_and_forks_are_refused_by_name() {
         );
     }
     // A later one that does not continue what was cosigned, with the proof that fits the fork.
-    assert_eq!(
-        verdict(&forked.submission(9, 12), seen),
-        Err((422, "fork"))
-    );
+    assert_eq!(verdict(&forked.submission(9, 12), seen), Err((422, "fork")));
     // The same proof is good for whoever saw the fork only.
     assert_eq!(
         verdict(&forked.submission(9, 12), Some(forked.seen(9))),

@@ -5,6 +5,7 @@
 //! public key for those who rely on it, and what it cosigned; whoever loses that begins a new witness.
 
 mod door;
+mod lines;
 
 use std::{
     fmt::Write as _,
@@ -22,7 +23,7 @@ use lgpki_runtime::{
     clock::SystemClock,
     error::chain,
     listen,
-    plain_http::{self, Limits},
+    plain_http::{self, Limits, PublicLimits},
     shutdown,
 };
 use serde_json::json;
@@ -35,8 +36,8 @@ use crate::{
     output::Output,
 };
 
-/// Connections at the same time.
-const CONNECTIONS: usize = 64;
+/// Connections at the same time; one address has the share that it has at every public port.
+const CONNECTIONS: usize = 256;
 const KEY: &str = "witness.key.pem";
 const PUBLIC: &str = "witness.vkey";
 
@@ -65,21 +66,23 @@ pub(super) async fn run(args: WitnessArgs, output: Output) -> Result<(), Command
         .map_err(|e| CommandError::from_error("cannot listen", &e))?;
     announce(&book, &address.to_string(), &logs, output);
     let desk = Desk {
+        key,
         book: Mutex::new(book),
         logs,
         signer,
         clock: Arc::new(SystemClock),
         output,
+        lines: Mutex::default(),
     };
-    plain_http::serve(
-        listener,
-        router(Arc::new(desk)),
-        Limits::new(CONNECTIONS),
-        until,
-    )
-    .await;
+    let limits = limits();
+    plain_http::serve(listener, router(Arc::new(desk)), limits, until).await;
     drop(trigger);
     Ok(())
+}
+
+/// What the port allows.
+fn limits() -> Limits {
+    PublicLimits::default().of(CONNECTIONS, |_| {})
 }
 
 fn source(args: &WitnessPassphrase) -> PassphraseSource {

@@ -14,13 +14,13 @@ use axum::{
 };
 use lgpki_domain::Clock;
 use lgpki_ledger::{
-    NoteSigner, Submission, VerifierKey,
+    NoteSigner, Submission, VerifierKey, WitnessKey,
     witness::{ADD_CHECKPOINT, Book, Cosigned, Refused, SIZE_TYPE, Unsigned},
 };
 use lgpki_runtime::error::chain;
 use serde_json::json;
 
-use super::time;
+use super::{lines::Lines, time};
 use crate::output::Output;
 
 /// Bytes of a request: a checkpoint with a hundred signatures and the longest proof.
@@ -32,11 +32,13 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// What cosigning takes.
 #[derive(Debug)]
 pub(super) struct Desk {
+    pub(super) key: WitnessKey,
     pub(super) book: Mutex<Book>,
     pub(super) logs: Vec<VerifierKey>,
     pub(super) signer: Arc<dyn NoteSigner>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) output: Output,
+    pub(super) lines: Mutex<Lines>,
 }
 
 /// What is answered.
@@ -50,10 +52,7 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
 }
 
 async fn vkey(State(desk): State<Arc<Desk>>) -> Response {
-    let key = {
-        let book = desk.book.lock().unwrap_or_else(PoisonError::into_inner);
-        book.key().to_string()
-    };
+    let key = &desk.key;
     ([(header::CONTENT_TYPE, TEXT)], format!("{key}\n")).into_response()
 }
 
@@ -105,7 +104,9 @@ impl Desk {
         };
         match decided {
             Ok(cosigned) => {
-                self.tell_cosigned(&cosigned);
+                if !cosigned.repeated {
+                    self.tell_cosigned(&cosigned);
+                }
                 (StatusCode::OK, TEXT, format!("{}\n", cosigned.signature))
             }
             Err(Unsigned::Refused(refused)) => {
@@ -155,13 +156,31 @@ impl Desk {
         if !refused.is_evidence() && !unproved {
             return;
         }
-        let log = submission.note.text().lines().next().unwrap_or_default();
+        let text = submission.note.text();
+        let log = text.lines().next().unwrap_or_default();
+        // Each fork is told of; what anybody can send, once for each log.
+        let subject = match refused {
+            fork if fork.is_evidence() => text.to_owned(),
+            other => format!("{log} {}", other.name()),
+        };
+        let told = {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.tell(subject, now)
+        };
+        let Some(untold) = told else {
+            return;
+        };
         let at = time(now).to_string();
         let value = json!({
             "event": "refused", "reason": refused.name(), "log": log, "why": chain(refused), "time": at,
+            "more_before": untold,
         });
         self.output.item(&value, || {
-            format!("{at}  REFUSED {log}: {}", chain(refused))
+            let more = match untold {
+                0 => String::new(),
+                untold => format!(" ({untold} more like it since the last line)"),
+            };
+            format!("{at}  REFUSED {log}: {}{more}", chain(refused))
         });
     }
 }

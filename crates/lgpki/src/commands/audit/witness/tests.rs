@@ -10,6 +10,10 @@ use lgpki_ledger::{
 };
 use lgpki_runtime::http_client::{HttpClient, HttpLimits, HttpUrl};
 use lgpki_testkit::{ManualClock, log_signer};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
 
 use super::*;
 
@@ -48,6 +52,7 @@ impl Scene {
         let book = Book::open(Arc::new(OsDisk), dir.path(), key.clone()).unwrap();
         let public = log_signer(1).public_key();
         let desk = Desk {
+            key: key.clone(),
             book: Mutex::new(book),
             logs: vec![VerifierKey::new(
                 "lgpki.example/audit/issuer".parse().unwrap(),
@@ -58,17 +63,13 @@ impl Scene {
                 "2026-11-22T12:00:00+09:00".parse().unwrap(),
             )),
             output: Output::new(true, true),
+            lines: Mutex::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (trigger, until) = shutdown::channel();
-        let limits = Limits::new(CONNECTIONS);
-        tokio::spawn(plain_http::serve(
-            listener,
-            router(Arc::new(desk)),
-            limits,
-            until,
-        ));
+        let router = router(Arc::new(desk));
+        tokio::spawn(plain_http::serve(listener, router, limits(), until));
         Self {
             url: url.parse().unwrap(),
             key,
@@ -182,4 +183,30 @@ fn a_witness_is_begun_once_and_keeps_its_key() {
     // What it cosigned is not found anew.
     fs::remove_dir_all(data.join("logs")).unwrap();
     assert!(Book::open(Arc::new(OsDisk), &data, key).is_err());
+}
+
+#[tokio::test]
+async fn one_address_has_a_part_of_the_witnesss_connections_only() {
+    let scene = Scene::new().await;
+    let address = format!("{}:{}", scene.url.host(), scene.url.port());
+    let share = limits().per_address.unwrap().get();
+    assert!(usize::try_from(share).unwrap() * 2 <= CONNECTIONS);
+    // Connections that ask nothing, and one too many.
+    let mut held = Vec::new();
+    for _ in 0..share {
+        held.push(TcpStream::connect(&address).await.unwrap());
+    }
+    let mut turned = TcpStream::connect(&address).await.unwrap();
+    let mut told = String::new();
+    turned.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 429 "), "{told}");
+    // Whoever comes from elsewhere is served.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(address.parse().unwrap()).await.unwrap();
+    let asked = b"GET /vkey HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    other.write_all(asked).await.unwrap();
+    let mut told = String::new();
+    other.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
 }

@@ -112,7 +112,8 @@ pub enum IssuerError {
     /// A witness contradicts the log.
     #[error(
         "the witness {witness} disputes the issuer's log ({what}): it was set back or forked, so that no \
-         certificate is issued; restore the log from its newest copy"
+         certificate is issued; restore the log from its newest copy: the dispute ends when this witness \
+         cosigns the log again"
     )]
     Disputed {
         /// Which.

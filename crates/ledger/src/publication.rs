@@ -32,6 +32,8 @@ pub struct Witnessed {
     pub late: bool,
     /// Whether it is so long that certificates wait.
     pub stops: bool,
+    /// Whether so many dispute a log that certificates wait, proved or not.
+    pub outvoted: bool,
     /// How each stands.
     pub each: Vec<WitnessStanding>,
 }
@@ -43,7 +45,7 @@ pub enum Hold {
     Unpublished(Duration),
     /// The log has not been cosigned by enough witnesses for so long.
     Unwitnessed(Duration),
-    /// A witness says that the log was set back or forked.
+    /// A witness says that the log was set back or forked, and proves it; or too many say so.
     Disputed {
         /// Which.
         witness: String,
@@ -56,16 +58,10 @@ impl Publication {
     /// Why certificates wait, if they do.
     #[must_use]
     pub fn hold(&self) -> Option<Hold> {
-        if let Some(witnessed) = &self.witnessed {
-            let disputed = |one: &WitnessStanding| {
-                let witness = one.name.clone();
-                one.dispute
-                    .clone()
-                    .map(|what| Hold::Disputed { witness, what })
-            };
-            if let Some(hold) = witnessed.each.iter().find_map(disputed) {
-                return Some(hold);
-            }
+        let dispute = self.witnessed.as_ref().and_then(Witnessed::dispute);
+        if let Some((witness, dispute)) = dispute {
+            let (witness, what) = (witness.to_owned(), Arc::clone(&dispute.what));
+            return Some(Hold::Disputed { witness, what });
         }
         if self.late {
             return Some(Hold::Unpublished(self.lag));
@@ -78,6 +74,31 @@ impl Publication {
     }
 }
 
+impl Witnessed {
+    /// The dispute for which certificates wait, and whose it is: a proved one, or any where too many dispute.
+    /// What is not proved is no witness's word: whoever stands on the way to it may have said so.
+    #[must_use]
+    pub fn dispute(&self) -> Option<(&str, &WitnessDispute)> {
+        let of = |one: &'_ WitnessStanding| one.dispute.as_ref().map(|of| of.proved);
+        let proved = self.each.iter().find(|one| of(one) == Some(true));
+        let any = || {
+            let mut each = self.each.iter();
+            each.find(|one| self.outvoted && one.dispute.is_some())
+        };
+        let one = proved.or_else(any)?;
+        Some((one.name.as_str(), one.dispute.as_ref()?))
+    }
+}
+
+/// What a witness says of a log that contradicts what is published here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessDispute {
+    /// Its words, or what it showed.
+    pub what: Arc<str>,
+    /// Whether it showed a checkpoint that the log's own key signed and the log does not hold.
+    pub proved: bool,
+}
+
 /// How one witness stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WitnessStanding {
@@ -86,5 +107,5 @@ pub struct WitnessStanding {
     /// Why it did not cosign when it was last asked; none if it did.
     pub failing: Option<Arc<str>>,
     /// What it says of a log that contradicts what is published here.
-    pub dispute: Option<Arc<str>>,
+    pub dispute: Option<WitnessDispute>,
 }

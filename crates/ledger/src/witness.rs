@@ -9,6 +9,7 @@
 mod book;
 mod evidence;
 mod policy;
+mod shown;
 mod submission;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod tests;
 pub use self::{
     book::{Book, BookError, Cosigned, Unsigned},
     policy::{PolicyError, Standing, Without, WitnessPolicy},
+    shown::{SHOWN, show, shown},
     submission::{Reply, Submission},
 };
 use crate::{
@@ -134,6 +136,12 @@ impl Refused {
             Self::Elsewhere { known, .. } | Self::Rollback { known, .. } => Some(*known),
             _ => None,
         }
+    }
+
+    /// Whether the answer shows what was cosigned last, which contradicts the checkpoint or may.
+    #[must_use]
+    pub const fn contradicts(&self) -> bool {
+        matches!(self, Self::Rollback { .. } | Self::NotContinued { .. }) || self.is_evidence()
     }
 
     /// A stable name.

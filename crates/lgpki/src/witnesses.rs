@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use lgpki_ledger::witness::ADD_CHECKPOINT;
+use lgpki_ledger::witness::{ADD_CHECKPOINT, SHOWN};
 use lgpki_runtime::{
     error::chain,
     http_client::{HttpClient, HttpLimits, HttpUrl},
@@ -51,7 +51,8 @@ pub(crate) fn witnessing(audit: &Audit) -> Result<Option<Witnessing>, CommandErr
         stop: section.stop_issuing_after_seconds.map(Duration::from_secs),
     };
     let witnesses = Witnessing::try_new(keys, section.required, limits, Arc::new(carrier))
-        .map_err(|e| CommandError::from_error("[audit.witness]", &e))?;
+        .map_err(|e| CommandError::from_error("[audit.witness]", &e))?
+        .stopping_when_disputed(section.stop_issuing_when_disputed);
     Ok(Some(witnesses))
 }
 
@@ -135,6 +136,7 @@ async fn send(client: &HttpClient, url: &HttpUrl, body: String) -> Result<Carrie
         status: answer.status.as_u16(),
         kind: answer.content_type().map(str::to_owned),
         body: answer.body.to_vec(),
+        shown: answer.field(SHOWN).map(str::to_owned),
     })
 }
 

@@ -119,7 +119,13 @@ impl HttpAnswer {
     /// The kind of body, as the server names it.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
-        self.headers.get(header::CONTENT_TYPE)?.to_str().ok()
+        self.field(header::CONTENT_TYPE.as_str())
+    }
+
+    /// A field of the head, by its name in small letters.
+    #[must_use]
+    pub fn field(&self, name: &'static str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 }
 

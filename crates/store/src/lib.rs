@@ -37,7 +37,7 @@ pub use open::OpenReport;
 pub use openings::{Opening, OpeningStore, commit};
 pub use options::Options;
 pub use packed::MAX_RECORD_BYTES;
-pub use publish::{Hold, Publication, Publishing, WitnessStanding, Witnessed};
+pub use publish::{Hold, Publication, Publishing, WitnessDispute, WitnessStanding, Witnessed};
 pub use replica::{Beside, Replica};
 pub use view::{Scan, Span, Tables, View};
 pub use witness::{

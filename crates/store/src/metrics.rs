@@ -23,6 +23,8 @@ pub(crate) fn published(service: &str, publication: &Publication) {
     }
     set("witnesses_failing", failing.into());
     set("witnesses_disputing", disputing.into());
+    let holds = witnessed.dispute().is_some();
+    set("dispute_holds", u32::from(holds).into());
 }
 
 #[expect(

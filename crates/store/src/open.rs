@@ -296,6 +296,10 @@ fn start<M: Machine>(
     publishers: Option<Publishers>,
 ) -> Result<Engine<M>, StoreError> {
     let core = Arc::new(core);
+    // What was disputed before this start is from the first moment on.
+    if let Some(publishers) = &publishers {
+        core.witnesses_stand(publishers.standings());
+    }
     let (queue, waiting) = mpsc::channel(core.options.queue.max(1));
     let engine = Engine::new(Arc::clone(&core), queue);
     thread::Builder::new()

@@ -10,7 +10,9 @@ use std::{sync::Arc, time::Duration};
 
 use lgpki_domain::ErrorClass;
 use lgpki_ledger::PublishError;
-pub use lgpki_ledger::publication::{Hold, Publication, WitnessStanding, Witnessed};
+pub use lgpki_ledger::publication::{
+    Hold, Publication, WitnessDispute, WitnessStanding, Witnessed,
+};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -79,10 +81,12 @@ pub(crate) fn run<M: Machine>(core: &Core<M>, how: &Publishing, mut publishers: 
             signals.closing
         };
         let begun = Instant::now();
-        match publishers.round() {
+        let round = publishers.round();
+        core.witnesses_stand(publishers.standings());
+        match round {
             Ok(reached) => {
                 (end, witnessed) = (reached.end, reached.witnessed);
-                core.published(reached, publishers.standings(), begun);
+                core.published(reached, begun);
             }
             // No later round mends it, and nobody may rely on such a log.
             Err(e) if is_altered(&e) => {
@@ -128,6 +132,7 @@ impl<M: Machine> Core<M> {
                 limit: limits.lag,
                 late: lag > limits.lag,
                 stops: limits.stop.is_some_and(|stop| lag > stop),
+                outvoted: witnesses.outvoted(&progress.standings),
                 each: progress.standings.clone(),
             }
         });
@@ -148,13 +153,17 @@ impl<M: Machine> Core<M> {
         }
     }
 
+    /// Notes how the witnesses stand.
+    pub(crate) fn witnesses_stand(&self, standings: Vec<WitnessStanding>) {
+        self.progress.lock().standings = standings;
+    }
+
     /// Notes that everything before an end was published in the round begun at `begun`.
-    fn published(&self, reached: Reached, standings: Vec<WitnessStanding>, begun: Instant) {
+    fn published(&self, reached: Reached, begun: Instant) {
         let recovered = {
             let mut progress = self.progress.lock();
             let more = (self.reader.durable() > reached.end).then_some(begun);
             (progress.end, progress.behind) = (reached.end, more);
-            progress.standings = standings;
             if reached.witnessed {
                 (progress.witnessed, progress.unwitnessed) = (reached.end, more);
             }

@@ -4,21 +4,27 @@
 //! is published bears their cosignatures from the first moment on; neither a commit nor, for longer than
 //! one try, publication waits for them. Where a witness stands is not kept: it says so itself, when
 //! it is first asked. A witness that knows more of a log than there is, or another tree, disputes it:
-//! the log was set back or forked, and that stays so until the same witness cosigns it again.
+//! the log was set back or forked, and that stays so until the same witness cosigns it again. No
+//! signature covers such an answer, which may be that of whoever stands on the way; so it proves
+//! nothing unless it shows a checkpoint that the log's own key signed and the log does not hold.
 
 mod asking;
+mod disputes;
 
 pub use asking::{Answer, Prove, Question, Word, ask};
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Duration};
 
 use lgpki_ledger::{
-    LogId, SignedNote, Submission, TileReader, WitnessKey, WitnessPolicy,
+    Disk, Identity, LogId, SignedNote, Submission, TileReader, WitnessKey, WitnessPolicy,
     note::NoteSignature,
     publication::WitnessStanding,
-    witness::{PolicyError, Reply},
+    witness::{PolicyError, Reply, shown},
 };
 use tokio::time::Instant;
+
+use self::disputes::Disputes;
+use crate::error::StoreError;
 
 /// The longest time between two tries of a witness that does not answer.
 const LONGEST: Duration = Duration::from_mins(1);
@@ -43,6 +49,8 @@ pub struct Carried {
     pub kind: Option<String>,
     /// The body.
     pub body: Vec<u8>,
+    /// What it shows with a refusal.
+    pub shown: Option<String>,
 }
 
 /// The way to the witnesses.
@@ -56,7 +64,9 @@ pub trait Carrier: Send + Sync + fmt::Debug + 'static {
 #[derive(Clone, Debug)]
 pub struct Witnessing {
     policy: WitnessPolicy,
+    required: usize,
     limits: WitnessLimits,
+    stops_when_disputed: bool,
     carrier: Arc<dyn Carrier>,
 }
 
@@ -79,9 +89,26 @@ impl Witnessing {
     ) -> Result<Self, PolicyError> {
         Ok(Self {
             policy: WitnessPolicy::of(keys, required)?,
+            required,
             limits,
+            stops_when_disputed: false,
             carrier,
         })
+    }
+
+    /// Whether certificates wait while so many dispute a log, without proof, that the others are too few. A
+    /// proved dispute always holds them.
+    #[must_use]
+    pub const fn stopping_when_disputed(mut self, stops: bool) -> Self {
+        self.stops_when_disputed = stops;
+        self
+    }
+
+    /// Whether they wait for that.
+    pub(crate) fn outvoted(&self, standings: &[WitnessStanding]) -> bool {
+        let disputing = standings.iter().filter(|one| one.dispute.is_some()).count();
+        let spare = self.policy.witnesses().len().saturating_sub(self.required);
+        self.stops_when_disputed && self.required > 0 && disputing > spare
     }
 
     /// How long they may lag behind.
@@ -94,7 +121,8 @@ impl Witnessing {
 /// The same witnesses, on the same way.
 impl PartialEq for Witnessing {
     fn eq(&self, other: &Self) -> bool {
-        (&self.policy, self.limits) == (&other.policy, other.limits)
+        (&self.policy, self.limits, self.stops_when_disputed)
+            == (&other.policy, other.limits, other.stops_when_disputed)
             && Arc::ptr_eq(&self.carrier, &other.carrier)
     }
 }
@@ -107,7 +135,6 @@ struct One {
     key: WitnessKey,
     /// The sizes that it cosigned, as it said since this process began.
     confirmed: BTreeMap<LogId, u64>,
-    disputes: BTreeMap<LogId, Arc<str>>,
     failing: Option<Arc<str>>,
     failures: u32,
     /// Not asked before then.
@@ -126,21 +153,34 @@ enum Next {
 #[derive(Debug)]
 pub(crate) struct Witnesses {
     how: Arc<Witnessing>,
+    /// Of the logs.
+    identity: Identity,
     each: Vec<One>,
+    disputes: Disputes,
 }
 
 impl Witnesses {
-    pub(crate) fn new(how: Arc<Witnessing>) -> Self {
+    /// The witnesses of the logs in this data directory, with the disputes that were not settled.
+    pub(crate) fn open(
+        how: Arc<Witnessing>,
+        identity: Identity,
+        (disk, dir): (Arc<dyn Disk>, &Path),
+    ) -> Result<Self, StoreError> {
+        let disputes = Disputes::open(disk, dir, how.policy.witnesses())?;
         let each = how.policy.witnesses().iter().map(|key| One {
             key: key.clone(),
             confirmed: BTreeMap::new(),
-            disputes: BTreeMap::new(),
             failing: None,
             failures: 0,
             not_before: None,
         });
         let each = each.collect();
-        Self { how, each }
+        Ok(Self {
+            how,
+            identity,
+            each,
+            disputes,
+        })
     }
 
     /// Whether a published checkpoint bears enough cosignatures.
@@ -152,8 +192,9 @@ impl Witnesses {
     /// published. What does not grow any more is asked for only until it is cosigned.
     pub(crate) fn is_due(&self, log: LogId, size: u64, note: &SignedNote, grows: bool) -> bool {
         let now = Instant::now();
-        self.each.iter().any(|one| {
-            let has = !grows && one.key.verify(note).is_ok();
+        self.each.iter().enumerate().any(|(at, one)| {
+            let disputed = self.disputes.has(at, log);
+            let has = !grows && !disputed && one.key.verify(note).is_ok();
             !has && one.lacks(log, size) && one.may_be_asked(now)
         })
     }
@@ -165,10 +206,11 @@ impl Witnesses {
 
     /// How each stands.
     pub(crate) fn standings(&self) -> Vec<WitnessStanding> {
-        let each = self.each.iter().map(|one| WitnessStanding {
+        let each = self.each.iter().enumerate();
+        let each = each.map(|(at, one)| WitnessStanding {
             name: one.key.name().to_string(),
             failing: one.failing.clone(),
-            dispute: one.disputes.values().next().cloned(),
+            dispute: self.disputes.of(at),
         });
         each.collect()
     }
@@ -208,7 +250,7 @@ impl Witnesses {
                 let answer = answers
                     .next()
                     .unwrap_or_else(|| Err(String::from("it was not asked")));
-                match self.heard(witness, (log, size, note), answer, first) {
+                match self.heard(witness, (log, note, reader), answer, first) {
                     Next::Cosigned(signature) => signatures.push(signature),
                     Next::From(old) => asked.push((witness, old)),
                     Next::Nothing => {}
@@ -216,44 +258,90 @@ impl Witnesses {
             }
             first = false;
         }
+        self.disputes.save();
         signatures
     }
 
     fn heard(
         &mut self,
         witness: usize,
-        (log, size, note): (LogId, u64, &SignedNote),
+        (log, note, reader): (LogId, &SignedNote, &TileReader),
         answer: Result<Carried, String>,
         first: bool,
     ) -> Next {
         let Some(one) = self.each.get_mut(witness) else {
             return Next::Nothing;
         };
+        let (size, was_shown) = (
+            reader.size(),
+            answer.as_ref().ok().and_then(|a| a.shown.clone()),
+        );
         let reply = answer.map(|carried| {
             let kind = carried.kind.as_deref();
             Reply::read(&one.key, note.text(), (carried.status, kind, &carried.body))
         });
         match reply {
             Ok(Reply::Cosigned { signature, .. }) => {
-                one.cosigned(log, size);
+                one.cosigned(log, size, self.disputes.end(witness, log));
                 return Next::Cosigned(signature);
             }
             Ok(Reply::Knows(known)) if known <= size && first => return Next::From(known),
             Ok(Reply::Knows(known)) if known > size => {
                 let why = format!("it has cosigned {known} entries, and there are {size}");
-                one.disputes(log, &why);
+                self.disputed((witness, log), (&why, was_shown), reader);
             }
             Ok(Reply::Knows(known)) => one.fails(&format!("it knows {known} entries by now")),
             Ok(Reply::Refused {
                 status: 409 | 422,
                 why,
-            }) => one.disputes(log, &why),
+            }) => self.disputed((witness, log), (&why, was_shown), reader),
             Ok(Reply::Refused { status, why }) => {
                 one.fails(&format!("it answers with status {status}: {why}"));
             }
             Err(why) => one.fails(&why),
         }
         Next::Nothing
+    }
+
+    /// The witness says that the log is not what it was, and may show what it was.
+    fn disputed(
+        &mut self,
+        (witness, log): (usize, LogId),
+        (why, was_shown): (&str, Option<String>),
+        reader: &TileReader,
+    ) {
+        let key = self.identity.verifier(log);
+        let shown = was_shown.and_then(|value| shown(&value, &key));
+        let proof = shown.filter(|(shown, _)| match reader.root_at(shown.size) {
+            Ok(root) => root != shown.root,
+            // What cannot be read now proves nothing yet.
+            Err(_) => shown.size > reader.size(),
+        });
+        let what = match &proof {
+            None => why.to_owned(),
+            Some((shown, _)) => {
+                format!(
+                    "{why}; proved by the log's own signature on {} entries",
+                    shown.size
+                )
+            }
+        };
+        let Some(one) = self.each.get_mut(witness) else {
+            return;
+        };
+        let note = proof.as_ref().map(|(_, note)| note);
+        if self.disputes.begin((witness, log), &what, note) {
+            tracing::error!(
+                witness = %one.key.name(), %log, what, proved = note.is_some(),
+                "a witness disputes the log: it was set back or forked, or somebody on the way to the witness says so"
+            );
+        }
+        one.put_off(&what);
+    }
+
+    /// Whether nobody disputes a log.
+    pub(crate) fn is_settled(&self, log: LogId) -> bool {
+        !self.disputes.any_of(log)
     }
 
     fn failed(&mut self, witness: usize, why: &str) {
@@ -283,28 +371,15 @@ impl One {
         checkpoint.map_or(0, |checkpoint| checkpoint.size.min(size))
     }
 
-    fn cosigned(&mut self, log: LogId, size: u64) {
+    fn cosigned(&mut self, log: LogId, size: u64, settled: bool) {
         let name = self.key.name();
-        if self.disputes.remove(&log).is_some() {
+        if settled {
             tracing::warn!(witness = %name, %log, size, "the witness cosigns the log again that it disputed");
         } else if self.failing.is_some() {
             tracing::info!(witness = %name, %log, size, "the witness cosigns again");
         }
         self.confirmed.insert(log, size);
         (self.failing, self.failures, self.not_before) = (None, 0, None);
-    }
-
-    /// The witness says that the log is not what it was.
-    fn disputes(&mut self, log: LogId, why: &str) {
-        let known = self.disputes.get(&log);
-        if known.is_none_or(|known| **known != *why) {
-            tracing::error!(
-                witness = %self.key.name(), %log, why,
-                "a witness disputes the log: it was set back or forked; certificates wait"
-            );
-            self.disputes.insert(log, Arc::from(why));
-        }
-        self.put_off(why);
     }
 
     fn fails(&mut self, why: &str) {

@@ -188,10 +188,12 @@ impl Book {
         self.logs.iter().map(|(origin, page)| (origin, &page.seen))
     }
 
-    /// The checkpoint that was cosigned of a log last, with the log's own signature.
+    /// The checkpoint that was cosigned last of the log that a submission names, with the log's own
+    /// signature.
     #[must_use]
-    pub fn cosigned(&self, origin: &KeyName) -> Option<&SignedNote> {
-        self.logs.get(origin).map(|page| &page.note)
+    pub fn last(&self, submission: &Submission) -> Option<&SignedNote> {
+        let checkpoint = Checkpoint::parse(submission.note.text()).ok()?;
+        self.logs.get(&checkpoint.origin).map(|page| &page.note)
     }
 
     /// Cosigns a checkpoint as of `time`, in seconds since 1970, if one of the logs with these keys signed
@@ -204,10 +206,10 @@ impl Book {
         time: u64,
         signer: &dyn NoteSigner,
     ) -> Result<Cosigned, Unsigned> {
-        let (checkpoint, signed) = open(submission, logs)?;
+        let (checkpoint, by_log) = open(submission, logs)?;
         let before = self.logs.get(&checkpoint.origin);
         // Of what else is sent, nothing is kept.
-        let mut note = SignedNote::of_valid(submission.note.text().to_owned(), signed);
+        let mut note = SignedNote::of_valid(submission.note.text().to_owned(), by_log);
         let seen = before.map(|page| page.seen);
         if let Err(refused) = judge(&checkpoint, submission, seen.as_ref()) {
             if let Some(known) = before {

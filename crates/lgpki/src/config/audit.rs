@@ -43,6 +43,8 @@ pub(crate) struct WitnessSection {
     pub(crate) lag_limit_seconds: Option<u64>,
     /// For how many seconds they may lag before certificates wait; never if it is left out.
     pub(crate) stop_issuing_after_seconds: Option<u64>,
+    /// Whether certificates wait while so many dispute the log, without proof, that the others are too few.
+    pub(crate) stop_issuing_when_disputed: bool,
 }
 
 /// A witness and where it is.
@@ -119,6 +121,12 @@ impl Audit {
                  hold; set required",
             ));
         }
+        if required == 0 && witness.stop_issuing_when_disputed {
+            return Err(String::from(
+                "[audit.witness] stop_issuing_when_disputed: no witness is required, so that it would never \
+                 hold; set required",
+            ));
+        }
         Ok(())
     }
 }
@@ -171,6 +179,7 @@ mod tests {
         assert_eq!(audit.rhythm(), Some(Rhythm::default()));
         assert!(audit.witness.witnesses.is_empty());
         assert_eq!(audit.witness.lag_limit(), 600);
+        assert!(!audit.witness.stop_issuing_when_disputed);
     }
 
     #[test]
@@ -185,6 +194,10 @@ mod tests {
             (
                 "[witness]\nstop_issuing_after_seconds = 60",
                 "stop_issuing_after_seconds",
+            ),
+            (
+                "[witness]\nstop_issuing_when_disputed = true",
+                "stop_issuing_when_disputed",
             ),
             (
                 "[witness]\nwitnesses = [{ url = \"https://h\", vkey = \"KEY\" }]",

@@ -53,7 +53,11 @@ heartbeat_minutes = 60          # how often each log tells what its service has 
 witnesses = []                  # such as { url = "http://w1.audit-office.example:7450", vkey = "audit-office.example/w1+…+…" }
 required = 0                    # how many of them must have cosigned
 lag_limit_seconds = 600         # how long they may lag before somebody must look
-# stop_issuing_after_seconds = 86400    # how long before certificates wait; left out, never. Revocations and CRLs go on"#;
+# stop_issuing_after_seconds = 86400    # how long before certificates wait; left out, never. Revocations and CRLs go on
+# A witness that says that a log was set back or forked raises an alarm. Certificates wait as well if it shows a checkpoint that
+# the log's own key signed and the log lacks: that is proof. Without it, they go on unless this is true and so many say so that the
+# others are fewer than required: no signature covers a refusal, so that whoever stands on the way to a witness could make one up.
+stop_issuing_when_disputed = false"#;
 
 /// The file's text.
 pub(crate) fn render(t: &Template<'_>) -> String {

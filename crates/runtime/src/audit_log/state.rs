@@ -30,7 +30,8 @@ fn witness(witnessed: &Witnessed) -> v1::WitnessState {
         lag_ms: millis(witnessed.lag),
         late: witnessed.late,
         failing: each(|one| one.failing.as_deref()),
-        disputing: each(|one| one.dispute.as_deref()),
+        disputing: each(|one| one.dispute.as_ref().map(|dispute| &*dispute.what)),
+        dispute_holds: witnessed.dispute().is_some(),
     }
 }
 

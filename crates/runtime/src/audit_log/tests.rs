@@ -143,6 +143,7 @@ async fn the_logs_are_listed_with_their_checkpoints_and_what_is_closed() {
     let witness = state.witness.as_ref().unwrap();
     assert_eq!((witness.lag_ms, witness.late), (700_000, true));
     assert_eq!(witness.disputing, ["w1: it knows 9"]);
+    assert!(witness.dispute_holds);
     let told = told.logs;
     let seen = |log: &v1::Log| (log.name.clone().unwrap().log, log.size, log.closed);
     let seen: Vec<_> = told.iter().map(seen).collect();

@@ -73,8 +73,12 @@ impl Publishers {
             reader,
             open: BTreeMap::new(),
             closed: BTreeSet::new(),
-            witnesses: how.witnesses.clone().map(Witnesses::new),
+            witnesses: None,
         };
+        if let Some(witnessing) = how.witnesses.clone() {
+            let place = (Arc::clone(&all.disk), dir);
+            all.witnesses = Some(Witnesses::open(witnessing, all.identity.clone(), place)?);
+        }
         let logs = all.reader.logs();
         let published = logs_in(all.disk.as_ref(), &all.dir).map_err(PublishError::from)?;
         if let Some(unknown) = published.iter().find(|log| !logs.contains(log)) {
@@ -186,7 +190,7 @@ impl Publishers {
             if let (Some(witnesses), Some(published)) =
                 (witnesses.as_deref(), publisher.checkpoint())
             {
-                done = witnesses.suffices(published);
+                done = witnesses.suffices(published) && (grows || witnesses.is_settled(log));
             }
             all_cosigned &= done;
             if done && !grows {

@@ -1,6 +1,7 @@
 //! Checkpoints cosigned by witnesses: beside publication, and what a witness finds out.
 
 mod asking;
+mod disputes;
 
 use std::{
     path::Path,
@@ -10,7 +11,7 @@ use std::{
 
 use lgpki_ledger::{
     LogId, MemoryDisk, NoteSigner as _, SignedNote, Submission, VerifierKey, WitnessKey,
-    witness::{Book, SIZE_TYPE, Unsigned},
+    witness::{Book, SIZE_TYPE, Unsigned, show},
 };
 use lgpki_store::{
     Carried, Carrier, Engine, Hold, Options, Post, Publication, Publishing, WitnessLimits,
@@ -24,12 +25,14 @@ use crate::{
     toy::{Toy, add},
 };
 
-/// Real witnesses, reached without a network; those that are away do not answer.
+/// Real witnesses, reached without a network; those that are away do not answer, and for some somebody on
+/// the way does.
 #[derive(Debug)]
 struct Office {
     books: Vec<Mutex<Book>>,
     logs: Vec<VerifierKey>,
     away: Mutex<Vec<usize>>,
+    lies: Mutex<Vec<(usize, Carried)>>,
     asked: Mutex<usize>,
 }
 
@@ -54,6 +57,7 @@ impl Office {
             books: (0..witnesses).map(book).collect(),
             logs,
             away: Mutex::default(),
+            lies: Mutex::default(),
             asked: Mutex::default(),
         })
     }
@@ -66,7 +70,9 @@ impl Office {
         let submission: Submission = post.body.parse().unwrap();
         let mut book = self.books[post.witness].lock().unwrap();
         let signer = log_signer(100 + u8::try_from(post.witness).unwrap());
-        let (status, kind, said) = match book.cosign(&submission, &self.logs, 7, &signer) {
+        let decided = book.cosign(&submission, &self.logs, 7, &signer);
+        let last = book.last(&submission).map(show);
+        let (status, kind, said) = match &decided {
             Ok(cosigned) => (200, None, format!("{}\n", cosigned.signature)),
             Err(Unsigned::Refused(refused)) => match refused.known() {
                 Some(known) => (refused.status(), Some(SIZE_TYPE), format!("{known}\n")),
@@ -74,10 +80,13 @@ impl Office {
             },
             Err(Unsigned::Unrecorded(error)) => panic!("{error}"),
         };
+        let contradicts =
+            matches!(&decided, Err(Unsigned::Refused(refused)) if refused.contradicts());
         Carried {
             status,
             kind: kind.map(str::to_owned),
             body: said.into_bytes(),
+            shown: last.filter(|_| contradicts),
         }
     }
 }
@@ -85,29 +94,38 @@ impl Office {
 impl Carrier for Office {
     fn carry(&self, posts: Vec<Post>) -> Vec<Result<Carried, String>> {
         let away = self.away.lock().unwrap().clone();
+        let lies = self.lies.lock().unwrap().clone();
         *self.asked.lock().unwrap() += posts.len();
         let answer = |post: &Post| {
             if away.contains(&post.witness) {
                 return Err("nobody answers".to_owned());
             }
-            Ok(self.answer(post))
+            let lie = lies.iter().find(|(of, _)| *of == post.witness);
+            Ok(lie.map_or_else(|| self.answer(post), |(_, lie)| lie.clone()))
         };
         posts.iter().map(answer).collect()
     }
 }
 
 fn open(dir: &Path, office: &Arc<Office>, required: usize) -> Engine<Toy> {
-    let keys = (0..).take(office.books.len()).map(key).collect();
     let limits = WitnessLimits {
         lag: Duration::ZERO,
         stop: Some(Duration::ZERO),
     };
+    open_with(dir, Some(witnessing(office, required, limits)))
+}
+
+fn witnessing(office: &Arc<Office>, required: usize, limits: WitnessLimits) -> Witnessing {
+    let keys = (0..).take(office.books.len()).map(key).collect();
     let carrier = Arc::clone(office) as Arc<dyn Carrier>;
-    let witnesses = Witnessing::try_new(keys, required, limits, carrier).unwrap();
+    Witnessing::try_new(keys, required, limits, carrier).unwrap()
+}
+
+fn open_with(dir: &Path, witnesses: Option<Witnessing>) -> Engine<Toy> {
     let options = Options {
         publish: Some(Publishing {
             every: Duration::from_millis(1),
-            witnesses: Some(Arc::new(witnesses)),
+            witnesses: witnesses.map(Arc::new),
             ..Publishing::default()
         }),
         ..Options::new(log_identity("node-1"))

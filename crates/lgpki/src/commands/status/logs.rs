@@ -16,7 +16,7 @@ pub(super) fn value(told: &v1::ListLogsResponse) -> Value {
         let witness = of.witness.as_ref().map(|witness| {
             json!({
                 "lag_ms": witness.lag_ms, "late": witness.late, "failing": witness.failing,
-                "disputing": witness.disputing,
+                "disputing": witness.disputing, "dispute_holds": witness.dispute_holds,
             })
         });
         json!({
@@ -44,6 +44,9 @@ pub(super) fn shown(told: &v1::ListLogsResponse) -> String {
                         .iter()
                         .map(|what| format!("DISPUTED by {what}")),
                 );
+                if witness.dispute_holds && of.service == "issuer" {
+                    lines.push(String::from("CERTIFICATES WAIT until that is settled"));
+                }
                 let failing = witness.failing.iter();
                 // A dispute is told of as such.
                 let failing = failing.filter(|what| !witness.disputing.contains(what));
@@ -92,6 +95,7 @@ mod tests {
             late: true,
             failing: vec!["w1: nobody answers".into(), "w2: it knows 9".into()],
             disputing: vec!["w2: it knows 9".into()],
+            dispute_holds: true,
         };
         let of = |service: &str, lag_ms, witness| v1::PublicationState {
             service: service.into(),
@@ -108,6 +112,7 @@ mod tests {
         for part in [
             "not for 12 min 05 s: LATE",
             "DISPUTED by w2: it knows 9",
+            "CERTIFICATES WAIT",
             "w1: nobody answers",
             "not for 0 min 09 s",
             "no witness is asked",

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use lgpki_ledger::{
     Log, LogReader, MemoryDisk, NewEntry,
-    publication::{Publication, WitnessStanding, Witnessed},
+    publication::{Publication, WitnessDispute, WitnessStanding, Witnessed},
 };
 use lgpki_proto::Failure;
 
@@ -55,7 +55,10 @@ impl EntryIndex for Index {
                 each: vec![WitnessStanding {
                     name: "w1".to_owned(),
                     failing: None,
-                    dispute: Some("it knows 9".into()),
+                    dispute: Some(WitnessDispute {
+                        what: "it knows 9".into(),
+                        proved: true,
+                    }),
                 }],
                 ..Witnessed::default()
             }),

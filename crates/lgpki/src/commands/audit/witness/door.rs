@@ -15,7 +15,7 @@ use axum::{
 use lgpki_domain::Clock;
 use lgpki_ledger::{
     NoteSigner, Submission, VerifierKey, WitnessKey,
-    witness::{ADD_CHECKPOINT, Book, Cosigned, Refused, SIZE_TYPE, Unsigned},
+    witness::{ADD_CHECKPOINT, Book, Cosigned, Refused, SHOWN, SIZE_TYPE, Unsigned, show},
 };
 use lgpki_runtime::error::chain;
 use serde_json::json;
@@ -42,7 +42,13 @@ pub(super) struct Desk {
 }
 
 /// What is answered.
-type Answer = (StatusCode, &'static str, String);
+struct Answer {
+    status: StatusCode,
+    kind: &'static str,
+    body: String,
+    /// What was cosigned last, where that contradicts what was sent.
+    shown: Option<String>,
+}
 
 pub(super) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
@@ -77,12 +83,25 @@ async fn add_checkpoint(State(desk): State<Arc<Desk>>, request: Request) -> Resp
             })
         }
     };
-    let (status, kind, body) = answer;
-    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+    let kind = [(header::CONTENT_TYPE, answer.kind)];
+    let shown = answer.shown.map(|shown| [(SHOWN, shown)]);
+    match shown {
+        Some(shown) => (answer.status, kind, shown, answer.body).into_response(),
+        None => (answer.status, kind, answer.body).into_response(),
+    }
 }
 
 fn plain(status: StatusCode, said: &str) -> Answer {
-    (status, TEXT, format!("{said}\n"))
+    of(status, TEXT, format!("{said}\n"))
+}
+
+const fn of(status: StatusCode, kind: &'static str, body: String) -> Answer {
+    Answer {
+        status,
+        kind,
+        body,
+        shown: None,
+    }
 }
 
 impl Desk {
@@ -98,25 +117,29 @@ impl Desk {
             let said = "the witness's clock shows a time before 1970";
             return plain(StatusCode::INTERNAL_SERVER_ERROR, said);
         };
-        let decided = {
+        let (decided, last) = {
             let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-            book.cosign(&submission, &self.logs, now, self.signer.as_ref())
+            let decided = book.cosign(&submission, &self.logs, now, self.signer.as_ref());
+            let last = decided.is_err().then(|| book.last(&submission).map(show));
+            (decided, last.flatten())
         };
         match decided {
             Ok(cosigned) => {
                 if !cosigned.repeated {
                     self.tell_cosigned(&cosigned);
                 }
-                (StatusCode::OK, TEXT, format!("{}\n", cosigned.signature))
+                of(StatusCode::OK, TEXT, format!("{}\n", cosigned.signature))
             }
             Err(Unsigned::Refused(refused)) => {
                 self.tell_refused(&submission, &refused, now);
                 let status = StatusCode::from_u16(refused.status());
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                match refused.known() {
-                    Some(known) => (status, SIZE_TYPE, format!("{known}\n")),
+                let answer = match refused.known() {
+                    Some(known) => of(status, SIZE_TYPE, format!("{known}\n")),
                     None => plain(status, &chain(&refused)),
-                }
+                };
+                let shown = last.filter(|_| refused.contradicts());
+                Answer { shown, ..answer }
             }
             Err(Unsigned::Unrecorded(error)) => {
                 let value = json!({ "event": "failed", "error": chain(&error) });

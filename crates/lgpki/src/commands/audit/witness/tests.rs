@@ -6,7 +6,7 @@ use lgpki_ledger::{
     Checkpoint, NoteSigner, Submission,
     merkle::leaf,
     merkle::node,
-    witness::{ADD_CHECKPOINT, Reply},
+    witness::{ADD_CHECKPOINT, Reply, SHOWN, shown},
 };
 use lgpki_runtime::http_client::{HttpClient, HttpLimits, HttpUrl};
 use lgpki_testkit::{ManualClock, log_signer};
@@ -138,6 +138,39 @@ async fn a_log_that_grows_is_cosigned_over_http_and_a_fork_is_refused_by_name() 
     };
     assert_eq!(status, 422);
     assert!(why.starts_with("NOT PROVED"), "{why}");
+}
+
+#[tokio::test]
+async fn a_refusal_shows_what_the_log_signed_before() {
+    let scene = Scene::new().await;
+    let shown_to = async |submission: &Submission| {
+        let url = scene.url.join(ADD_CHECKPOINT).unwrap();
+        let body = submission.to_string();
+        let answer = scene.client.post(&url, "text/plain", body).await.unwrap();
+        let key = VerifierKey::new(named(ORIGIN), log_signer(1).public_key());
+        let shown = answer.field(SHOWN).map(|value| shown(value, &key).unwrap());
+        (
+            answer.status.as_u16(),
+            shown.map(|(checkpoint, _)| checkpoint),
+        )
+    };
+    let seen = checkpoint(2, leaf(b"2"));
+    assert_eq!(shown_to(&seen).await, (200, None));
+    let other = checkpoint(2, leaf(b"x"));
+    let later = Submission {
+        old: 2,
+        ..checkpoint(3, leaf(b"3"))
+    };
+    let last = Checkpoint::parse(seen.note.text()).ok();
+    assert_eq!(
+        shown_to(&checkpoint(1, leaf(b"1"))).await,
+        (409, last.clone())
+    );
+    assert_eq!(shown_to(&other).await, (409, last.clone()));
+    assert_eq!(shown_to(&later).await, (422, last));
+    // Who only asks for the size is told the size.
+    let asking = Submission { old: 0, ..later };
+    assert_eq!(shown_to(&asking).await, (409, None));
 }
 
 #[tokio::test]

@@ -330,14 +330,12 @@ impl State {
         }
     }
 
-    /// Notes that it can never be carried out: a renewal that lifecycle does not open, or an order
-    /// that is refused.
+    /// Notes that it can never be carried out: a renewal that lifecycle does not open, one whose
+    /// certificate was revoked meanwhile, or an order that is refused.
     pub fn fail(self, at: Timestamp, reason: String) -> Result<Self, WrongState> {
         match self {
-            Self::Received { .. } | Self::Queued { .. } | Self::Issuing { .. } => {
-                Ok(Self::Failed { at, reason })
-            }
-            other => Err(other.refuse("only what was received or queued can fail")),
+            open if open.is_open() => Ok(Self::Failed { at, reason }),
+            other => Err(other.refuse("only what is under way can fail")),
         }
     }
 

@@ -4,13 +4,14 @@
 //! may be sent again after any failure: what exists is answered again, never made twice. A batch that
 //! could not be sent is given back and claimed anew. Revocations have a queue and a task of their own,
 //! so that an issuer that hangs never delays one. Renewals are opened and closed likewise, from the
-//! store's outbox. Nothing is ever given up here; only the issuer's or lifecycle's own word settles an
+//! store's outbox, and none is ordered without lifecycle's word that it is still open. Nothing is ever given up here; only the issuer's or lifecycle's own word settles an
 //! application.
 
 mod issue;
 mod order;
 mod renewals;
 mod revoke;
+mod vouch;
 
 use std::{
     sync::{
@@ -98,7 +99,7 @@ impl<S: IntakeStore> Dispatcher<S> {
             while tasks.try_join_next().is_some() {}
             let (shared, failed) = (shared.clone(), failed.clone());
             tasks.spawn(async move {
-                if let Err(error) = issue::batch(&shared, claimed).await {
+                if let Err(error) = vouch::batch(&shared, claimed).await {
                     let _ = failed.try_send(error);
                 }
                 drop(permit);

@@ -207,6 +207,9 @@ pub enum ActRefused {
          successor body apply"
     )]
     BranchDeactivated(BodyCode),
+    /// It would have renewed what was revoked meanwhile, and ended by that.
+    #[error("application {0} has failed and is not approved: {1}")]
+    CertificateRevoked(ApplicationId, String),
     /// Its state does not allow it.
     #[error(transparent)]
     WrongState(#[from] lgpki_domain::application::WrongState),
@@ -253,7 +256,8 @@ pub trait IntakeStore: AddresseeStore + HeartbeatStore + LimitsStore + QueueStor
     /// Claims up to `most` applications of one queue in its order (certificates in the order that
     /// [`QueueStore::arrange`] set; of revocations, those for key compromise first, then by time of
     /// queuing); durable before the answer. What was claimed before and is in nobody's
-    /// hands, after a restart or [`release`](Self::release), is handed out again first.
+    /// hands, after a restart or [`release`](Self::release), is handed out again first. A renewal is
+    /// not claimed while an approved end of its certificate is on its way to lifecycle.
     fn claim(
         &self,
         lane: Lane,
@@ -267,8 +271,9 @@ pub trait IntakeStore: AddresseeStore + HeartbeatStore + LimitsStore + QueueStor
         ids: Vec<ApplicationId>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Notes the answers. One that comes twice, too late to matter, or does not fit, changes nothing;
-    /// those of the applications that still wait for another answer are returned. They stay in the
+    /// Notes the answers. A revocation that was carried out ends the renewal of its certificate in the
+    /// same step, unless that one is claimed. An answer that comes twice, too late to matter, or does not
+    /// fit, changes nothing; those of the applications that still wait for another answer are returned. They stay in the
     /// caller's hands, to be ordered again or [released](Self::release).
     fn settle(
         &self,

@@ -48,6 +48,7 @@ pub(crate) async fn check(world: &mut World) {
         .list(v1::ApplicationFilter::default())
         .await
         .expect("the applications");
+    nothing_revoked_is_renewed_afterwards(world, &applications);
     ended_renewals_are_closed(world, &applications).await;
     let inventory = operator.inventory().await.expect("the inventory");
     no_acknowledged_application_is_lost(world, &applications, &inventory).await;
@@ -120,7 +121,16 @@ async fn no_acknowledged_application_is_lost(
             found.serial == stands.serial && found.state() == CertificateState::Expired
         };
         let late = stands.sort() != v1::ApplicationSort::Issue && inventory.iter().any(expired);
-        assert!(stands.state() != State::Failed || late, "{stands:?}");
+        // What is to be renewed may be revoked before the new certificate is ordered.
+        let outlived = stands.reason.contains("CERTIFICATE_REVOKED_BEFORE")
+            && inventory.iter().any(|found| {
+                found.serial == stands.renewed_serial && found.state() == CertificateState::Revoked
+            });
+        let explained = late || outlived;
+        assert!(stands.state() != State::Failed || explained, "{stands:?}");
+        if outlived && stands.state() != told.state {
+            world.tally.count("a renewal overtaken by a revocation");
+        }
         told.state = stands.state();
     }
     assert_eq!(stands.len(), world.told.len(), "nobody sent the others");
@@ -129,6 +139,29 @@ async fn no_acknowledged_application_is_lost(
         let branch = world.system.branch(BRANCH);
         let again = branch.send(told.request.clone()).await;
         assert_eq!(&again.expect("the same application").id, id);
+    }
+}
+
+/// No renewal goes on to be issued whose certificate was seen revoked while it stood before its claim
+/// (R2), and none is left standing there.
+fn nothing_revoked_is_renewed_afterwards(world: &World, applications: &[v1::Application]) {
+    for renewal in applications {
+        let serial = renewal.renewed_serial.parse::<Serial>();
+        if !serial.is_ok_and(|serial| world.revoked.contains_key(&serial)) {
+            continue;
+        }
+        // Where it stood when the revocation had been seen, or a later look at it.
+        let stood = world.told.get(&renewal.id).map(|told| told.state);
+        let claimed = |state| matches!(state, State::Issuing | State::Issued | State::Delivered);
+        assert!(
+            !claimed(renewal.state()) || stood.is_some_and(claimed),
+            "{stood:?} {renewal:?}"
+        );
+        let ended = matches!(
+            renewal.state(),
+            State::Failed | State::Rejected | State::Withdrawn
+        );
+        assert!(claimed(renewal.state()) || ended, "{renewal:?}");
     }
 }
 

@@ -7,4 +7,5 @@ mod listing;
 mod officers;
 mod paths;
 mod renewal;
+mod revoked;
 mod slots;

@@ -76,3 +76,18 @@ fn no_state_is_left_by_a_door_that_is_not_its_own() {
     assert!(rejected.clone().withdraw(T).is_err());
     assert!(rejected.approve(T, operator(1, 1)).is_err());
 }
+
+#[test]
+fn whatever_is_under_way_can_fail_and_nothing_else() {
+    let examining = received().examine(T, 1).unwrap();
+    let queued = received().examine(T, 0).and_then(|s| s.queue(T)).unwrap();
+    let issuing = queued.clone().claim(T).unwrap();
+    for open in [received(), examining.clone(), queued, issuing.clone()] {
+        assert!(open.fail(T, "why".into()).unwrap().is_final());
+    }
+    let issued = issuing.issue(T, serial(2)).unwrap();
+    let rejected = examining.reject(T, "x".into()).unwrap();
+    for ended in [issued, rejected] {
+        assert!(ended.fail(T, "why".into()).is_err());
+    }
+}

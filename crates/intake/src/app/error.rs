@@ -131,6 +131,10 @@ impl From<ActRefused> for AppError {
                 reason: "BRANCH_DEACTIVATED",
                 message: refused.to_string(),
             },
+            ActRefused::CertificateRevoked(..) => Self::WrongState {
+                reason: "CERTIFICATE_REVOKED_BEFORE",
+                message: refused.to_string(),
+            },
             ActRefused::WrongState(wrong) => Self::WrongState {
                 reason: "APPLICATION_WRONG_STATE",
                 message: wrong.to_string(),

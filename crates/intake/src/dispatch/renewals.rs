@@ -134,7 +134,8 @@ async fn tell(peers: &Peers, due: Vec<RenewalDue>) -> Heard {
     Heard { error, ..heard }
 }
 
-async fn open(
+/// Asks for renewals to be opened, or whether they still are.
+pub(super) async fn open(
     peers: &Peers,
     orders: Vec<(ApplicationId, v1::RenewalOrder)>,
 ) -> Result<Vec<RenewalAnswered>, RemoteError> {
@@ -167,7 +168,8 @@ async fn close(
     Ok(())
 }
 
-fn order(due: &RenewalDue, received_at: lgpki_domain::Timestamp) -> v1::RenewalOrder {
+/// The order to open a renewal.
+pub(super) fn order(due: &RenewalDue, received_at: lgpki_domain::Timestamp) -> v1::RenewalOrder {
     v1::RenewalOrder {
         command_id: due.id.to_string(),
         serial: due.serial.to_string(),

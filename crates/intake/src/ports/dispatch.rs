@@ -5,7 +5,7 @@ use lgpki_domain::{ApplicationId, Serial, Timestamp, application::Sort};
 use super::Application;
 
 /// The two queues. They are claimed apart, for what ends a certificate must not wait for an issuer that
-/// hangs, nor certificates for a lifecycle that does.
+/// hangs, nor new certificates for a lifecycle that does; renewals wait for its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// What yields a certificate: for the issuer.
@@ -33,6 +33,8 @@ pub struct Claimed {
     pub application: Application,
     /// The attempt, from 1.
     pub attempt: u32,
+    /// Whether it was claimed by an earlier call, so that its order may have left.
+    pub again: bool,
 }
 
 /// What the issuer or lifecycle answered.

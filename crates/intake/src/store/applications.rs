@@ -240,6 +240,20 @@ impl Applications {
         one(true).or_else(|| one(false))
     }
 
+    /// Whether the certificate will be revoked: an end of it is approved and not answered.
+    pub(super) fn is_about_to_end(&self, serial: Serial) -> bool {
+        [true, false].into_iter().any(|urgent| {
+            let end = self.revocations.get(&(serial, urgent));
+            let state = end.and_then(|id| Some(&self.live.get(id)?.record.state));
+            state.is_some_and(|state| {
+                matches!(
+                    state,
+                    State::Approved { .. } | State::Queued { .. } | State::Issuing { .. }
+                )
+            })
+        })
+    }
+
     /// What an application renews.
     pub(crate) fn renewal(&self, id: ApplicationId) -> Option<RenewalOf> {
         self.live.get(&id)?.record.renewal

@@ -36,7 +36,8 @@ impl EngineStore {
                 Ok((free, all.is_queued(lane)))
             })
             .await?;
-        let most = most.saturating_sub(found.len());
+        let before = found.len();
+        let most = most.saturating_sub(before);
         // The writer is not asked for nothing: both queues are looked at after every change.
         if queued && most > 0 {
             match self.one(Command::Claim { lane, most, at }).await? {
@@ -51,9 +52,11 @@ impl EngineStore {
         Ok(applications
             .into_iter()
             .zip(handed)
-            .map(|(application, (_, attempt))| Claimed {
+            .enumerate()
+            .map(|(place, (application, (_, attempt)))| Claimed {
                 application,
                 attempt,
+                again: place < before,
             })
             .collect())
     }

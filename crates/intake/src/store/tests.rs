@@ -74,6 +74,8 @@ on_every_engine! {
     how_a_renewal_ended_is_owed_to_lifecycle_until_it_knows,
     answers_about_renewals_that_fit_no_longer_change_nothing,
     only_one_renewal_of_a_certificate_is_under_way,
+    a_renewal_ends_with_the_revocation_of_its_certificate_unless_it_is_claimed,
+    a_renewal_waits_while_the_end_of_its_certificate_is_under_way,
     an_addressee_has_versions_and_an_end,
     the_same_request_about_an_addressee_is_carried_out_once,
     every_fault_of_an_addressee_is_told_at_once,

@@ -121,10 +121,16 @@ impl Waitlist {
         self.issue.is_empty()
     }
 
-    /// The first of what waits for the issuer.
-    pub(crate) fn to_issue(&self, most: usize, at: Timestamp) -> Vec<ApplicationId> {
+    /// The first of what waits for the issuer, of those that are `free`.
+    pub(crate) fn to_issue(
+        &self,
+        most: usize,
+        at: Timestamp,
+        free: impl Fn(ApplicationId) -> bool,
+    ) -> Vec<ApplicationId> {
         let in_order = self.issue.walk(at, self.at_risk(Waits::Issue, at));
-        in_order.take(most).map(|(waiting, _)| waiting.id).collect()
+        let ids = in_order.map(|(waiting, _)| waiting.id);
+        ids.filter(|id| free(*id)).take(most).collect()
     }
 
     /// The next of what waits for an examiner, after `after`, and how many stand before them. From the head if

@@ -54,7 +54,8 @@ pub(crate) struct Known {
     /// Certificates are issued, but lifecycle does not learn of them.
     pub(crate) inventory_stands_still: bool,
     pub(crate) crls_published: u32,
-    /// What was told of renewals, such as `open 01…`, `delivered 01…`, `up 01…` (given up).
+    /// What was told of renewals, such as `open 01…`, `asked 01…` (whether it still is), `delivered 01…`,
+    /// `up 01…` (given up).
     pub(crate) renewals: Vec<String>,
     /// Fails this many calls about renewals.
     pub(crate) renewals_away: u32,
@@ -326,11 +327,22 @@ impl LifecycleService for World {
         known.told_away()?;
         let mut results = Vec::new();
         for order in request.into_inner().orders {
-            known.renewals.push(format!("open {}", order.command_id));
-            let refused = known.refuse_renewals.then(|| v1::FieldFault {
+            let of = |standing: &&v1::Standing| standing.serial == order.serial;
+            let held = known.standings.iter().find(of).cloned().unwrap_or_default();
+            let again = held.renewal == order.command_id;
+            let what = if again { "asked" } else { "open" };
+            known.renewals.push(format!("{what} {}", order.command_id));
+            let refused = if !held.revoked_at.is_empty() {
+                Some(("CERTIFICATE_REVOKED_BEFORE", "it was revoked"))
+            } else if known.refuse_renewals && !again {
+                Some(("RENEWAL_IS_OPEN", "another application was first"))
+            } else {
+                None
+            };
+            let refused = refused.map(|(reason, message)| v1::FieldFault {
                 field: "serial".to_owned(),
-                reason: "RENEWAL_IS_OPEN".to_owned(),
-                message: "another application was first".to_owned(),
+                reason: reason.to_owned(),
+                message: message.to_owned(),
             });
             if refused.is_none() {
                 for standing in &mut known.standings {

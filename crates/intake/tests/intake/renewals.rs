@@ -118,7 +118,8 @@ async fn a_renewal_waits_for_lifecycle_is_issued_and_on_delivery_supersedes_the_
     assert_eq!(issued.sort(), v1::ApplicationSort::Renew);
     assert_eq!(issued.renewed_serial, old.serial);
     assert_ne!(issued.serial, old.serial);
-    assert_eq!(scene.world.known().renewals, [format!("open {id}")]);
+    let heard = [format!("open {id}"), format!("asked {id}")];
+    assert_eq!(scene.world.known().renewals, heard);
     scene.learns_of(std::slice::from_ref(&issued.serial)).await;
     // Lifecycle is away at the moment of delivery: the end waits for it.
     scene.world.known().renewals_away = 3;
@@ -149,8 +150,57 @@ async fn while_lifecycle_is_away_a_renewal_stays_received_and_can_be_withdrawn()
     scene.reaches(&third, v1::ApplicationState::Issued).await;
     assert_eq!(
         scene.world.known().renewals,
-        [format!("up {}", first.id), format!("open {third}")]
+        ["up", "open", "asked"].map(|what| match what {
+            "up" => format!("up {}", first.id),
+            what => format!("{what} {third}"),
+        })
     );
+}
+
+#[tokio::test]
+async fn a_renewal_is_ordered_only_with_lifecycles_word_that_it_is_still_open() {
+    let scene = Scene::new().await;
+    let old = old(&scene, CertificateKind::Mail).await;
+    let id = scene.branch().submitted(old.renewal("renewal-1")).await;
+    scene.reaches(&id, v1::ApplicationState::Examining).await;
+    // Lifecycle knows of a revocation that intake has not heard of, and does not answer at first.
+    {
+        let mut known = scene.world.known();
+        known.renewals_away = 3;
+        for standing in &mut known.standings {
+            if standing.serial == old.serial {
+                "2010-12-01T09:00:00.000+09:00".clone_into(&mut standing.revoked_at);
+            }
+        }
+    }
+    approved(&scene, &id).await;
+    let failed = scene.reaches(&id, v1::ApplicationState::Failed).await;
+    let reason = failed.reason;
+    assert!(reason.contains("CERTIFICATE_REVOKED_BEFORE"), "{reason}");
+    told(&scene, "up", &id).await;
+    let known = scene.world.known();
+    assert!(
+        known.orders.iter().all(|order| order.application_id != id),
+        "it was ordered"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_no_renewal_does_not_wait_for_lifecycles_word() {
+    let scene = Scene::new().await;
+    let old = old(&scene, CertificateKind::Mail).await;
+    let renewal = scene.branch().submitted(old.renewal("renewal-1")).await;
+    scene
+        .reaches(&renewal, v1::ApplicationState::Examining)
+        .await;
+    scene.world.known().renewals_away = u32::MAX;
+    approved(&scene, &renewal).await;
+    let branch = scene.branch();
+    let new = branch.submitted(application(CertificateKind::OfficialDuty, 5));
+    let new = new.await;
+    scene.reaches(&new, v1::ApplicationState::Issued).await;
+    scene.world.known().renewals_away = 0;
+    scene.reaches(&renewal, v1::ApplicationState::Issued).await;
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! Renewals (R2, R3): at most one is open for a certificate, and lifecycle alone decides which.
 //!
-//! An order is known by its command for ever, so that it may come again; one that was closed before
-//! it came at all is remembered too, or a delayed order would open what nobody will ever close. On
+//! An order is known by its command for ever, so that it may come again, and is answered anew: what is
+//! revoked is renewed no longer, though its renewal was opened. An order that was closed before it
+//! came at all is remembered too, or a delayed one would open what nobody will ever close. On
 //! delivery the old certificate is superseded in the very frame that closes its renewal, so that no
 //! crash leaves two valid ones. Nothing here tells relying parties: CRL and OCSP do not know R3.
 
 use lgpki_domain::{
-    ApplicationId, Fault, RenewalOutcome, RenewalWindow, RevocationReason, Serial, Timestamp,
+    ApplicationId, Fault, NotRenewable, RenewalOutcome, RenewalWindow, RevocationReason, Serial,
+    Timestamp,
 };
 use lgpki_ledger::Stamp;
 use lgpki_store::{Decision, Span, StoreError, Tables, View};
@@ -119,7 +121,14 @@ fn may_open(
     if let Some(known) = known(view, order.command) {
         return match known.outcome {
             _ if known.serial != serial => Err(other_content(order.command, known.serial)),
-            None => Ok(Some(known.at)),
+            // Asked again before the new certificate is ordered; its end closes it.
+            None => match inventory.held(serial).and_then(|held| held.revoked) {
+                None => Ok(Some(known.at)),
+                Some(revoked) => {
+                    let at = revoked.revocation.at;
+                    Err(NotRenewable::Revoked { at }.of(serial, "serial"))
+                }
+            },
             Some(_) => Err(Fault::new(
                 "command_id",
                 "RENEWAL_CLOSED",

@@ -66,6 +66,7 @@ on_every_engine! {
     a_renewal_is_opened_within_the_window_and_only_once;
     a_renewal_is_idempotent_by_its_command;
     a_delivered_renewal_supersedes_what_still_stands;
+    an_open_renewal_does_not_outlive_the_revocation_of_its_certificate;
     a_renewal_given_up_leaves_the_certificate_as_it_was;
     a_renewal_given_up_before_it_was_opened_is_never_opened;
     what_is_renewing_is_told_and_listed_but_on_no_crl;

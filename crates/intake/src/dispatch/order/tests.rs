@@ -44,6 +44,7 @@ fn claimed(content: Content, sort: Sort) -> Claimed {
             estimate: None,
         },
         attempt: 2,
+        again: false,
     }
 }
 

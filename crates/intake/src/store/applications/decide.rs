@@ -136,7 +136,13 @@ impl Applications {
         let mut claimed = Vec::new();
         let mut attempts = Vec::new();
         let first: Vec<ApplicationId> = match lane {
-            Lane::Certificates => self.waitlist().to_issue(most, at),
+            Lane::Certificates => {
+                let free = |id| {
+                    let renewal = self.renewal(id);
+                    renewal.is_none_or(|renewal| !self.is_about_to_end(renewal.serial))
+                };
+                self.waitlist().to_issue(most, at, free)
+            }
             Lane::Revocations => self.ending.iter().take(most).map(|t| t.id).collect(),
         };
         for (id, live) in first
@@ -179,8 +185,8 @@ impl Applications {
 }
 
 /// Why this application does not suffer this act, whatever its state: a branch takes back only what it
-/// has submitted; nobody approves a login for themselves; and a deactivated branch gets no more
-/// certificates, though it may still lose its old ones.
+/// has submitted; nobody approves a login for themselves; a deactivated branch gets no more
+/// certificates, though it may still lose its old ones; and of what was revoked, nothing is renewed.
 fn forbidden(directories: &Directories, found: &Snapshot, act: &Act) -> Option<ActRefused> {
     let record = &found.record;
     match act.step {
@@ -189,6 +195,10 @@ fn forbidden(directories: &Directories, found: &Snapshot, act: &Act) -> Option<A
             .then_some(ActRefused::OfAnOperator(found.id)),
         ActStep::Approve(operator) if record.claim == Claim::Subject(operator.subject) => {
             Some(ActRefused::OwnLogin(found.id))
+        }
+        ActStep::Approve(_) if settle::outlived(record).is_some() => {
+            let why = settle::outlived(record)?.to_owned();
+            Some(ActRefused::CertificateRevoked(found.id, why))
         }
         ActStep::Approve(_) if record.sort.yields_certificate() => {
             let local = directories.body(record.branch?)?;

@@ -54,7 +54,9 @@ pub(super) use self::{
         watchers_see_every_change_of_their_branch,
     },
     renewing::{
+        a_renewal_ends_with_the_revocation_of_its_certificate_unless_it_is_claimed,
         a_renewal_goes_on_only_once_lifecycle_has_opened_it,
+        a_renewal_waits_while_the_end_of_its_certificate_is_under_way,
         answers_about_renewals_that_fit_no_longer_change_nothing,
         how_a_renewal_ended_is_owed_to_lifecycle_until_it_knows,
         only_one_renewal_of_a_certificate_is_under_way,

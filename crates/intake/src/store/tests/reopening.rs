@@ -2,21 +2,22 @@
 
 use std::{io::ErrorKind, path::Path, sync::Arc};
 
-use lgpki_domain::application::State;
+use lgpki_domain::{RevocationReason, application::State};
 use lgpki_store::{OpenReport, Options};
 use lgpki_testkit::{Fault, FaultyDisk, Persisted, SeededRandom, log_identity};
 
 use super::{
     fixtures::{
-        accept, act, answer, at, begin, claim, command, id, issue, issued, manual, numbers,
-        of_branch, renew, settle, state,
+        accept, act, answer, at, begin, claim, claim_revocations, command, id, issue, issued,
+        manual, numbers, of_branch, renew, revoke, settle, state,
     },
     scenario::{born, live, picture},
 };
 use crate::{
     error::StoreError,
     ports::{
-        Acceptance, Act, Filter, IntakeStore, Lane, RenewalAnswer, RenewalAnswered, Settlement,
+        Acceptance, Act, Filter, IntakeStore, Lane, RenewalAnswer, RenewalAnswered, Settled,
+        Settlement,
     },
     store::EngineStore,
 };
@@ -174,6 +175,50 @@ async fn no_fault_of_the_disk_makes_a_store_forget_what_lifecycle_must_be_told()
             Some("withdrawn") => assert_eq!(owed.len(), 1, "step {step}"),
             Some(other) => panic!("step {step}: {other}"),
         }
+        store.close().await;
+    }
+}
+
+/// Whichever step of the disk fails while lifecycle's answer to a revocation is noted: the renewal ends with
+/// it or waits for it, and is never claimed.
+#[tokio::test]
+async fn no_fault_of_the_disk_parts_a_revocation_from_the_end_of_the_renewal() {
+    let full = ErrorKind::StorageFull;
+    let faults = [
+        Fault::Before(full),
+        Fault::After(full),
+        Fault::Torn(60, full),
+    ];
+    for (step, fault) in (1..5).flat_map(|step| faults.map(|fault| (step, fault))) {
+        let (dir, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::new());
+        let (store, _) = open(dir.path(), &disk).unwrap();
+        begin(&store).await;
+        accept(&store, renew(1, 1, 0)).await;
+        accept(&store, revoke(2, 1, RevocationReason::KeyCompromise)).await;
+        assert_eq!(claim_revocations(&store, 9).await.len(), 1);
+        answer(&store, id(1), RenewalAnswer::Opened).await;
+        disk.fail_at(step, fault);
+        let completed = Settlement {
+            id: id(2),
+            outcome: Settled::Completed,
+            at: at(7000),
+        };
+        let told = store.settle(vec![completed]).await.is_ok();
+        disk.power_cut(Persisted::Nothing);
+        store.close().await;
+        drop(store);
+        let (store, _) = open(dir.path(), &disk).unwrap();
+        let stand = (state(&store, id(1)).await, state(&store, id(2)).await);
+        let over = ("failed", "completed");
+        let waits = ("queued", "issuing") == stand && !told;
+        assert!(stand == over || waits, "step {step}: {stand:?}");
+        assert!(claim(&store, 9).await.is_empty(), "step {step}");
+        if waits {
+            assert_eq!(claim_revocations(&store, 9).await.len(), 1);
+            settle(&store, id(2), Settled::Completed).await;
+        }
+        assert_eq!(state(&store, id(1)).await, "failed");
+        assert!(claim(&store, 9).await.is_empty(), "step {step}");
         store.close().await;
     }
 }

@@ -1,12 +1,14 @@
 //! Renewals: what is owed to lifecycle, and what its answers do.
 
-use lgpki_domain::RenewalOutcome;
+use lgpki_domain::{RenewalOutcome, RevocationReason, application::State};
 
 use super::super::fixtures::{
-    accept, act, answer, approver, at, begin, claim, id, issue, issued, refused, renew, serial,
-    settle, state, with,
+    accept, act, answer, approver, at, begin, claim, claim_revocations, id, issue, issued, numbers,
+    refused, renew, revoke, serial, settle, state, with,
 };
-use crate::ports::{Act, Content, IntakeStore, RenewalAnswer, RenewalDue, RenewalStep};
+use crate::ports::{
+    Act, ActRefused, Content, IntakeStore, RenewalAnswer, RenewalDue, RenewalStep, Settled,
+};
 
 async fn owed(store: &impl IntakeStore) -> Vec<RenewalDue> {
     store.renewals_due(500).await.unwrap()
@@ -153,4 +155,89 @@ pub(crate) async fn only_one_renewal_of_a_certificate_is_under_way(store: &impl 
     answer(store, id(1), RenewalAnswer::Closed).await;
     // Lifecycle has the last word from here on.
     accept(store, renew(5, 1, 0)).await;
+}
+
+pub(crate) async fn a_renewal_ends_with_the_revocation_of_its_certificate_unless_it_is_claimed(
+    store: &impl IntakeStore,
+) {
+    begin(store).await;
+    accept(store, renew(4, 4, 0)).await;
+    accept(store, renew(5, 5, 0)).await;
+    for n in [4, 5] {
+        answer(store, id(n), RenewalAnswer::Opened).await;
+    }
+    assert_eq!(claim(store, 9).await.len(), 2);
+    settle(store, id(5), issued(50)).await;
+    for (n, needed) in [(1, 0), (2, 1), (3, 1)] {
+        accept(store, renew(n, u8::try_from(n).unwrap(), needed)).await;
+    }
+    for n in [1, 2] {
+        answer(store, id(n), RenewalAnswer::Opened).await;
+    }
+    let states = async || {
+        let mut states = Vec::new();
+        for n in 1..=5 {
+            states.push(state(store, id(n)).await);
+        }
+        states
+    };
+    let before = ["queued", "examining", "received", "issuing", "issued"];
+    assert_eq!(states().await, before);
+    for n in 1..=5 {
+        let of = u8::try_from(n).unwrap();
+        accept(store, revoke(10 + n, of, RevocationReason::KeyCompromise)).await;
+    }
+    assert_eq!(claim_revocations(store, 9).await.len(), 5);
+    // On their way to lifecycle: nothing is decided yet, and nothing is claimed.
+    assert_eq!(states().await, before);
+    assert!(claim(store, 9).await.is_empty());
+    for n in 11..=15 {
+        settle(store, id(n), Settled::Completed).await;
+    }
+    let after = ["failed", "failed", "failed", "issuing", "issued"];
+    assert_eq!(states().await, after);
+    let failed = store.application(id(2)).await.unwrap().unwrap();
+    let State::Failed { reason, .. } = failed.state else {
+        panic!("it has failed");
+    };
+    assert!(reason.ends_with("[CERTIFICATE_REVOKED_BEFORE]"), "{reason}");
+    assert!(reason.contains(&id(12).to_string()), "{reason}");
+    // Its approval says why, and lifecycle is told that the renewals are over.
+    let operator = approver(1, 1);
+    let refused = act(store, id(2), Act::Approve { operator }).await;
+    assert!(
+        matches!(&refused, Err(ActRefused::CertificateRevoked(of, why)) if *of == id(2) && why.contains("issue")),
+        "{refused:?}"
+    );
+    let ids: Vec<_> = owed(store).await.iter().map(|due| due.id).collect();
+    assert_eq!(ids, [id(1), id(2), id(3)]);
+    assert!(claim(store, 9).await.is_empty());
+    // The claimed one is carried on with, and its subject is free afterwards like any other's.
+    settle(store, id(4), issued(40)).await;
+    assert_eq!(state(store, id(4)).await, "issued");
+    accept(store, renew(6, 1, 0)).await;
+}
+
+pub(crate) async fn a_renewal_waits_while_the_end_of_its_certificate_is_under_way(
+    store: &impl IntakeStore,
+) {
+    begin(store).await;
+    for (n, of) in [(1, 1), (2, 2)] {
+        accept(store, renew(n, of, 0)).await;
+        answer(store, id(n), RenewalAnswer::Opened).await;
+    }
+    accept(store, revoke(3, 1, RevocationReason::Superseded)).await;
+    // Others pass it, even where only the first of the queue is asked for.
+    assert_eq!(numbers(&claim(store, 1).await), [id(2)]);
+    assert!(claim(store, 1).await.is_empty());
+    claim_revocations(store, 1).await;
+    assert!(claim(store, 1).await.is_empty());
+    // Lifecycle refused it: nothing stands in the renewal's way any more.
+    let reason = "it is another branch's".to_owned();
+    settle(store, id(3), Settled::Failed { reason }).await;
+    let claimed = claim(store, 9).await;
+    assert_eq!(numbers(&claimed), [id(1)]);
+    assert!(!claimed[0].again);
+    store.release(vec![id(1)]).await.unwrap();
+    assert!(claim(store, 9).await[0].again);
 }

@@ -1,6 +1,10 @@
 //! What every implementation of the store must do about renewals.
 
-use lgpki_domain::{RenewalOutcome, RevocationReason::Superseded, Timestamp};
+use lgpki_domain::{
+    RenewalOutcome,
+    RevocationReason::{KeyCompromise, Superseded},
+    Timestamp,
+};
 
 use super::{AUTHORITY, with};
 use crate::{
@@ -200,6 +204,30 @@ pub(in super::super) async fn a_delivered_renewal_supersedes_what_still_stands(
     );
     let found = store.certificate(serial(3)).await.unwrap().unwrap();
     assert_eq!((found.revocation, found.renewal), (None, None));
+}
+
+pub(in super::super) async fn an_open_renewal_does_not_outlive_the_revocation_of_its_certificate(
+    store: impl LifecycleStore,
+) {
+    with(&store, 2).await;
+    let (now, later) = (within(), within().plus_seconds(60));
+    for (command, n) in [(101, 0), (102, 1)] {
+        let opened = opening(&store, renewal(command, n, now), now).await;
+        assert_eq!(opened, Ok(now));
+    }
+    let revoked = vec![order(110, 0, KeyCompromise)];
+    store.revoke(revoked, later).await.unwrap();
+    let again = store.open_renewals(vec![renewal(101, 0, now)], later);
+    let refused = again.await.unwrap().remove(0).unwrap_err();
+    assert_eq!(refused.reason, "CERTIFICATE_REVOKED_BEFORE");
+    assert!(refused.message.contains(&later.to_string()), "{refused}");
+    // The other one goes on, and the end of this one is taken as ever.
+    let other = opening(&store, renewal(102, 1, now), later).await;
+    assert_eq!(other, Ok(now));
+    let closed = closing(&store, given_up(101, 0), later).await.unwrap();
+    assert_eq!(closed.superseded_at, None);
+    let found = store.certificate(serial(0)).await.unwrap().unwrap();
+    assert_eq!((found.revocation.unwrap().at, found.renewal), (later, None));
 }
 
 pub(in super::super) async fn a_renewal_given_up_leaves_the_certificate_as_it_was(

@@ -293,13 +293,12 @@ fn issue(
     if let Some(address) = &wish.mail_address {
         directory::check_mail(rules, address, faults);
     }
-    if let Some(csr) = &checked.csr {
-        standing::check_key(csr.public_key().digest(), against, faults);
-    }
     let mut renews_until = None;
+    let mut needs_key = true;
     let (sort, renews) = if let Some(Renewed { serial }) = wish.renewed {
         let serial = serial?;
-        renewal::check(serial, branch, against, faults);
+        // Who cannot renew needs no new key for it, and must not destroy the one in use.
+        needs_key = renewal::check(serial, branch, against, faults);
         let old = against.standings.certificate(serial);
         renews_until = old.map(|old| old.validity.last_day());
         (Sort::Renew, Some(serial))
@@ -314,6 +313,9 @@ fn issue(
         }
         (Sort::Issue, None)
     };
+    if let Some(csr) = checked.csr.as_ref().filter(|_| needs_key) {
+        standing::check_key(csr.public_key().digest(), against, faults);
+    }
     let csr = checked.csr?;
     checked.particulars?;
     let kind = wish.kind?;

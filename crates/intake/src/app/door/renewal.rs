@@ -5,15 +5,16 @@ use lgpki_domain::{Faults, RenewalWindow, Serial};
 use super::{Against, standing};
 use crate::{app::submission::NamedBranch, renewal_fields::RENEWED};
 
-/// The certificate is the branch's own, stands, is within its window, and nobody renews it yet.
+/// The certificate is the branch's own, stands, is within its window, and nobody renews it yet; tells
+/// whether all that is so.
 pub(super) fn check(
     serial: Serial,
     branch: NamedBranch,
     against: &Against<'_>,
     faults: &mut Faults,
-) {
+) -> bool {
     let Some(held) = standing::certificate(serial, RENEWED, branch, against, faults) else {
-        return;
+        return false;
     };
     let window = RenewalWindow::from(held.validity);
     if let Err(refused) = window.admits(against.now, held.revoked_at) {
@@ -29,5 +30,8 @@ pub(super) fn check(
              withdraw it"
         );
         faults.push(RENEWED, "SUBJECT_HAS_OPEN_APPLICATION", message);
+    } else {
+        return true;
     }
+    false
 }

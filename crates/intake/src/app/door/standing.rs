@@ -9,7 +9,8 @@ use crate::{app::submission::NamedBranch, standings::Held, subject_key::subject_
 
 /// The key was never certified here, nor brought by another application.
 pub(super) fn check_key(key: Digest, against: &Against<'_>, faults: &mut Faults) {
-    let renew = "every certificate needs a new key pair; format the medium and make one";
+    // Nothing of media: the one that this key lives on may hold a key in use (R4).
+    let renew = "every certificate needs a key pair of its own; make a new one";
     if against.standings.key_was_certified(key) {
         faults.push(
             CSR,

@@ -25,6 +25,8 @@ use crate::{
 const SUBJECT: &str = "issue.subject";
 /// The field of its key.
 const CSR: &str = "issue.csr";
+/// Its key came with another application.
+const KEY_USED: &str = "KEY_USED_BEFORE";
 
 impl Applications {
     /// Admits a new application, recognises a repeated one, or says what stands in its way.
@@ -62,10 +64,10 @@ impl Applications {
                 check_branch(directories, body, &mut faults);
                 if let Some(other) = self.key_used_by(view, &issue.key_digest)? {
                     let message = format!(
-                        "this key came with application {other}; every certificate needs a new key \
-                         pair; format the medium and make one"
+                        "this key came with application {other}; every certificate needs a key pair \
+                         of its own; make a new one"
                     );
-                    faults.push(CSR, "KEY_USED_BEFORE", message);
+                    faults.push(CSR, KEY_USED, message);
                 }
                 let (subject, position) = (&accept.subject_key, accept.standings_position);
                 match self.delivered.since(subject, position) {
@@ -121,10 +123,11 @@ impl Applications {
                 "application {other} renews this certificate already; wait for it or withdraw it"
             );
             faults.push(RENEWED, "RENEWAL_IS_OPEN", message);
-            // The same application stands in the way of the subject; that is no fault of its own.
+            // The same application stands in the way of the subject, which is no fault of its own; and who
+            // cannot renew needs no new key.
             let others = told.into_iter();
             others
-                .filter(|fault| fault.field != SUBJECT)
+                .filter(|fault| fault.field != SUBJECT && fault.reason != KEY_USED)
                 .for_each(|fault| faults.add(fault));
         }
     }

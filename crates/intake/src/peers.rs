@@ -1,8 +1,11 @@
 //! The services that intake calls: the issuer and lifecycle, through the generated clients.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use lgpki_domain::{Authority, CertificateKind};
+use lgpki_domain::{
+    Authority, CertificateKind, JstDate,
+    authority::{IssuingKey, issuing_ended},
+};
 use lgpki_proto::{
     RemoteError, ServiceName, convert,
     v1::{
@@ -18,6 +21,7 @@ use lgpki_x509::{
     certificate::{Certificate, authority_key_id},
     key::KeyId,
 };
+use parking_lot::Mutex;
 use tokio::sync::RwLock;
 use tonic::{Request, transport::Channel};
 
@@ -36,6 +40,7 @@ pub struct Peers {
     issuer: Channel,
     lifecycle: Channel,
     authorities: Arc<RwLock<Vec<CaCertificate>>>,
+    issuing: Arc<Mutex<Vec<IssuingKey>>>,
     bells: Arc<Bells>,
 }
 
@@ -56,6 +61,7 @@ impl Peers {
             issuer,
             lifecycle,
             authorities: Arc::default(),
+            issuing: Arc::default(),
             bells: Arc::default(),
         }
     }
@@ -132,13 +138,8 @@ impl Peers {
         if let Some(der) = pick(&self.authorities.read().await, authority, certificate) {
             return Ok(der);
         }
-        let answer = self
-            .issuer()
-            .list_issuers(within_deadline(v1::ListIssuersRequest {}))
-            .await?
-            .into_inner();
-        let mut known = self.authorities.write().await;
-        *known = answer.issuers.into_iter().filter_map(read).collect();
+        self.learn_authorities(DEADLINE).await?;
+        let known = self.authorities.read().await;
         let found = pick(&known, authority, certificate).or_else(|| only(&known, authority));
         found.ok_or_else(|| RemoteError {
             code: tonic::Code::Internal,
@@ -149,6 +150,58 @@ impl Peers {
             correlation_id: None,
         })
     }
+}
+
+impl Peers {
+    /// Asks the issuer for its CAs, once it was not known before.
+    pub async fn learn_first_authorities(&self) {
+        if self.authorities.read().await.is_empty()
+            && let Err(error) = self.learn_authorities(PROBE).await
+        {
+            tracing::info!(%error, "the issuer has not told its CAs yet");
+        }
+    }
+
+    /// Which of these CAs issue nothing on `day`, and until when each did. The issuer is asked anew before
+    /// any is so called, for its key may have been rolled over; while it does not answer none is, and it
+    /// judges each order anyway.
+    pub async fn ended(
+        &self,
+        wanted: BTreeSet<Authority>,
+        day: JstDate,
+    ) -> Vec<(Authority, JstDate)> {
+        let ended = || {
+            let keys = self.issuing.lock();
+            let ended = |of: &Authority| Some((*of, issuing_ended(&keys, *of, day)?));
+            wanted.iter().filter_map(ended).collect::<Vec<_>>()
+        };
+        if ended().is_empty() || self.learn_authorities(PROBE).await.is_err() {
+            return Vec::new();
+        }
+        ended()
+    }
+
+    async fn learn_authorities(&self, within: Duration) -> Result<(), RemoteError> {
+        let request = client::within(within, v1::ListIssuersRequest {});
+        let told = self.issuer().list_issuers(request).await?.into_inner();
+        *self.issuing.lock() = told.issuers.iter().filter_map(issuing_key).collect();
+        let all = told.issuers.into_iter().filter_map(read).collect();
+        *self.authorities.write().await = all;
+        Ok(())
+    }
+}
+
+/// A key that issues, or will.
+fn issuing_key(info: &v1::IssuerInfo) -> Option<IssuingKey> {
+    if info.unlinked {
+        return None;
+    }
+    let mut faults = lgpki_domain::Faults::new();
+    Some(IssuingKey {
+        authority: convert::required(&mut faults, "authority", info.authority)?,
+        generation: info.key_generation,
+        validity: Certificate::parse(&info.certificate).ok()?.validity()?,
+    })
 }
 
 /// A request that gives up after [`DEADLINE`].

@@ -107,7 +107,7 @@ pub(crate) async fn flush_refused<S: IntakeStore>(
 }
 
 /// Shows, in readiness and metrics, while the issuer or lifecycle does not answer. Applications are taken
-/// all the same; they wait.
+/// all the same; they wait. Learns which CAs there are as soon as the issuer tells.
 pub async fn watch_peers(
     peers: Peers,
     readiness: Readiness,
@@ -118,6 +118,7 @@ pub async fn watch_peers(
             readiness.set_away(peer, away);
             metrics::peer_away(peer, away);
         }
+        peers.learn_first_authorities().await;
         let now = clock.now();
         clock.sleep_until(now.plus_seconds(PEERS_SECONDS)).await;
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 
+mod ending;
 mod listing;
 mod officers;
 mod paths;

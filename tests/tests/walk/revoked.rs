@@ -42,7 +42,10 @@ async fn a_compromised_login_is_not_renewed_by_whoever_held_it() {
     assert_eq!(operator.state(&serial).await, CertificateState::Revoked);
     // It is no longer listed, nor approved by name.
     assert_eq!(operator.approve_all().await.unwrap(), 0);
-    let refused = operator.approve(&[applied.id.clone()]).await.unwrap();
+    let refused = operator
+        .approve(std::slice::from_ref(&applied.id))
+        .await
+        .unwrap();
     let why = refused[0]
         .outcome
         .as_ref()

@@ -11,8 +11,8 @@ mod renewal;
 mod standing;
 
 use lgpki_domain::{
-    BodyCode, CertificateKind, Faults, KeyMedium, RevocationReason, Subject, Timestamp,
-    application::Sort,
+    Authority, BodyCode, CertificateKind, Faults, JstDate, KeyMedium, RevocationReason, Subject,
+    Timestamp, application::Sort,
 };
 use lgpki_x509::{
     csr::CertificationRequest,
@@ -60,6 +60,8 @@ pub struct Against<'a> {
     pub standings: &'a Standings,
     /// What the operator has set.
     pub rules: &'a Rules,
+    /// The CAs that issue no more today, and the last day on which each did.
+    pub ended: &'a [(Authority, JstDate)],
     /// The time of receipt.
     pub now: Timestamp,
 }
@@ -79,6 +81,15 @@ impl Inspected {
             submission,
             csr,
             particulars,
+        }
+    }
+
+    /// Which CA is to issue what it asks for.
+    #[must_use]
+    pub fn authority(&self) -> Option<Authority> {
+        match &self.submission.wish {
+            Some(Wish::Issue(wish)) => wish.kind?.authority(),
+            _ => None,
         }
     }
 
@@ -290,6 +301,7 @@ fn issue(
 ) -> Option<Admitted> {
     let Against { view, rules, .. } = *against;
     directory::check_subject(view, &wish, faults);
+    standing::check_authority(wish.kind, against, faults);
     if let Some(address) = &wish.mail_address {
         directory::check_mail(rules, address, faults);
     }

@@ -5,6 +5,7 @@
 //! apart from the log before an entry commits to them.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -182,6 +183,11 @@ impl<S: IntakeStore> App<S> {
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| AppError::Internal("the store lost a look-up".to_owned()))?;
         let now = self.now();
+        let wanted: BTreeSet<_> = inspected
+            .iter()
+            .filter_map(|(_, one)| one.authority())
+            .collect();
+        let ended = self.parts.peers.ended(wanted, now.jst_date()).await;
         Ok(inspected
             .into_iter()
             .zip(&views)
@@ -190,6 +196,7 @@ impl<S: IntakeStore> App<S> {
                     view,
                     standings: &self.parts.standings,
                     rules: &self.parts.settings.rules,
+                    ended: &ended,
                     now,
                 };
                 (position, door::judge(inspected, &against))

@@ -332,17 +332,13 @@ impl LifecycleService for World {
             let again = held.renewal == order.command_id;
             let what = if again { "asked" } else { "open" };
             known.renewals.push(format!("{what} {}", order.command_id));
-            let refused = if !held.revoked_at.is_empty() {
-                Some(("CERTIFICATE_REVOKED_BEFORE", "it was revoked"))
-            } else if known.refuse_renewals && !again {
-                Some(("RENEWAL_IS_OPEN", "another application was first"))
-            } else {
-                None
-            };
-            let refused = refused.map(|(reason, message)| v1::FieldFault {
+            let revoked = !held.revoked_at.is_empty();
+            let first = (known.refuse_renewals && !again).then_some("RENEWAL_IS_OPEN");
+            let reason = Some("CERTIFICATE_REVOKED_BEFORE").filter(|_| revoked);
+            let refused = reason.or(first).map(|reason| v1::FieldFault {
                 field: "serial".to_owned(),
                 reason: reason.to_owned(),
-                message: message.to_owned(),
+                message: "it was revoked, or another was first".to_owned(),
             });
             if refused.is_none() {
                 for standing in &mut known.standings {

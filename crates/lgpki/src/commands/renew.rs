@@ -1,5 +1,6 @@
 //! `lgpki cirs renewals` and `cirs renew`: what is due, and applying for it (R2, R3).
 
+mod ending;
 mod media;
 pub(super) mod slot;
 

@@ -117,6 +117,7 @@ pub(super) fn authority(standing: &AuthorityStanding) -> v1::AuthorityInfo {
         key_generation: info.generation,
         crls: standing.crls.iter().map(crl).collect(),
         alarms: standing.alarms.iter().map(alarm).collect(),
+        unlinked: info.unlinked,
     }
 }
 

@@ -26,6 +26,23 @@ pub(super) fn check_key(key: Digest, against: &Against<'_>, faults: &mut Faults)
     }
 }
 
+/// The CA of the kind still issues: what it would not sign at the end need not be examined.
+pub(super) fn check_authority(
+    kind: Option<CertificateKind>,
+    against: &Against<'_>,
+    faults: &mut Faults,
+) {
+    let authority = kind.and_then(CertificateKind::authority);
+    let mut ended = against.ended.iter();
+    if let Some((authority, last)) = ended.find(|(ended, _)| Some(*ended) == authority) {
+        let message = format!(
+            "the {authority} CA issued until {last}, for no certificate outlives its CA; destroy no key \
+             for this, and apply once the operator has rolled the CA's key over"
+        );
+        faults.push("issue.kind", "CA_EXPIRES_FIRST", message);
+    }
+}
+
 /// No valid certificate and no open application has this subject and kind.
 pub(super) fn check_subject_is_free(
     kind: CertificateKind,

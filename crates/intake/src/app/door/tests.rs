@@ -156,6 +156,7 @@ impl Scene {
             view: &self.view,
             standings: &self.standings,
             rules: &self.rules,
+            ended: &[],
             now: now(),
         };
         judge(Inspected::new(submission(wish)), &against)

@@ -196,11 +196,10 @@ fn forbidden(directories: &Directories, found: &Snapshot, act: &Act) -> Option<A
         ActStep::Approve(operator) if record.claim == Claim::Subject(operator.subject) => {
             Some(ActRefused::OwnLogin(found.id))
         }
-        ActStep::Approve(_) if settle::outlived(record).is_some() => {
-            let why = settle::outlived(record)?.to_owned();
-            Some(ActRefused::CertificateRevoked(found.id, why))
-        }
         ActStep::Approve(_) if record.sort.yields_certificate() => {
+            if let Some(why) = settle::outlived(record) {
+                return Some(ActRefused::CertificateRevoked(found.id, why.to_owned()));
+            }
             let local = directories.body(record.branch?)?;
             let closed = matches!(local.branch, Branch::Deactivated { .. });
             closed.then_some(ActRefused::BranchDeactivated(local.code))

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::{
     super::application::{ended, state},
-    Renewal, Standing, slot,
+    Renewal, Standing, ending, slot,
 };
 use crate::{
     cli::{Examiner, RenewArgs},
@@ -59,12 +59,11 @@ pub(super) async fn all_due(
     check_examiner(&args.one.examiner, office::today())?;
     let kit = kit::kit(&args.pc)?;
     let settings = kit.settings().map_err(kit::refused)?;
-    let plan = plan(
-        &kit,
-        office,
-        &args.media,
-        slot::due(office, args.in_slot).await?,
-    )?;
+    let due = slot::due(office, args.in_slot).await?;
+    let (due, ended) = ending::part(office, due).await?;
+    let mut plan = plan(&kit, office, &args.media, due)?;
+    plan.missing += ended.len();
+    plan.remarks.extend(ended);
     for remark in &plan.remarks {
         output.say(remark);
     }
@@ -163,7 +162,7 @@ fn plan(
                 ));
             }
             None => plan.remarks.push(format!(
-                "{shown} holds nothing that is due; it is left as it is"
+                "{shown} holds nothing that can be renewed now; it is left as it is"
             )),
         }
     }

@@ -26,6 +26,7 @@ fn judged(scene: &Scene, wish: IssueWish, when: &str) -> Result<Admitted, Faults
         view: &scene.view,
         standings: &scene.standings,
         rules: &scene.rules,
+        ended: &[],
         now: at(when),
     };
     let inspected = Inspected::new(submission(Wish::Issue(Box::new(wish))));
@@ -193,28 +194,22 @@ fn an_issue_for_a_subject_with_a_valid_certificate_points_to_its_renewal() {
 #[test]
 fn who_cannot_renew_yet_is_not_told_to_make_a_new_key() {
     let scene = Scene::new();
-    let used = held(1, mayor(), false);
-    let key = match &renewal_content(&scene) {
-        Content::Issue(content) => content.key_digest,
-        Content::Revoke { .. } => panic!("another content"),
+    scene.standings.apply(vec![old(false)], Progress::default());
+    let wish = renewal();
+    let admitted = judged(&scene, wish.clone(), "2010-08-03T00:00:00").unwrap();
+    let Content::Issue(content) = admitted.content else {
+        panic!("another content")
     };
+    // The CSR is the old certificate's own.
     let used = Held {
-        key_digest: key,
-        ..used
+        key_digest: content.key_digest,
+        ..old(false)
     };
     scene.standings.apply(vec![used], Progress::default());
-    let early = fault(&scene, renewal(), "2010-08-02T23:59:59");
+    let early = fault(&scene, wish.clone(), "2010-08-02T23:59:59");
     assert_eq!(early.reason, "RENEWAL_TOO_EARLY");
-    let certified = fault(&scene, renewal(), "2010-08-03T00:00:00");
+    let certified = fault(&scene, wish, "2010-08-03T00:00:00");
     assert_eq!(certified.reason, "KEY_CERTIFIED_BEFORE");
     // Its medium may hold a key in use, and a web server has none.
     assert!(!certified.message.contains("format"), "{certified}");
-}
-
-fn renewal_content(scene: &Scene) -> Content {
-    let fresh = Scene::new();
-    let old = held(1, mayor(), false);
-    fresh.standings.apply(vec![old], Progress::default());
-    let _ = scene;
-    judged(&fresh, renewal(), "2010-08-03T00:00:00").unwrap().content
 }

@@ -43,3 +43,29 @@ fn a_key_compromise_waits_for_no_abolition_but_for_another_of_its_kind() {
     let refused = scene.judge(revocation(Sort::Revoke, 1)).unwrap_err();
     assert_eq!(refused, is_open("revoke.serial"));
 }
+
+#[test]
+fn what_its_ca_would_not_issue_is_refused_before_anybody_examines_it() {
+    let scene = Scene::new();
+    let last = "2009-02-09".parse().unwrap();
+    let against = Against {
+        view: &scene.view,
+        standings: &scene.standings,
+        rules: &scene.rules,
+        ended: &[(Authority::Organization, last)],
+        now: now(),
+    };
+    let refused = |kind| {
+        let wish = Wish::Issue(Box::new(wish(kind)));
+        let judged = judge(Inspected::new(submission(wish)), &against);
+        judged.err().map(|refusal| refusal.faults)
+    };
+    let faults = refused(CertificateKind::OfficialDuty).unwrap();
+    let fault = faults.iter().next().unwrap();
+    assert_eq!(
+        (fault.field.as_str(), fault.reason),
+        ("issue.kind", "CA_EXPIRES_FIRST")
+    );
+    assert!(fault.message.contains("2009-02-09"), "{fault}");
+    assert!(refused(CertificateKind::WebServer).is_none());
+}

@@ -241,8 +241,9 @@ pub(crate) enum CeremonyCommand {
     #[command(
         after_help = "Examples:\n  lgpki ceremony rollover --config ca/lgpki.toml --passphrase-file pw --authority organization\n  \
                       lgpki ceremony rollover --config ca/lgpki.toml --authority organization --from 2015-02-01 --key rsa-3072\n\n\
-                      A CA certificate is valid for ten years and issues for seven. Cut off, the command is given again \
-                      and goes on where it was."
+                      A CA certificate is valid for ten years and issues for seven. Cut off anywhere, the same command is \
+                      given again: it goes on where it was and makes no further key. A second rollover within a year \
+                      takes place with --generation only."
     )]
     Rollover(RolloverArgs),
     /// Certify another operator's CA (相互認証証明書), within constraints; stop the issuer first.

@@ -112,6 +112,7 @@ fn a_rollover_leaves_both_generations_trusted_and_linked() {
     assert_eq!(link("ca/ca/organization-2.pem").der(), new.der());
     let again = refused(dir, &rollover(&[], tomorrow.plus_days(30)));
     assert!(again.contains("less than a year"), "{again}");
+    assert!(again.contains("its number, 2;"), "{again}");
     let finished = good(dir, &rollover(&["--generation", "2"], tomorrow));
     assert_eq!(finished, made);
     assert_eq!(certificates(dir, "ca/ca/organization.pem").len(), 2);
@@ -142,6 +143,62 @@ fn a_rollover_leaves_both_generations_trusted_and_linked() {
     let linked = verify(&["-untrusted", "ca/organization-1-with-2.pem"]);
     assert!(linked.status.success(), "{linked:?}");
     assert!(!verify(&[]).status.success());
+}
+
+#[test]
+fn a_rollover_cut_off_between_its_files_writes_the_rest_when_it_is_given_again() {
+    let dir = authority();
+    let dir = dir.path();
+    let first = fs::read(dir.join("ca/ca/organization.pem")).unwrap();
+    let tomorrow: &'static str = today().plus_days(1).to_string().leak();
+    let dated = ["--authority", "organization", "--from", tomorrow];
+    let rollover = |more: &[&'static str]| {
+        let command = ["ceremony", "rollover"];
+        good(dir, &[&command[..], more, &CONFIG].concat())
+    };
+    let made = rollover(&dated);
+    assert_eq!(made["from"], tomorrow);
+    // In the order in which they are written.
+    let files = [
+        "organization-2.pem",
+        "organization-1-with-2.pem",
+        "organization-2-with-1.pem",
+        "organization.pem",
+    ]
+    .map(|name| dir.join("ca/ca").join(name));
+    let whole = files.each_ref().map(|file| fs::read(file).unwrap());
+    let numberless: &[&'static str] = &["--authority", "organization"];
+    for written in 0..=files.len() {
+        for lost in &files[written.min(3)..3] {
+            fs::remove_file(lost).unwrap();
+        }
+        if written < files.len() {
+            fs::write(&files[3], &first).unwrap();
+        }
+        // Half of the file that was being written, beside its place.
+        if let Some(next) = files.get(written) {
+            fs::write(next.with_extension("new"), "-----BEGIN").unwrap();
+        }
+        let again = if written % 2 == 0 {
+            &dated[..]
+        } else {
+            numberless
+        };
+        assert_eq!(rollover(again), made, "{written} files were written");
+        let now = files.each_ref().map(|file| fs::read(file).unwrap());
+        assert_eq!(now, whole, "{written} files were written");
+    }
+    // Anchors that are gone, or empty after a power cut, come back with every key that is trusted.
+    fs::remove_file(&files[3]).unwrap();
+    rollover(&dated);
+    assert_eq!(fs::read(&files[3]).unwrap(), whole[3]);
+    fs::write(&files[3], "").unwrap();
+    rollover(numberless);
+    assert_eq!(fs::read(&files[3]).unwrap(), whole[3]);
+    assert!(
+        !dir.join("ca/data/issuer/keys/organization-3.key.pem")
+            .exists()
+    );
 }
 
 #[test]

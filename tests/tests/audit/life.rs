@@ -76,7 +76,7 @@ pub(crate) async fn lived() -> (Logs, SoftwareKey) {
                 authority: Authority::Organization,
                 generation: None,
                 algorithm: None,
-                day: today,
+                day: Some(today),
             };
             ceremony.roll_over(wanted).await
         })

@@ -306,7 +306,7 @@ async fn old_and_new_certificates_are_checked_from_either_root_across_a_rollover
         authority: Authority::Organization,
         generation: None,
         algorithm: None,
-        day: first_day,
+        day: Some(first_day),
     };
     let rolled = system
         .hold(async |ceremony| ceremony.roll_over(wanted).await)

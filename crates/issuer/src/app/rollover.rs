@@ -3,7 +3,8 @@
 //! The order is key file, CA certificate, old with new, new with old; each is durable before the next
 //! is begun. A generation issues only once its day has come and both links stand, so that whoever
 //! trusts only the older certificate can follow to everything that is issued. Cut off anywhere, a
-//! rollover is held again and goes on where it was.
+//! rollover is held again and goes on where it was; one of which all is recorded is told as it stands, so
+//! that what is written from it can be written again.
 
 use std::sync::{Arc, PoisonError};
 
@@ -29,12 +30,13 @@ const WARNING_MONTHS: i32 = 12;
 pub struct RollOver {
     /// The CA.
     pub authority: Authority,
-    /// The number of the new generation; none means the next, or the one left unfinished.
+    /// The number of the new generation; none means the next, or the newest where the same rollover was
+    /// held before.
     pub generation: Option<u32>,
     /// The new key's algorithm; none means that of the generation before.
     pub algorithm: Option<KeyAlgorithm>,
-    /// The first day of the new CA certificate, from which the new key issues.
-    pub day: JstDate,
+    /// The first day of the new CA certificate, from which the new key issues; none means today.
+    pub day: Option<JstDate>,
 }
 
 /// Two generations of a CA's key, linked.
@@ -46,6 +48,10 @@ pub struct RolledOver {
     pub old_with_new: Certificate,
     /// The newer key, certified with the older.
     pub new_with_old: Certificate,
+    /// The generations before, the first one first.
+    pub older: Vec<AuthorityRecord>,
+    /// Whether all of it was recorded before.
+    pub stood: bool,
 }
 
 impl<S: IssuerStore> App<S> {
@@ -76,11 +82,8 @@ impl<S: IssuerStore> App<S> {
         let unfinished = self.is_unlinked(AuthorityKey::new(authority, newest));
         let generation = match wanted.generation {
             Some(number) => number,
-            None if unfinished => newest,
-            None => {
-                self.usually_due(authority, newest, wanted.day)?;
-                newest + 1
-            }
+            None if unfinished || self.is_held_again(wanted, newest)? => newest,
+            None => newest + 1,
         };
         if generation == newest + 1 && !unfinished {
             self.next_key(wanted, generation, actor).await?;
@@ -103,34 +106,48 @@ impl<S: IssuerStore> App<S> {
         let new_with_old = self.link(&old, &new_ca, actor).await?;
         self.set_linked(new, true);
         let records = self.store.authorities().await?;
-        let record = records.into_iter().find(|record| record.key() == new);
+        let (mut record, mut older) = (None, Vec::new());
+        for one in records.into_iter().filter(|one| one.authority == authority) {
+            if one.generation == generation {
+                record = Some(one);
+            } else {
+                older.push(one);
+            }
+        }
         Ok(RolledOver {
             record: record.ok_or_else(missing)?,
             old_with_new,
             new_with_old,
+            older,
+            stood: generation == newest && !unfinished,
         })
     }
 
-    /// Refuses a second rollover within a year, which is more likely given twice than meant twice.
-    fn usually_due(
-        &self,
-        authority: Authority,
-        newest: u32,
-        day: JstDate,
-    ) -> Result<(), IssuerError> {
+    /// Whether it is the rollover that made the newest generation, held once more: the same day is
+    /// named, or none within the year in which nobody means a second one. Another day within that year
+    /// is refused.
+    fn is_held_again(&self, wanted: RollOver, newest: u32) -> Result<bool, IssuerError> {
+        let authority = wanted.authority;
         let Some(ca) = self.ca(authority).filter(|_| newest > 1) else {
-            return Ok(());
+            return Ok(false);
         };
         let begins = ca.issuer.validity().first_day();
-        if day >= begins.plus_months(USUAL_MONTHS) {
-            return Ok(());
+        let usual = begins.plus_months(USUAL_MONTHS);
+        match wanted.day {
+            Some(day) if day == begins => Ok(true),
+            Some(day) if day >= usual => Ok(false),
+            None => Ok(self.today() < usual),
+            Some(_) => Err(RollOverRefused::Lately {
+                authority,
+                newest,
+                begins,
+            }
+            .into()),
         }
-        Err(RollOverRefused::Lately {
-            authority,
-            newest,
-            begins,
-        }
-        .into())
+    }
+
+    fn today(&self) -> JstDate {
+        self.ports.clock.now().jst_date()
     }
 
     async fn next_key(
@@ -149,11 +166,12 @@ impl<S: IssuerStore> App<S> {
         let ca = self
             .ca_key(newest)
             .ok_or(IssuerError::NoAuthority(authority))?;
-        let period = ca.issuer.validity();
-        if wanted.day <= period.first_day() || wanted.day > period.last_day() {
+        let (period, day) = (ca.issuer.validity(), wanted.day);
+        let day = day.unwrap_or_else(|| self.today());
+        if day <= period.first_day() || day > period.last_day() {
             return Err(RollOverRefused::Day {
                 authority,
-                day: wanted.day,
+                day,
                 after: period.first_day(),
                 until: period.last_day(),
             }
@@ -167,7 +185,7 @@ impl<S: IssuerStore> App<S> {
             authority,
             generation,
             algorithm: wanted.algorithm.unwrap_or(before.algorithm),
-            day: wanted.day,
+            day,
             addresses: Addresses::at(&bases, authority, generation),
             crl_options: before.crl_options,
         };
@@ -191,7 +209,7 @@ impl<S: IssuerStore> App<S> {
     /// Tells until when each CA can issue with the keys that it has, as a metric and, within a year
     /// of that day, in the log.
     pub(crate) fn tell_issuing_ends(&self) {
-        let today = self.ports.clock.now().jst_date();
+        let today = self.today();
         let cas = self.cas.read().unwrap_or_else(PoisonError::into_inner);
         for authority in Authority::ALL {
             let own = cas
@@ -218,7 +236,7 @@ impl<S: IssuerStore> App<S> {
     pub(crate) async fn keep_telling_issuing_ends(&self, shutdown: Shutdown) {
         loop {
             self.tell_issuing_ends();
-            let tomorrow = self.ports.clock.now().jst_date().plus_days(1).start();
+            let tomorrow = self.today().plus_days(1).start();
             tokio::select! {
                 () = self.ports.clock.sleep_until(tomorrow) => {}
                 () = shutdown.requested() => return,

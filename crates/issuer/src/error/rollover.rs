@@ -17,8 +17,9 @@ pub enum RollOverRefused {
     },
     /// The newest generation is less than a year old.
     #[error(
-        "generation {newest} of the {authority} CA's key begins on {begins}, less than a year \
-         before; if another is meant all the same, name its number, {}", .newest + 1
+        "generation {newest} of the {authority} CA's key, the newest, begins on {begins}, less than a \
+         year before; to have its files written again, name that day or its number, {newest}; a further \
+         key, should one be meant so soon, has the number {}", .newest + 1
     )]
     Lately {
         /// The CA.

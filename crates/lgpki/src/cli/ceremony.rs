@@ -19,10 +19,11 @@ pub(crate) struct RolloverArgs {
     /// The CA.
     #[arg(long, value_enum)]
     pub(crate) authority: Ca,
-    /// The first day of the new CA certificate, from which the new key issues; the default is today.
+    /// The first day of the new CA certificate, from which the new key issues; the default is today, and
+    /// within a year of the newest generation's first day that generation is meant.
     #[arg(long, value_name = "DAY")]
     pub(crate) from: Option<JstDate>,
-    /// The number of the new generation, where it is not simply the next after a year or more.
+    /// The number of the generation, where it is not simply the next after a year or more.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) generation: Option<u32>,
     /// The new key's algorithm; the default is that of the generation before.

@@ -5,9 +5,10 @@
 //! again.
 
 mod cross;
+mod replace;
 mod rollover;
 
-pub(crate) use rollover::replace;
+pub(crate) use replace::replace;
 
 use std::{
     path::{Path, PathBuf},

@@ -24,7 +24,7 @@ fn wanted(first: &str) -> RollOver {
         authority: CA,
         generation: None,
         algorithm: None,
-        day: day(first),
+        day: Some(day(first)),
     }
 }
 
@@ -135,10 +135,10 @@ async fn a_rollover_is_not_held_twice_by_mistake() {
     let begin = fixture.log_size();
     let first = roll_over(&fixture.app, wanted("2012-02-04")).await.unwrap();
     let again = roll_over(&fixture.app, wanted("2013-02-03")).await;
-    assert!(matches!(
-        refusal(again),
-        RollOverRefused::Lately { newest: 2, .. }
-    ));
+    let refused = refusal(again);
+    assert!(matches!(refused, RollOverRefused::Lately { newest: 2, .. }));
+    let told = refused.to_string();
+    assert!(told.contains("its number, 2;"), "{told}");
     let numbered = |generation| RollOver {
         generation: Some(generation),
         ..wanted("2013-02-03")
@@ -151,9 +151,23 @@ async fn a_rollover_is_not_held_twice_by_mistake() {
         ));
     }
     let size = fixture.log_size();
-    let same = roll_over(&fixture.app, numbered(2)).await.unwrap();
-    assert_eq!(same.old_with_new, first.old_with_new);
-    assert_eq!(same.new_with_old, first.new_with_old);
+    let unsaid = RollOver {
+        day: None,
+        ..wanted("2012-02-04")
+    };
+    for again in [numbered(2), wanted("2012-02-04"), unsaid] {
+        let same = roll_over(&fixture.app, again).await.unwrap();
+        assert_eq!(same.record, first.record);
+        assert_eq!(same.old_with_new, first.old_with_new);
+        assert_eq!(same.new_with_old, first.new_with_old);
+        assert!(same.stood && !first.stood);
+        let older = same.older.iter().map(|record| record.generation);
+        assert_eq!(older.collect::<Vec<_>>(), [1]);
+    }
+    assert_eq!(fixture.log_size(), size, "nothing is made twice");
+    // The day that was named makes no further key, whenever it is named again.
+    fixture.clock.set(day("2013-06-01").start());
+    roll_over(&fixture.app, wanted("2012-02-04")).await.unwrap();
     assert_eq!(fixture.log_size(), size, "nothing is made twice");
     roll_over(&fixture.app, numbered(3)).await.unwrap();
     let created = fixture.kinds(begin);
@@ -189,7 +203,7 @@ async fn crash_at(step: u64, fault: Fault, persisted: Persisted) -> Option<()> {
     disk.fail_at(step, fault);
     let first = opening_day().plus_months(12);
     let wish = RollOver {
-        day: first,
+        day: Some(first),
         ..wanted("2009-02-04")
     };
     let rolled = roll_over(&app, wish).await;
@@ -216,16 +230,10 @@ async fn crash_at(step: u64, fault: Fault, persisted: Persisted) -> Option<()> {
     let linked = links(&events(&store)) == 2;
     let issuing = app.issuing(CA, first).unwrap().issuer.generation();
     assert_eq!(issuing == 2, linked, "a key issues with its links only");
-    let rolled = roll_over(
-        &app,
-        RollOver {
-            generation: Some(2),
-            ..wish
-        },
-    )
-    .await
-    .unwrap();
+    // The same command.
+    let rolled = roll_over(&app, wish).await.unwrap();
     assert_eq!(rolled.record.generation, 2);
+    assert_eq!(rolled.stood, linked);
     assert_eq!(app.issuing(CA, first).unwrap().issuer.generation(), 2);
     let events = events(&store);
     assert_eq!(links(&events), 2, "each link is made once");

@@ -10,7 +10,7 @@ use lgpki_x509::{
     issuer::cross_file,
 };
 
-use super::{Held, hold, rollover::replace};
+use super::{Held, hold, replace};
 use crate::{
     cli::CrossArgs,
     commands::init::to_pem,

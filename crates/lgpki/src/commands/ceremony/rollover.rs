@@ -1,19 +1,20 @@
 //! `lgpki ceremony rollover`: a new key generation of a CA, linked with the one before.
 //!
 //! The certificates are written beside the first one for people and services to read; the file that
-//! intake trusts for logins then holds all generations, for older logins stay good.
+//! intake trusts for logins then holds all generations, for older logins stay good. All of it is written
+//! from what is recorded, so the command given again writes what a crash left out.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use lgpki_domain::{Authority, Clock, ErrorClass};
+use lgpki_domain::{Authority, Clock, ErrorClass, JstDate, Timestamp};
 use lgpki_issuer::ceremony::{RollOver, RolledOver};
 use lgpki_runtime::clock::SystemClock;
-use lgpki_x509::{issuer::link_file, pem};
+use lgpki_x509::{certificate::Certificate, issuer::link_file, pem};
 
-use super::{Held, hold};
+use super::{Held, hold, replace};
 use crate::{
     cli::RolloverArgs,
     commands::init::{ca_file, to_pem},
@@ -28,7 +29,7 @@ pub(super) async fn run(args: RolloverArgs, output: Output) -> Result<(), Comman
         authority,
         generation: args.generation,
         algorithm: args.key.map(|key| key.0),
-        day: args.from.unwrap_or_else(|| SystemClock.now().jst_date()),
+        day: args.from,
     };
     let Held {
         config,
@@ -55,30 +56,44 @@ pub(super) async fn run(args: RolloverArgs, output: Output) -> Result<(), Comman
         }
     }
     for path in &trusted {
-        trust(path, &rolled.record.certificate)?;
+        trust(path, &rolled, SystemClock.now())?;
     }
     let shown = |paths: &[PathBuf]| -> Vec<String> {
         paths.iter().map(|p| p.display().to_string()).collect()
     };
     let json = serde_json::json!({
         "authority": authority.name(), "generation": rolled.record.generation,
-        "key_digest": rolled.record.key_digest.to_string(), "certificates": shown(&made),
+        "from": first_day(&rolled)?.to_string(), "key_digest": rolled.record.key_digest.to_string(), "certificates": shown(&made),
         "trust_anchors": shown(&trusted),
     });
     output.result(&json, || {
         sheet(&[
             ("CA", authority.to_string()),
             ("generation", rolled.record.generation.to_string()),
+            (
+                "issues from",
+                json["from"].as_str().unwrap_or_default().to_owned(),
+            ),
             ("key", format!("SHA-256 {}", rolled.record.key_digest)),
             ("made", shown(&made).join("\n")),
             ("trust anchors", shown(&trusted).join("\n")),
         ])
     });
+    if rolled.stood {
+        output.say("it was made before; its files are in their places");
+    }
     output.say(
         "next: start the issuer again. An intake on another machine needs the file of trust anchors \
          too, before the first day of the new key; a running one reads it again within ten seconds.",
     );
     Ok(())
+}
+
+/// The day from which the new key issues.
+fn first_day(rolled: &RolledOver) -> Result<JstDate, CommandError> {
+    let certificate = Certificate::parse(&rolled.record.certificate)
+        .map_err(|e| CommandError::from_error("the new CA certificate", &e))?;
+    Ok(certificate.not_before().jst_date())
 }
 
 /// Writes the new CA certificate and both links, PEM.
@@ -103,23 +118,26 @@ fn write(
     Ok(made)
 }
 
-/// Adds a certificate to a file of trust anchors, unless it stands there.
-fn trust(path: &Path, der: &[u8]) -> Result<(), CommandError> {
+/// Adds the new certificate to a file of trust anchors, unless it stands there. One that is not there or
+/// empty gets those of the older keys too, as far as they have not expired: logins under them stay good.
+fn trust(path: &Path, rolled: &RolledOver, now: Timestamp) -> Result<(), CommandError> {
+    let der = &rolled.record.certificate;
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(e) => return Err(CommandError::file("read", path, &e)),
     };
     let mut all = if text.is_empty() {
-        Vec::new()
+        let older = rolled.older.iter().map(|record| &record.certificate);
+        older.filter(|der| stands(der, now)).cloned().collect()
     } else {
         pem::decode_all(pem::Label::Certificate, &text)
             .map_err(|e| CommandError::from_error(&path.display().to_string(), &e))?
     };
-    if all.iter().any(|one| one == der) {
+    if all.contains(der) {
         return Ok(());
     }
-    all.push(der.to_vec());
+    all.push(der.clone());
     let blocks = all
         .iter()
         .map(|der| to_pem(der))
@@ -127,13 +145,7 @@ fn trust(path: &Path, der: &[u8]) -> Result<(), CommandError> {
     replace(path, &blocks.concat())
 }
 
-/// Writes a file beside its place and renames it, so that whoever reads it finds a whole one.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), CommandError> {
-    let failed = |e: &io::Error| CommandError::file("write", path, e);
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(|e| failed(&e))?;
-    }
-    let new = path.with_extension("new");
-    fs::write(&new, text).map_err(|e| failed(&e))?;
-    fs::rename(&new, path).map_err(|e| failed(&e))
+/// Whether a certificate has not expired.
+fn stands(der: &[u8], now: Timestamp) -> bool {
+    Certificate::parse(der).is_ok_and(|certificate| now <= certificate.not_after())
 }

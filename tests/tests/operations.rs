@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected ends")]
 
+#[path = "operations/lockout.rs"]
+mod lockout;
+
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
 
 use lgpki_proto::v1::{self, application_service_client::ApplicationServiceClient};

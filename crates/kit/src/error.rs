@@ -12,7 +12,7 @@ pub enum KitError {
     /// No settings yet.
     #[error(
         "the standard system is not set up on this PC ({directory} holds no settings); run `setup` with \
-         the body's names, its code and its login certificate first", directory = .directory.display()
+         the body's names, its code and, if it has one, its login certificate first", directory = .directory.display()
     )]
     NotSetUp {
         /// The PC's directory.

@@ -47,6 +47,17 @@ impl<'a> Order<'a> {
     ) -> Result<(Subject, Particulars), Faults> {
         let mut faults = Faults::new();
         faults.keep(self.check_medium(medium));
+        if settings.vouched.is_none() && self.kind != CertificateKind::Login {
+            faults.push(
+                "kind",
+                "PC_FOR_LOGINS_ONLY",
+                format!(
+                    "this PC was set up without a valid login certificate, for requests of login certificates \
+                     and not of {} ones; run `setup` again with the new login certificate first",
+                    self.kind
+                ),
+            );
+        }
         if self.kind.needs_registered_organization() && self.unit.is_none() {
             faults.push(
                 "unit",

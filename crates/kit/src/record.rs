@@ -109,8 +109,11 @@ pub(crate) struct SettingsRecord {
     pub(crate) version: u32,
     pub(crate) body_code: String,
     pub(crate) body: NamesRecord,
-    pub(crate) login: LoginRecord,
-    pub(crate) login_serial: String,
+    /// The login that vouched, with its serial number; absent where only logins are requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) login: Option<LoginRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) login_serial: Option<String>,
     pub(crate) set_up_at: String,
 }
 

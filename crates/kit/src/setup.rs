@@ -4,6 +4,10 @@
 //! (LGPKI団体名称リスト); a request with another name would only be refused later. The login
 //! certificate is read and not judged: the settings give no right, whoever receives a request
 //! verifies the login by itself.
+//!
+//! A branch whose login has expired or is lost, perhaps with the PC, could not set up the PC on which the key
+//! of its next one is to be made. So one that has expired, or none, sets a PC up for requests of login
+//! certificates and nothing else; setting it up anew with the new login lifts that.
 
 use std::path::Path;
 
@@ -25,8 +29,9 @@ pub struct SetUp<'a> {
     pub body: &'a Names,
     /// Its code.
     pub code: BodyCode,
-    /// The login certificate in PEM; certificates after the first are ignored.
-    pub login_certificate: &'a [u8],
+    /// The login certificate in PEM; certificates after the first are ignored. None where the body has
+    /// none left.
+    pub login_certificate: Option<&'a [u8]>,
 }
 
 /// The settings of a PC.
@@ -36,26 +41,36 @@ pub struct Settings {
     pub body: Names,
     /// Its code.
     pub code: BodyCode,
-    /// The officer whose login certificate vouched for it.
-    pub role: OfficerRole,
-    /// That certificate's serial number, in hexadecimal.
-    pub login_serial: String,
+    /// The login that vouched for it; without one, only login certificates are requested.
+    pub vouched: Option<VouchedBy>,
     /// When it was set up.
     pub set_up_at: Timestamp,
+}
+
+/// A login certificate that was valid when a PC was set up with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VouchedBy {
+    /// Its officer.
+    pub role: OfficerRole,
+    /// Its serial number, in hexadecimal.
+    pub serial: String,
 }
 
 impl Kit {
     /// Sets this PC up for a body, or anew for another.
     pub fn set_up(&self, wanted: &SetUp<'_>) -> Result<Settings, KitError> {
-        let certificate = Chain::given(wanted.login_certificate)?.first;
-        let (role, vouched) = self.judge(&certificate)?;
-        compare(wanted, &vouched).map_err(KitError::SetUpRefused)?;
+        let vouched = match wanted.login_certificate {
+            Some(login) => self.vouched(wanted, &Chain::given(login)?.first)?,
+            None => None,
+        };
         let record = SettingsRecord {
             version: VERSION,
             body_code: wanted.code.to_string(),
             body: NamesRecord::of(wanted.body),
-            login: LoginRecord::of(role, Some(wanted.code)),
-            login_serial: serial_of(&certificate),
+            login: vouched
+                .as_ref()
+                .map(|by| LoginRecord::of(by.role, Some(wanted.code))),
+            login_serial: vouched.map(|by| by.serial),
             set_up_at: self.clock.now().to_string(),
         };
         disk::make_directory(&self.directory)?;
@@ -68,35 +83,46 @@ impl Kit {
         read(&self.read_settings()?, &self.settings_path())
     }
 
-    /// Whether the certificate may vouch for a body at all.
-    fn judge(&self, certificate: &Certificate) -> Result<(OfficerRole, Vouched), KitError> {
-        let wrong = |found: String| KitError::WrongCertificate {
-            found,
-            needed: "a valid login certificate of a branch officer (登録分局責任者) or LGWAN officer (LGWAN責任者)",
-        };
-        let (role, code) = match (certificate.kind(), certificate.login()) {
-            (Some(CertificateKind::Login), Some((role, Some(code)))) => (role, code),
-            (Some(CertificateKind::Login), Some((role, None))) => {
-                return Err(wrong(format!("the login certificate of a {role}")));
-            }
-            (Some(kind), _) => return Err(wrong(format!("of kind {kind}"))),
-            (None, _) => return Err(wrong("no LGPKI subscriber's certificate".to_owned())),
-        };
-        let subject = certificate
-            .subject()
-            .ok_or_else(|| wrong("without the names of a body".to_owned()))?;
-        if is_over(certificate, self.clock.now()) {
-            let day = certificate.not_after().jst_date();
-            return Err(wrong(format!("one that expired on {day}")));
-        }
-        Ok((
+    /// Who vouches with the certificate for what is wanted; nobody if it has expired.
+    fn vouched(
+        &self,
+        wanted: &SetUp<'_>,
+        certificate: &Certificate,
+    ) -> Result<Option<VouchedBy>, KitError> {
+        let (role, names) = judge(certificate)?;
+        compare(wanted, &names).map_err(KitError::SetUpRefused)?;
+        let by = VouchedBy {
             role,
-            Vouched {
-                body: subject.body.clone(),
-                code,
-            },
-        ))
+            serial: serial_of(certificate),
+        };
+        Ok((!is_over(certificate, self.clock.now())).then_some(by))
     }
+}
+
+/// Whether the certificate may vouch for a body at all.
+fn judge(certificate: &Certificate) -> Result<(OfficerRole, Vouched), KitError> {
+    let wrong = |found: String| KitError::WrongCertificate {
+        found,
+        needed: "a login certificate of a branch officer (登録分局責任者) or LGWAN officer (LGWAN責任者)",
+    };
+    let (role, code) = match (certificate.kind(), certificate.login()) {
+        (Some(CertificateKind::Login), Some((role, Some(code)))) => (role, code),
+        (Some(CertificateKind::Login), Some((role, None))) => {
+            return Err(wrong(format!("the login certificate of a {role}")));
+        }
+        (Some(kind), _) => return Err(wrong(format!("of kind {kind}"))),
+        (None, _) => return Err(wrong("no LGPKI subscriber's certificate".to_owned())),
+    };
+    let subject = certificate
+        .subject()
+        .ok_or_else(|| wrong("without the names of a body".to_owned()))?;
+    Ok((
+        role,
+        Vouched {
+            body: subject.body.clone(),
+            code,
+        },
+    ))
 }
 
 /// What a login certificate says of the body.
@@ -142,15 +168,21 @@ fn compare(wanted: &SetUp<'_>, vouched: &Vouched) -> Result<(), Faults> {
 }
 
 fn read(record: &SettingsRecord, path: &Path) -> Result<Settings, KitError> {
-    let (role, _) = record.login.read(path)?;
+    let vouched = match (&record.login, &record.login_serial) {
+        (Some(login), Some(serial)) => Some(VouchedBy {
+            role: login.read(path)?.0,
+            serial: serial.clone(),
+        }),
+        (None, None) => None,
+        _ => return Err(KitError::damaged(path, &"half of a login")),
+    };
     Ok(Settings {
         body: record.body.read(path)?,
         code: record
             .body_code
             .parse()
             .map_err(|why| KitError::damaged(path, &why))?,
-        role,
-        login_serial: record.login_serial.clone(),
+        vouched,
         set_up_at: time(&record.set_up_at, path)?,
     })
 }

@@ -92,7 +92,7 @@ impl World {
         let wanted = SetUp {
             body: &body(),
             code: code(),
-            login_certificate: login.as_bytes(),
+            login_certificate: Some(login.as_bytes()),
         };
         kit.set_up(&wanted).unwrap();
     }

@@ -1,13 +1,18 @@
 //! The body's name must be the login certificate's.
 
+use lgpki_domain::{KeyAlgorithm, KeyMedium};
+
 use super::*;
-use crate::testing::{World, body, code, names};
+use crate::{
+    Order,
+    testing::{World, body, code, names, pin, unit},
+};
 
 fn wanted<'a>(body: &'a Names, code: BodyCode, pem: &'a str) -> SetUp<'a> {
     SetUp {
         body,
         code,
-        login_certificate: pem.as_bytes(),
+        login_certificate: Some(pem.as_bytes()),
     }
 }
 
@@ -19,8 +24,9 @@ fn the_body_of_the_login_certificate_is_taken_and_read_back() {
         let (_, login) = world.officer(role, Some(code()));
         let made = kit.set_up(&wanted(&body(), code(), &login)).unwrap();
         assert_eq!(kit.settings().unwrap(), made);
-        assert_eq!((made.body, made.code, made.role), (body(), code(), role));
-        assert_eq!(made.login_serial.len(), 32);
+        assert_eq!((made.body, made.code), (body(), code()));
+        let by = made.vouched.unwrap();
+        assert_eq!((by.role, by.serial.len()), (role, 32));
     }
 }
 
@@ -82,20 +88,61 @@ fn only_a_login_certificate_of_a_body_vouches_for_one() {
     }
 }
 
+/// What the PC would do with an order for a certificate of this kind.
+fn refused(kit: &Kit, world: &World, card: &str, kind: CertificateKind) -> Vec<&'static str> {
+    let path = world.medium(kit, card, KeyMedium::IcCard);
+    let (unit, name) = (unit(), names("Branch Officer", "登録分局責任者"));
+    let login = kind == CertificateKind::Login;
+    let order = Order {
+        unit: (!login).then_some(&unit),
+        login: login.then_some(OfficerRole::BranchOfficer),
+        algorithm: KeyAlgorithm::P256,
+        ..Order::new(kind, &name)
+    };
+    match kit.request(&path, &pin(), &order) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.faults().unwrap().iter().map(|f| f.reason).collect(),
+    }
+}
+
 #[test]
-fn an_expired_login_certificate_vouches_for_nothing() {
+fn a_body_whose_login_expired_or_is_lost_sets_a_pc_up_for_its_next_login_and_nothing_else() {
+    use CertificateKind::{Login, OfficialDuty};
     let world = World::new();
     let kit = world.fresh_pc("pc-01", "yamada");
     let (_, login) = world.officer(OfficerRole::BranchOfficer, Some(code()));
     world
         .clock
         .set("2011-02-03T23:59:59.999+09:00".parse().unwrap());
-    kit.set_up(&wanted(&body(), code(), &login)).unwrap();
+    let made = kit.set_up(&wanted(&body(), code(), &login)).unwrap();
+    assert!(made.vouched.is_some());
+    assert!(refused(&kit, &world, "card-1", OfficialDuty).is_empty());
     world
         .clock
         .set("2011-02-04T00:00:00.000+09:00".parse().unwrap());
-    let refused = kit.set_up(&wanted(&body(), code(), &login)).unwrap_err();
-    assert!(refused.to_string().contains("2011-02-03"), "{refused}");
+    let body = body();
+    let expired = wanted(&body, code(), &login);
+    let none = SetUp {
+        login_certificate: None,
+        ..expired
+    };
+    for (n, how) in [expired, none].iter().enumerate() {
+        let made = kit.set_up(how).unwrap();
+        assert_eq!(
+            (kit.settings().unwrap(), &made.vouched),
+            (made.clone(), &None)
+        );
+        let card = |what: &str| format!("{what}-{n}");
+        let other = refused(&kit, &world, &card("duty"), OfficialDuty);
+        assert_eq!(other, ["PC_FOR_LOGINS_ONLY"]);
+        assert!(refused(&kit, &world, &card("login"), Login).is_empty());
+    }
+    // An expired one still says whose it was.
+    let other = names("Example Town", "例示町");
+    assert!(kit.set_up(&wanted(&other, code(), &login)).is_err());
+    let (_, new) = world.officer(OfficerRole::BranchOfficer, Some(code()));
+    kit.set_up(&wanted(&body, code(), &new)).unwrap();
+    assert!(refused(&kit, &world, "card-2", OfficialDuty).is_empty());
 }
 
 #[test]
@@ -109,6 +156,7 @@ fn damaged_settings_are_told_and_not_guessed() {
         &text.replace("\"version\": 1", "\"version\": 2"),
         &text.replace("01001", "99999"),
         &text.replace("branch-officer", "mayor"),
+        &text.replace("login_serial", "serial_of_login"),
     ] {
         std::fs::write(&path, broken).unwrap();
         let refused = kit.settings().unwrap_err();

@@ -40,7 +40,9 @@ pub(crate) enum KitCommand {
     /// Set the PC up for a body (設定ファイル情報更新).
     #[command(
         after_help = "Example:\n  lgpki kit setup --code 01001 --body-en 'Hokkaido Synthetic Body 001' \
-                            --body-ja 北海道模擬団体001 --login-certificate login.pem"
+                            --body-ja 北海道模擬団体001 --login-certificate login.pem\n\nA body whose login has expired \
+                            or is lost gives the expired one or none: the PC then requests login certificates only, \
+                            until it is set up again with the new one."
     )]
     Setup {
         #[command(flatten)]
@@ -54,9 +56,9 @@ pub(crate) enum KitCommand {
         /// The body's Japanese name, exactly as in the body name list.
         #[arg(long)]
         body_ja: String,
-        /// A login certificate of the body, PEM.
+        /// A login certificate of the body, PEM; left out where it has none any more.
         #[arg(long, value_name = "FILE")]
-        login_certificate: PathBuf,
+        login_certificate: Option<PathBuf>,
     },
     /// Format a key medium and set its PIN; a new one too (R4).
     #[command(

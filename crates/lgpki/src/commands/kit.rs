@@ -29,17 +29,25 @@ pub(crate) fn run(command: KitCommand, output: Output) -> Result<(), CommandErro
             login_certificate,
         } => {
             let body = names("body", &body_en, &body_ja)?;
-            let certificate = read(&login_certificate)?;
+            let certificate = login_certificate.as_deref().map(read).transpose()?;
             let wanted = SetUp {
                 body: &body,
                 code,
-                login_certificate: &certificate,
+                login_certificate: certificate.as_deref(),
             };
             let settings = kit(&pc)?.set_up(&wanted).map_err(refused)?;
-            let done = serde_json::json!({ "body": code.to_string(), "vouched_by": settings.login_serial });
+            let by = settings.vouched.map(|by| by.serial);
+            let alone = by.is_none();
+            let done = serde_json::json!({ "body": code.to_string(), "vouched_by": by });
             output.result(&done, || {
                 format!("this PC is set up for {} ({code})", settings.body)
             });
+            if alone {
+                output.say(
+                    "without a valid login certificate it requests login certificates only; when the new \
+                     login has come, set it up again with that one",
+                );
+            }
             output.say(
                 "next: lgpki kit format MEDIUM, MEDIUM being a directory that stands for the card",
             );

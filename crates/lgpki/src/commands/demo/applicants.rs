@@ -152,7 +152,7 @@ pub(super) async fn prepare(world: &World) -> Result<Vec<Applicant>, CommandErro
         let wanted = SetUp {
             body: &body.names,
             code: body.code,
-            login_certificate,
+            login_certificate: Some(login_certificate),
         };
         world
             .kit(body.code, "pc-1")?

@@ -209,7 +209,7 @@ pub(super) async fn storing(
         .set_up(&lgpki_kit::SetUp {
             body: &body.names,
             code: body.code,
-            login_certificate,
+            login_certificate: Some(login_certificate),
         })
         .map_err(|e| kit_error(&e))?;
     tokio::task::yield_now().await;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use lgpki_domain::Clock;
+use lgpki_domain::{AuthorityKey, Clock, CrlScope, CrlSeries};
 use lgpki_runtime::{
     plain_http::{self, Limits, conditional::Resource},
     shutdown::Shutdown,
@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use crate::{
     metrics,
     ocsp::Answerer,
-    ports::LifecycleStore,
+    ports::{CrlList, LifecycleStore},
     publication::{Name, PublicationFiles},
 };
 
@@ -46,6 +46,40 @@ impl<S: LifecycleStore> Public<S> {
             answerer,
             clock,
         }
+    }
+
+    /// Whether this CA is known here and has no such key. A CA whose first key is not published may
+    /// still become known, by the issuer.
+    fn has_no(&self, key: AuthorityKey) -> bool {
+        let published = |generation| {
+            let name = Name::Certificate(key.authority, generation);
+            self.files.find(name).is_some()
+        };
+        published(1) && !published(key.generation) && self.answerer.desk(key).is_none()
+    }
+
+    /// Why nothing stands under a name.
+    fn absent(&self, name: Name) -> String {
+        let path = name.path();
+        if let Name::Crl(list) = name
+            && list.series.scope == CrlScope::User
+        {
+            let part = Name::Crl(CrlList {
+                series: CrlSeries {
+                    scope: CrlScope::Partition(1),
+                    ..list.series
+                },
+                delta: false,
+            });
+            if self.files.find(part).is_some() {
+                let part = part.path();
+                return format!(
+                    "{path} is never published: this CA's list is divided, and each certificate names the \
+                     part on which it would stand (crlDistributionPoints), such as /{part}\n"
+                );
+            }
+        }
+        format!("{path} is not published, or not yet\n")
     }
 }
 
@@ -74,6 +108,7 @@ pub(crate) fn router<S: LifecycleStore>(public: Public<S>) -> Router {
 
 async fn answer<S: LifecycleStore>(
     State(public): State<Arc<Public<S>>>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
@@ -82,15 +117,14 @@ async fn answer<S: LifecycleStore>(
     };
     let Some(file) = public.files.find(name) else {
         metrics::fetched(404);
-        let text = format!("{} has not been published yet\n", name.path());
-        return (StatusCode::NOT_FOUND, text).into_response();
+        return (StatusCode::NOT_FOUND, public.absent(name)).into_response();
     };
     let resource = Resource {
         bytes: file.bytes,
         digest: file.digest,
         since: file.since,
     };
-    let mut response = resource.answer(&headers);
+    let mut response = resource.answer(&method, &headers);
     metrics::fetched(response.status().as_u16());
     let set = response.headers_mut();
     let media_type = HeaderValue::from_static(name.media_type());
@@ -104,6 +138,7 @@ async fn answer<S: LifecycleStore>(
 /// The practice statement (RFC 5280 §4.2.1.4, cPSuri).
 async fn statement<S: LifecycleStore>(
     State(public): State<Arc<Public<S>>>,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
     let (bytes, digest) = public.files.statement();
@@ -112,7 +147,7 @@ async fn statement<S: LifecycleStore>(
         digest,
         since: None,
     };
-    let mut response = resource.answer(&headers);
+    let mut response = resource.answer(&method, &headers);
     metrics::fetched(response.status().as_u16());
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, plain);

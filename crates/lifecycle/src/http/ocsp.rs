@@ -35,17 +35,20 @@ pub(super) async fn post<S: LifecycleStore>(
     let Some(name) = ca_key(&place) else {
         return nothing_here().await;
     };
-    let named = asked.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if named.is_some_and(|named| !named.eq_ignore_ascii_case(REQUEST_TYPE.as_bytes())) {
+    if !asked.get(header::CONTENT_TYPE).is_none_or(is_request) {
         let text = format!("send the request as {REQUEST_TYPE}\n");
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     }
     let reply = match timeout(BODY, to_bytes(body, LONGEST_REQUEST)).await {
-        Ok(Ok(request)) => public.answerer.answer(name, &request).await,
+        Ok(Ok(request)) => public.reply(name, &request).await,
         Ok(Err(_)) => Failure::MalformedRequest.into(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
-    respond(reply, &HeaderMap::new(), public.clock.now())
+    respond(
+        reply,
+        (&Method::POST, &HeaderMap::new()),
+        public.clock.now(),
+    )
 }
 
 /// Answers GET and HEAD.
@@ -60,10 +63,28 @@ pub(super) async fn get<S: LifecycleStore>(
     };
     tracing::trace!(%method, "an OCSP request in a path");
     let reply = match BASE64_STANDARD.decode(request.as_bytes()) {
-        Ok(request) => public.answerer.answer(name, &request).await,
+        Ok(request) => public.reply(name, &request).await,
         Err(_) => Failure::MalformedRequest.into(),
     };
-    respond(reply, &asked, public.clock.now())
+    respond(reply, (&method, &asked), public.clock.now())
+}
+
+impl<S: LifecycleStore> Public<S> {
+    /// At the place of a key that there is not, nobody could ever answer: whoever asks is not to try again.
+    async fn reply(&self, name: AuthorityKey, request: &[u8]) -> Reply {
+        if self.has_no(name) {
+            return Failure::Unauthorized.into();
+        }
+        self.answerer.answer(name, request).await
+    }
+}
+
+/// Whether a body is called a request; what stands behind the name, a semicolon between, says nothing.
+fn is_request(named: &HeaderValue) -> bool {
+    let named = named.as_bytes();
+    let name = named.split(|byte| *byte == b';').next().unwrap_or(named);
+    name.trim_ascii_end()
+        .eq_ignore_ascii_case(REQUEST_TYPE.as_bytes())
 }
 
 /// The CA key that the last part of a responder's address names; one spelling only.
@@ -82,7 +103,7 @@ fn without_dates(asked: &HeaderMap) -> HeaderMap {
     asked
 }
 
-fn respond(reply: Reply, asked: &HeaderMap, now: Timestamp) -> Response {
+fn respond(reply: Reply, (method, asked): (&Method, &HeaderMap), now: Timestamp) -> Response {
     let mut response = match reply.caching {
         None => {
             let mut response = reply.body.into_response();
@@ -97,7 +118,7 @@ fn respond(reply: Reply, asked: &HeaderMap, now: Timestamp) -> Response {
                 digest: caching.digest,
                 since: Some(caching.this_update),
             };
-            let mut response = resource.answer(&without_dates(asked));
+            let mut response = resource.answer(method, &without_dates(asked));
             let headers = response.headers_mut();
             let age = u64::try_from(caching.max_age).unwrap_or_default();
             let control = CacheControl::new()

@@ -7,7 +7,7 @@
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -74,20 +74,26 @@ pub(super) fn router(shelf: Shelf) -> Router {
         .with_state(shelf)
 }
 
-async fn names(State(shelf): State<Shelf>, headers: HeaderMap) -> Response {
+async fn names(State(shelf): State<Shelf>, method: Method, headers: HeaderMap) -> Response {
     let read = spawn_blocking(move || shelf.logs()).await;
     match read {
         Ok(Ok(logs)) => {
             let mut lines: Vec<_> = logs.iter().map(LogId::to_string).collect();
             lines.push(String::new());
-            answer(&headers, lines.join("\n").into_bytes(), (TEXT, ASK_AGAIN))
+            let text = lines.join("\n").into_bytes();
+            answer((&method, &headers), text, (TEXT, ASK_AGAIN))
         }
         Ok(Err(error)) => unreadable(&error),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
-async fn file(State(shelf): State<Shelf>, uri: Uri, headers: HeaderMap) -> Response {
+async fn file(
+    State(shelf): State<Shelf>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let Some((log, file)) = parse(uri.path()) else {
         return nothing_here().await;
     };
@@ -97,7 +103,7 @@ async fn file(State(shelf): State<Shelf>, uri: Uri, headers: HeaderMap) -> Respo
         File::Tile(_) => (BYTES, FOR_A_WHILE),
     };
     match spawn_blocking(move || shelf.read(log, file)).await {
-        Ok(Ok(Some(bytes))) => answer(&headers, bytes, how),
+        Ok(Ok(Some(bytes))) => answer((&method, &headers), bytes, how),
         Ok(Ok(None)) => (StatusCode::NOT_FOUND, "this is not published\n").into_response(),
         Ok(Err(error)) => unreadable(&error),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -112,7 +118,7 @@ fn parse(path: &str) -> Option<(LogId, File)> {
 
 /// Whole, in part, or not at all because the asker has it.
 fn answer(
-    headers: &HeaderMap,
+    (method, headers): (&Method, &HeaderMap),
     bytes: Vec<u8>,
     (media_type, keep): (&'static str, &'static str),
 ) -> Response {
@@ -124,7 +130,7 @@ fn answer(
         digest: Digest(value),
         since: None,
     };
-    let mut response = resource.answer(headers);
+    let mut response = resource.answer(method, headers);
     let set = response.headers_mut();
     set.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     set.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));

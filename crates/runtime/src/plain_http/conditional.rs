@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, StatusCode, header::RANGE},
+    http::{HeaderMap, Method, StatusCode, header::RANGE},
     response::{IntoResponse as _, Response},
 };
 use headers::{
@@ -27,16 +27,17 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Answers `GET` and `HEAD`; the content type is the caller's to set.
+    /// Answers `GET` and `HEAD`; the content type is the caller's to set. A range is asked for with `GET`
+    /// alone (RFC 9110 §14.2).
     #[must_use]
-    pub fn answer(self, asked: &HeaderMap) -> Response {
+    pub fn answer(self, method: &Method, asked: &HeaderMap) -> Response {
         let tag = self.tag();
         let modified = self.since.map(|since| LastModified::from(system(since)));
         let mut response = match judge(asked, tag.as_ref(), modified, self.bytes.len()) {
-            Verdict::Whole => (StatusCode::OK, self.bytes).into_response(),
+            Verdict::Part(range) if method == Method::GET => self.part(&range),
+            Verdict::Whole | Verdict::Part(_) => (StatusCode::OK, self.bytes).into_response(),
             Verdict::Unchanged => StatusCode::NOT_MODIFIED.into_response(),
             Verdict::Changed => StatusCode::PRECONDITION_FAILED.into_response(),
-            Verdict::Part(range) => self.part(&range),
         };
         let headers = response.headers_mut();
         if let Some(tag) = tag {
@@ -180,11 +181,15 @@ mod tests {
 
     /// Status and `Content-Range` for a request with these fields.
     fn asked(fields: &[(&'static str, &str)]) -> (u16, Option<String>) {
+        asked_with(&Method::GET, fields)
+    }
+
+    fn asked_with(method: &Method, fields: &[(&'static str, &str)]) -> (u16, Option<String>) {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        let response = resource().answer(&headers);
+        let response = resource().answer(method, &headers);
         let range = response.headers().get("content-range");
         let range = range.map(|value| value.to_str().unwrap().to_owned());
         (response.status().as_u16(), range)
@@ -217,6 +222,16 @@ mod tests {
         ] {
             assert_eq!(asked(fields).0, status, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn a_head_request_is_told_of_the_whole_whatever_range_it_names() {
+        let tag = format!("\"{}\"", Digest([7; 32]));
+        let head = |fields| asked_with(&Method::HEAD, fields);
+        assert_eq!(head(&[("range", "bytes=0-3")]), (200, None));
+        assert_eq!(head(&[("range", "bytes=10-")]), (200, None));
+        let known = [("range", "bytes=0-3"), ("if-none-match", tag.as_str())];
+        assert_eq!(head(&known), (304, None));
     }
 
     #[test]

@@ -173,8 +173,9 @@ async fn what_is_not_this_ca_keys_and_what_is_no_request_are_refused() {
         Err(ResponseError::Refused(status)) => status,
         other => panic!("{other:?}"),
     };
-    // At the place of another CA: unauthorized. At one that has no responder: try later.
-    for (place, expected) in [("/ocsp/organization-1", 6), ("/ocsp/application-2", 3)] {
+    // At the place of another CA, and at that of a key that there is not: unauthorized, which nobody
+    // tries again.
+    for (place, expected) in [("/ocsp/organization-1", 6), ("/ocsp/application-2", 6)] {
         let (parts, body) = post(&world, place, good.clone()).await;
         assert_eq!((parts.status, refusal(&body)), (StatusCode::OK, expected));
         assert_eq!(parts.headers[header::CACHE_CONTROL], "no-store");
@@ -194,9 +195,19 @@ async fn what_is_not_this_ca_keys_and_what_is_no_request_are_refused() {
         let (parts, _) = post(&world, place, good.clone()).await;
         assert_eq!(parts.status, StatusCode::NOT_FOUND, "{place}");
     }
-    let text = axum::http::Request::post(PLACE).header(header::CONTENT_TYPE, "text/plain");
-    let (parts, _) = send(&world, text, good).await;
-    assert_eq!(parts.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    for (named, expected) in [
+        ("text/plain", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (
+            "application/ocsp-requests",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ),
+        ("application/ocsp-request; x=y", StatusCode::OK),
+        ("Application/OCSP-Request ;x=y", StatusCode::OK),
+    ] {
+        let named = axum::http::Request::post(PLACE).header(header::CONTENT_TYPE, named);
+        let (parts, _) = send(&world, named, good.clone()).await;
+        assert_eq!(parts.status, expected);
+    }
     world.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! What is urgent does not wait for all that is due.
 
 use lgpki_domain::{CrlOptions, CrlScope, RevocationReason::KeyCompromise};
+use tower::ServiceExt as _;
 
 use super::*;
 use crate::{
@@ -47,6 +48,24 @@ async fn a_key_compromise_amid_the_daily_crls_is_published_next() {
             let key = series(authority).key;
             world.series_reached(CrlSeries { key, scope }, 2).await;
         }
+    }
+    // There is no list of all, and whoever asks for it is not told to wait.
+    for (path, words) in [
+        ("/crl/application-1.crl", "is never published"),
+        ("/crl/application-1-p12.crl", "is not published"),
+    ] {
+        let request = axum::http::Request::get(path).body(axum::body::Body::empty());
+        let answer = world.public().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), axum::http::StatusCode::NOT_FOUND);
+        let body = axum::body::to_bytes(answer.into_body(), 10_000)
+            .await
+            .unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains(words), "{text}");
+        assert_eq!(
+            text.contains("such as /crl/application-1-p01.crl"),
+            words.contains("never")
+        );
     }
     world.stop().await;
 }

@@ -202,9 +202,11 @@ impl FromStr for Serial {
     type Err = BadId;
 
     fn from_str(text: &str) -> Result<Self, BadId> {
-        from_hex::<16>(text)
-            .and_then(|bytes| Self::from_bytes(&bytes))
-            .ok_or_else(|| BadId::new(text, "a serial number of 32 hexadecimal digits"))
+        let wrong = |expected| BadId::new(text, expected);
+        let bytes = from_hex::<16>(text)
+            .ok_or_else(|| wrong("a serial number of 32 hexadecimal digits"))?;
+        Self::from_bytes(&bytes)
+            .ok_or_else(|| wrong("a serial number of these CAs, whose first digit is 4, 5, 6 or 7"))
     }
 }
 
@@ -303,7 +305,16 @@ mod tests {
         for text in ["short", "has space in it", "", "日本語のリクエスト"] {
             assert!(text.parse::<RequestId>().is_err(), "{text}");
         }
-        assert!("00".repeat(16).parse::<Serial>().is_err());
+        // The same number of digits as ours: what is wrong is told.
+        for (text, words) in [
+            ("00112233445566778899aabbccddeeff", "first digit"),
+            ("ffffffffffffffffffffffffffffffff", "first digit"),
+            ("41", "32 hexadecimal digits"),
+            ("gg414141414141414141414141414141", "32 hexadecimal digits"),
+        ] {
+            let wrong = text.parse::<Serial>().unwrap_err().to_string();
+            assert!(wrong.contains(words), "{wrong}");
+        }
         assert!(
             "01arz3ndektsv4rrffq69g5fav"
                 .parse::<ApplicationId>()

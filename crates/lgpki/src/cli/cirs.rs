@@ -100,7 +100,8 @@ pub(crate) enum CirsCommand {
                             lgpki cirs renew --all-due --in-slot --media cards/* --examined-by 総務課長 --destroy-keys\n\n\
                             --all-due shows what it would do; with --destroy-keys it formats each medium, makes a new key pair \
                             and submits. Run again, it goes on where it stopped. --in-slot takes only what has its slot today \
-                            (see `lgpki cirs renewals`)."
+                            (see `lgpki cirs renewals`). The login in use is renewed with `lgpki operator renew-login`, which \
+                            puts the new one into its place before the old one is revoked."
     )]
     Renew(Box<RenewArgs>),
     /// Withdraw an application that has not been claimed for issue.

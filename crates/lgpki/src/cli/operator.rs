@@ -141,14 +141,16 @@ pub(crate) enum OperatorCommand {
         #[command(flatten)]
         one: OneRequest,
     },
-    /// Renew the login certificate in use: an operator's, an auditor's, an LGWAN officer's.
+    /// Renew the login certificate in use: an operator's, an auditor's, an LGWAN or a branch officer's.
     #[command(
         after_help = "Example:\n  lgpki operator --as offices/operator-1 renew-login --examined-by 運営主体\n  \
                             lgpki operator --as offices/operator-2 approve --all\n  \
                             lgpki operator --as offices/operator-1 renew-login --examined-by 運営主体\n\nIt makes a new key \
                             and applies; another operator approves; given again it fetches the new login and puts it into \
                             office.toml, and the old one is revoked. Possible from six months before expiry. From the \
-                            application until then the old login only reads, watches, withdraws, downloads and confirms."
+                            application until then the old login only reads, watches, withdraws, downloads and confirms. A \
+                            branch officer is let in the same way: lgpki operator --as offices/branch-officer-01001 \
+                            renew-login --examined-by 総務課長"
     )]
     RenewLogin(Box<RenewLoginArgs>),
     /// Show at one look whether anything needs a human: CRLs with their age, alarms, what waits.

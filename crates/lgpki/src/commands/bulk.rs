@@ -174,6 +174,16 @@ fn show(
     ));
 }
 
+/// How many were applied for now, and how many needed it no more: `ended` had ended when they were selected.
+fn tally(sent: &Sent, ended: usize) -> String {
+    let Sent {
+        accepted, before, ..
+    } = sent;
+    format!(
+        "{accepted} applied for; {before} applied for before; {ended} revoked or expired before"
+    )
+}
+
 /// The name of one application; always the same for the same selection and reason.
 fn request_id(token: &str, serial: &str) -> String {
     format!("bulk-{token}-{serial}")
@@ -204,6 +214,7 @@ async fn apply(
     });
     let requests = requests.collect::<Result<Vec<_>, CommandError>>()?;
     let total = requests.len();
+    let ended = selection.targets.len() - total;
     let bar = output.progress(total as u64, "applying");
     let mut client = ApplicationServiceClient::new(office.channel());
     let answers = client
@@ -241,17 +252,11 @@ async fn apply(
     let answered = sent.accepted + sent.before + sent.refused.len();
     output.result(
         &serde_json::json!({
-            "accepted": sent.accepted, "before": sent.before, "waiting": sent.waiting, "refused": told,
+            "accepted": sent.accepted, "before": sent.before, "ended_before": ended,
+            "waiting": sent.waiting, "refused": told,
             "left_out": selection.left_out, "open_applications": views(&open),
         }),
-        || {
-            format!(
-                "{} applied for; {} applied for or revoked before{}",
-                sent.accepted,
-                sent.before,
-                remarks(office, selection, &open)
-            )
-        },
+        || tally(&sent, ended) + &remarks(office, selection, &open),
     );
     if sent.waiting > 0 {
         output.say(format!(

@@ -1,6 +1,8 @@
 //! `lgpki cirs`: the registration branch's front end.
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+mod download;
+
+use std::{collections::BTreeSet, time::Duration};
 
 use lgpki_domain::{ApplicationId, RequestId};
 use lgpki_proto::{
@@ -10,7 +12,6 @@ use lgpki_proto::{
         submit_application_request::Content,
     },
 };
-use lgpki_x509::pem;
 use tonic::transport::Channel;
 
 use super::{
@@ -64,12 +65,12 @@ async fn carry_out(
             to,
             no_confirm,
         } => {
-            let wanted = Wanted {
+            let wanted = download::Wanted {
                 ids: &ids,
                 to: &to,
                 confirm: !no_confirm,
             };
-            download(&mut client, wanted, output).await
+            download::run(&mut client, wanted, output).await
         }
         CirsCommand::Revoke {
             serial,
@@ -324,107 +325,6 @@ fn ended(application: &v1::Application) -> bool {
 fn succeeded(application: &v1::Application) -> bool {
     use v1::ApplicationState as S;
     matches!(application.state(), S::Issued | S::Delivered | S::Completed)
-}
-
-/// What to download, where to, and whether to confirm it.
-#[derive(Clone, Copy)]
-struct Wanted<'a> {
-    ids: &'a [ApplicationId],
-    to: &'a Path,
-    confirm: bool,
-}
-
-async fn download(
-    client: &mut ApplicationServiceClient<Channel>,
-    wanted: Wanted<'_>,
-    output: Output,
-) -> Result<(), CommandError> {
-    let Wanted { ids, to, confirm } = wanted;
-    fs::create_dir_all(to).map_err(|e| CommandError::file("make", to, &e))?;
-    let bar = output.progress(ids.len() as u64, "downloading");
-    let (mut stored, mut refused) = (Vec::new(), Vec::new());
-    for chunk in ids.chunks(1000) {
-        let ids = chunk.iter().map(ToString::to_string).collect();
-        let mut answers = client
-            .download_certificates(v1::DownloadCertificatesRequest { ids })
-            .await?
-            .into_inner();
-        while let Some(answer) = answers.message().await? {
-            bar.inc(1);
-            match answer.outcome {
-                Some(v1::download_certificates_response::Outcome::Certificate(c)) => {
-                    stored.push((c.id.clone(), write(to, &c)?));
-                }
-                Some(v1::download_certificates_response::Outcome::Refused(r)) => {
-                    refused.push(Refused::new(answer.id, Some(r)));
-                }
-                None => refused.push(Refused::new(answer.id, None)),
-            }
-        }
-    }
-    bar.finish_and_clear();
-    // As many at once as were downloaded at once.
-    for chunk in stored.chunks(if confirm { 1000 } else { usize::MAX }) {
-        if !confirm {
-            break;
-        }
-        let ids = chunk.iter().map(|(id, _)| id.clone()).collect();
-        let answer = client
-            .confirm_delivery(v1::ConfirmDeliveryRequest { ids })
-            .await?
-            .into_inner();
-        let unconfirmed = answer.refused.into_iter();
-        refused.extend(unconfirmed.map(|r| Refused::new(r.id, r.refusal)));
-    }
-    let files: Vec<_> = stored.into_iter().map(|(_, file)| file).collect();
-    let told: Vec<_> = refused.iter().map(|r| r.to_json("id")).collect();
-    output.result(
-        &serde_json::json!({ "stored": files, "refused": told }),
-        || {
-            if files.is_empty() {
-                String::from("(none)")
-            } else {
-                files.join("\n")
-            }
-        },
-    );
-    if let Some(file) = files.first() {
-        output.say(format!(
-            "next, on the PC that made the CSR: lgpki kit store MEDIUM --certificate {file}"
-        ));
-    }
-    if refused.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "{} of {} could not be downloaded or confirmed",
-        refused.len(),
-        ids.len()
-    );
-    Err(CommandError::new(message).refusing(refused))
-}
-
-/// Writes a certificate and, where it came along, its CA certificate.
-fn write(to: &Path, certificate: &v1::DownloadCertificateResponse) -> Result<String, CommandError> {
-    let path = to.join(format!("{}.pem", certificate.id));
-    put(&path, &certificate.certificate)?;
-    if !certificate.ca_certificate.is_empty() {
-        let ca = lgpki_x509::certificate::Certificate::parse(&certificate.ca_certificate)
-            .map_err(|e| CommandError::from_error("the CA certificate cannot be read", &e))?;
-        if let Some(authority) = ca.authority() {
-            put(
-                &to.join(format!("{authority}.pem")),
-                &certificate.ca_certificate,
-            )?;
-        }
-    }
-    Ok(path.display().to_string())
-}
-
-fn put(path: &Path, der: &[u8]) -> Result<(), CommandError> {
-    let text = pem::encode(pem::Label::Certificate, der)
-        .map_err(|e| CommandError::from_error("a certificate cannot be written as PEM", &e))?;
-    fs::write(path, text).map_err(|e| CommandError::file("write", path, &e))
 }
 
 /// One item's refusal, with every fault.

@@ -94,7 +94,7 @@ fn waits(application: &v1::Application, office: &Office, output: Output) {
         application_sheet(application)
     });
     output.say(format!(
-        "another operator examines it: lgpki operator --as OFFICE approve {}",
+        "an operator, another one if you are one, examines it: lgpki operator --as OFFICE approve {}",
         application.id
     ));
     let next = office.command("operator", "renew-login --examined-by OFFICE");

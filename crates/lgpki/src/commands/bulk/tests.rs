@@ -189,4 +189,9 @@ fn only_an_application_that_will_revoke_the_certificate_for_the_reason_counts_as
         sent.count("41", answer);
     }
     assert_eq!((sent.before, sent.waiting, sent.refused.len()), (1, 1, 1));
+    let told = tally(&sent, 14);
+    assert_eq!(
+        told,
+        "0 applied for; 1 applied for before; 14 revoked or expired before"
+    );
 }

@@ -144,9 +144,8 @@ fn plan(
             Some(renewal) if Some(&renewal.certificate.serial) == office.serial() => {
                 plan.missing += 1;
                 plan.remarks.push(format!(
-                    "{shown} is the login card in use; make the new key on another medium with `lgpki \
-                     kit request`, then `cirs renew {} --form FILE`",
-                    renewal.certificate.serial
+                    "{shown} is the login card in use; renew it with: {}",
+                    office.command("operator", RENEW_LOGIN)
                 ));
             }
             Some(renewal) => plan.steps.push(Step {
@@ -168,14 +167,50 @@ fn plan(
     }
     plan.missing += due.len();
     for renewal in &due {
-        let view = renewal.view();
-        plan.remarks.push(format!(
-            "missing: the medium of {} ({} {}, until {}); a web server's CSR comes from the server: `cirs \
-             renew {} --csr FILE --medium server`",
-            view.serial, view.kind, view.name, view.expires, view.serial
-        ));
+        let own = Some(&renewal.certificate.serial) == office.serial();
+        plan.remarks.push(if own {
+            own_login(renewal, &office.command("operator", RENEW_LOGIN))
+        } else {
+            missing(renewal)
+        });
     }
     Ok(plan)
+}
+
+/// How a login in use is renewed: its new key takes its place before the old one is revoked.
+const RENEW_LOGIN: &str = "renew-login --examined-by OFFICE";
+
+/// What a due certificate lacks that the caller is logged in with.
+fn own_login(renewal: &Renewal, command: &str) -> String {
+    let view = renewal.view();
+    format!(
+        "left out: {} ({} {}, until {}), the login in use; renew it with: {command}",
+        view.serial, view.kind, view.name, view.expires
+    )
+}
+
+/// What a due certificate lacks whose medium is not at hand, and the way to its renewal.
+fn missing(renewal: &Renewal) -> String {
+    let view = renewal.view();
+    let (what, way) = match renewal.certificate.kind() {
+        v1::CertificateKind::WebServer => (
+            "the new CSR",
+            format!(
+                "it comes from the server (R6): `cirs renew {} --csr FILE --medium server`",
+                view.serial
+            ),
+        ),
+        v1::CertificateKind::Login => (
+            "the medium",
+            "name it under --media, or have who is logged in with it give `operator renew-login`"
+                .to_owned(),
+        ),
+        _ => ("the medium", "name it under --media".to_owned()),
+    };
+    format!(
+        "missing: {what} of {} ({} {}, until {}); {way}",
+        view.serial, view.kind, view.name, view.expires
+    )
 }
 
 /// Whether the medium holds the certificate's key, or a new key that was made for it.
@@ -322,117 +357,4 @@ fn show(steps: &[Step], done: &[String], output: Output) {
 }
 
 #[cfg(test)]
-mod tests {
-    use lgpki_domain::{
-        CertificateKind, Digest, KeyMedium, Names, Subject, Timestamp, validity::Validity,
-    };
-    use lgpki_kit::{CertificateView, RequestView};
-
-    use super::*;
-
-    fn subject(name: &str) -> Subject {
-        let names = |en: &str| Names::try_new("x", en, "名前").unwrap();
-        Subject {
-            body: names("Body"),
-            unit: Some(names("Unit")),
-            name: names(name),
-        }
-    }
-
-    fn made(name: &str) -> RequestView {
-        RequestView {
-            kind: CertificateKind::OfficialDuty,
-            subject: subject(name),
-            mail: None,
-            login: None,
-            algorithm: KeyAlgorithm::P256,
-            key_digest: Digest([1; 32]),
-            pc: String::new(),
-            os_login: String::new(),
-            requested_at: Timestamp::default(),
-            csr: String::new(),
-        }
-    }
-
-    fn medium(request: Option<RequestView>, serial: Option<&str>) -> MediumView {
-        let at = Timestamp::default();
-        MediumView {
-            id: "1".to_owned(),
-            medium: KeyMedium::IcCard,
-            formatted_at: at,
-            tries_left: 10,
-            request,
-            certificate: serial.map(|serial| CertificateView {
-                serial: serial.to_owned(),
-                kind: None,
-                subject: None,
-                not_before: at,
-                not_after: at,
-                expired: false,
-                stored_at: at,
-                chain: Vec::new(),
-            }),
-        }
-    }
-
-    #[test]
-    fn what_every_application_would_be_refused_for_is_refused_before_any_key_is_destroyed() {
-        let today: JstDate = "2010-12-01".parse().unwrap();
-        let check = |on: Option<&str>| {
-            let examiner = Examiner {
-                examined_by: "総務課長".to_owned(),
-                person: None,
-                examined_on: on.map(|day| day.parse().unwrap()),
-            };
-            check_examiner(&examiner, today).map_err(|error| error.to_string())
-        };
-        assert_eq!(check(None), Ok(()));
-        assert_eq!(check(Some("2010-12-01")), Ok(()));
-        let later = check(Some("2010-12-02")).unwrap_err();
-        assert!(later.contains("later than today"), "{later}");
-    }
-
-    #[test]
-    fn an_application_that_was_turned_down_is_not_told_as_submitted() {
-        let told = |state: v1::ApplicationState| {
-            let application = v1::Application {
-                state: state.into(),
-                reason: "the unit was dissolved".to_owned(),
-                ..v1::Application::default()
-            };
-            under_way(&application, Path::new("card")).map_err(|error| error.to_string())
-        };
-        assert_eq!(told(v1::ApplicationState::Examining), Ok(()));
-        assert_eq!(told(v1::ApplicationState::Issued), Ok(()));
-        let rejected = told(v1::ApplicationState::Rejected).unwrap_err();
-        assert!(
-            rejected.contains("was rejected: the unit was dissolved"),
-            "{rejected}"
-        );
-        assert!(told(v1::ApplicationState::Withdrawn).is_err());
-        assert!(told(v1::ApplicationState::Failed).is_err());
-    }
-
-    #[test]
-    fn a_medium_belongs_to_the_certificate_on_it_or_to_the_one_its_new_key_was_made_for() {
-        let validity = Validity::for_subscriber("2008-02-04".parse().unwrap());
-        let certificate = v1::Certificate {
-            serial: "41".repeat(16),
-            kind: wire(CertificateKind::OfficialDuty),
-            subject: Some((&subject("Mayor")).into()),
-            not_after: validity.not_after().to_string(),
-            state: v1::CertificateState::Valid.into(),
-            ..v1::Certificate::default()
-        };
-        let due = Renewal::of(certificate, "2010-12-01".parse().unwrap()).unwrap();
-        let own = "41".repeat(16);
-        assert!(holds(&medium(Some(made("Mayor")), Some(&own)), &due));
-        // A run that broke off after the key was made goes on with it.
-        assert!(holds(&medium(Some(made("Mayor")), None), &due));
-        // The certificate decides, whoever asked for it.
-        let other = "42".repeat(16);
-        assert!(!holds(&medium(Some(made("Mayor")), Some(&other)), &due));
-        assert!(!holds(&medium(Some(made("Deputy")), None), &due));
-        assert!(!holds(&medium(None, None), &due));
-    }
-}
+mod tests;

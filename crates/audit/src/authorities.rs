@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lgpki_domain::{AuthorityKey, CrlOptions, Digest};
+use lgpki_domain::{Authority, AuthorityKey, CrlOptions, Digest};
 use lgpki_x509::{Addresses, Issuer, SubjectPublicKey, key::sha256};
 
-use crate::view::AuthorityCreated;
+use crate::{profile, view::AuthorityCreated};
 
 /// The CAs.
 #[derive(Debug, Default)]
@@ -33,6 +33,10 @@ impl Authorities {
         )
         .and_then(|issuer| issuer.with_crl_options(options))
         .map_err(|error| error.to_string())?;
+        let unfit = profile::authority(&issuer);
+        if let Some(why) = unfit.first() {
+            return Err(format!("of the certificate of {key}: {why}"));
+        }
         match self.0.insert(key, issuer) {
             Some(_) => Err(format!("{key} was made before")),
             None => Ok(()),
@@ -47,6 +51,12 @@ impl Authorities {
 
     pub(crate) fn issuer(&self, key: AuthorityKey) -> Option<&Issuer> {
         self.0.get(&key)
+    }
+
+    /// The generation of a CA that has this key, a SubjectPublicKeyInfo.
+    pub(crate) fn with_key(&self, authority: Authority, key: &[u8]) -> Option<&Issuer> {
+        let mut of = self.0.values().filter(|ca| ca.authority() == authority);
+        of.find(|ca| ca.public_key().der() == key)
     }
 
     /// Every CA with the digest of its certificate, by which it is known outside.

@@ -8,6 +8,7 @@ use lgpki_domain::{CertificateKind, Digest, JstDate, Serial, Timestamp};
 use lgpki_x509::{Attribute, SubjectPublicKey, key::sha256, reader::read_back, signed::Signed};
 
 use crate::{
+    der::value,
     finding::Rule,
     view::{Names, Subject},
 };
@@ -219,30 +220,9 @@ pub(crate) fn others_digest<'a>(
 /// The SubjectPublicKeyInfo of a tbsCertificate: the seventh value, behind version, serial number,
 /// algorithm, issuer, validity and subject.
 pub(crate) fn public_key_info(tbs: &[u8]) -> Option<&[u8]> {
-    let (_, mut rest) = value(tbs)?.0;
+    let mut rest = value(tbs)?.0.content;
     for _ in 0..6 {
         rest = value(rest)?.1;
     }
-    let ((whole, _), _) = value(rest)?;
-    Some(whole)
-}
-
-type Tlv<'a> = (&'a [u8], &'a [u8]);
-
-/// The first value, whole and its content, and what follows.
-fn value(bytes: &[u8]) -> Option<(Tlv<'_>, &[u8])> {
-    let (header, length) = match *bytes.get(1)? {
-        short @ 0..=0x7f => (2, usize::from(short)),
-        0x81 => (3, usize::from(*bytes.get(2)?)),
-        0x82 => (
-            4,
-            usize::from(*bytes.get(2)?) << 8 | usize::from(*bytes.get(3)?),
-        ),
-        _ => return None,
-    };
-    let end = header + length;
-    Some((
-        (bytes.get(..end)?, bytes.get(header..end)?),
-        bytes.get(end..)?,
-    ))
+    Some(value(rest)?.0.whole)
 }

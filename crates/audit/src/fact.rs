@@ -3,15 +3,16 @@
 //! Reading looks at one entry alone and at the CAs known so far, so that several threads read at
 //! once. What an entry means beside the others is for the rules.
 
-use lgpki_domain::{ApplicationId, AuthorityKey, Digest, Timestamp};
+use lgpki_domain::{ApplicationId, Digest, Timestamp};
 use lgpki_ledger::merkle::{self, Hash};
 use lgpki_x509::key::sha256;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     authorities::Authorities,
-    certificate::{self, Claims, Fault, Seen, examine, is_signed_by},
+    certificate::{self, Claims, Fault, Seen, examine},
     finding::Rule,
+    profile,
     scan::{Envelope, scan},
     schema::Schema,
     view,
@@ -268,12 +269,8 @@ fn issued(
         subject: &issued.subject,
     };
     let seen = examine(&der, &claims, faults);
-    match authorities.key(issued.of.key()) {
-        Some(key) if !is_signed_by(&der, key) => {
-            let what = format!("it does not bear the signature of {}", issued.of.key());
-            faults.push((Rule::CertificateSignature, what));
-        }
-        Some(_) => {}
+    match profile::check(&der, &issued, authorities) {
+        Some(told) => faults.extend(told),
         // The rules look again once they know the CA.
         None => issued.certificate = der,
     }
@@ -400,11 +397,4 @@ fn check_about(about: &[u8], fact: &Fact, faults: &mut Vec<Fault>) {
         let what = "it says it is about something else than its body is";
         faults.push((Rule::Schema, what.to_owned()));
     }
-}
-
-/// What the rules need to look at a certificate again.
-pub(crate) fn signature_holds(der: &[u8], authorities: &Authorities, key: AuthorityKey) -> bool {
-    authorities
-        .key(key)
-        .is_some_and(|key| is_signed_by(der, key))
 }

@@ -56,6 +56,7 @@ rules! {
     CertificateUnreadable = "certificate-unreadable": "the independent reader cannot read the certificate",
     CertificateDiffers = "certificate-differs": "the certificate does not say what its entry or its application says",
     CertificateSignature = "certificate-signature": "the certificate is not signed with the key of its CA",
+    Profile = "profile": "the certificate carries what its kind has not, or says something else of its CA: it may be good for more than was applied for",
     Validity = "validity": "the certificate is not valid as the rules say, or from another day than it was made",
     Authority = "authority": "a CA appears that was not made by a recorded ceremony, or twice",
     ApplicationMissing = "application-missing": "a certificate was issued without an application",

@@ -9,12 +9,14 @@
 mod auditor;
 mod authorities;
 mod certificate;
+mod der;
 pub mod directory;
 pub mod error;
 pub mod export;
 mod fact;
 pub mod find;
 pub mod finding;
+mod profile;
 pub mod proof;
 pub mod pull;
 mod report;

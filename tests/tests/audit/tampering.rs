@@ -4,7 +4,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Mutex,
 };
 
 use lgpki_audit::{Against, Published, Report, Service, Verdict};
@@ -20,12 +19,14 @@ use lgpki_x509::{
     key::sha256,
     signed,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    Logs, handed,
+    Logs, MISSED, blank, handed,
     life::lived,
+    names, parse, profiles,
     published::{audit, bundle, publish, write_bundle},
+    put,
     witness::Witness,
 };
 
@@ -38,9 +39,9 @@ fn scratch() -> tempfile::TempDir {
     memory.or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-struct Scene {
-    logs: Logs,
-    key: SoftwareKey,
+pub(crate) struct Scene {
+    pub(crate) logs: Logs,
+    pub(crate) key: SoftwareKey,
     dir: tempfile::TempDir,
 }
 
@@ -65,60 +66,18 @@ impl Scene {
         dir
     }
 
-    fn entry(&self, service: Service, kind: &str, nth: usize) -> (usize, Value) {
-        let entries = &self.logs.0.iter().find(|(of, _)| *of == service).unwrap().1;
-        let all = entries
-            .iter()
-            .enumerate()
-            .map(|(at, entry)| (at, parse(entry)));
-        let mut found = all.filter(|(_, entry)| entry["kind"] == kind);
-        found.nth(nth).unwrap()
+    pub(crate) fn entry(&self, service: Service, kind: &str, nth: usize) -> (usize, Value) {
+        self.entries(service, kind).nth(nth).unwrap()
     }
-}
 
-fn parse(entry: &[u8]) -> Value {
-    serde_json::from_slice(entry).unwrap()
-}
-
-fn put(logs: &mut Logs, service: Service, at: usize, entry: &Value) {
-    logs.of_service(service)[at] = entry.to_string().into_bytes();
-}
-
-/// Something harmless in an entry's place.
-fn blank(logs: &mut Logs, service: Service, at: usize) {
-    let mut entry = parse(&logs.of_service(service)[at]);
-    let members = entry.as_object_mut().unwrap();
-    members.remove("about");
-    members.remove("answers");
-    let (kind, body) = match service {
-        Service::Intake => ("login.refused", json!({ "refusals": [] })),
-        Service::Issuer => ("crl.abandoned", json!({})),
-        Service::Lifecycle => ("slots.capacity-changed", json!({ "per_business_day": 7 })),
-    };
-    entry["kind"] = kind.into();
-    entry["body"] = body;
-    put(logs, service, at, &entry);
-}
-
-/// What was not found as it should be; all of it is told together at the end.
-static MISSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-#[track_caller]
-fn names(report: &Report, rule: &str, words: &str) {
-    let found = report
-        .findings
-        .iter()
-        .any(|finding| finding.rule.name() == rule && finding.to_string().contains(words));
-    if !found {
-        let at = std::panic::Location::caller();
-        let findings: Vec<_> = report
-            .findings
-            .iter()
-            .take(5)
-            .map(ToString::to_string)
-            .collect();
-        let missed = format!("{at}: no {rule} of {words:?} in {findings:#?}");
-        MISSED.lock().unwrap().push(missed);
+    pub(crate) fn entries(
+        &self,
+        service: Service,
+        kind: &str,
+    ) -> impl Iterator<Item = (usize, Value)> {
+        let entries = &self.logs.0.iter().find(|(of, _)| *of == service).unwrap().1;
+        let all = entries.iter().map(|entry| parse(entry)).enumerate();
+        all.filter(move |(_, entry)| entry["kind"] == kind)
     }
 }
 
@@ -388,7 +347,7 @@ fn forged(scene: &Scene, entry: &Value) -> Vec<u8> {
     sign(&scene.key, tbs)
 }
 
-fn sign(key: &SoftwareKey, tbs: Vec<u8>) -> Vec<u8> {
+pub(crate) fn sign(key: &SoftwareKey, tbs: Vec<u8>) -> Vec<u8> {
     let signature = key.sign(&tbs).unwrap();
     signed::assemble(tbs, key.algorithm().signature(), &signature)
 }
@@ -535,6 +494,7 @@ async fn whatever_is_tampered_with_is_found_and_named() {
     heartbeats_do_not_count_what_was_rewritten(&scene);
     a_revoked_certificate_is_left_out_of_one_crl(&scene);
     a_certificate_is_signed_outside_the_system(&scene);
+    profiles::a_certificate_is_more_than_was_applied_for(&scene);
     let dir = scene.publish(&scene.logs);
     let (_, entry) = scene.entry(Service::Issuer, "certificate.issued", 4);
     handed::a_proof_stands_alone(&dir, entry["body"]["serial"].as_str().unwrap());

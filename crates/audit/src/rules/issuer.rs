@@ -9,9 +9,9 @@ use lgpki_x509::{key::sha256, signed::Signed};
 use super::{At, Certificate, GivenUp, Open, Rules, SignedCrl, WithoutApplication};
 use crate::{
     certificate::Seen,
-    fact::{Actor, Fact, Service, signature_holds},
+    fact::{Actor, Fact, Service},
     finding::Rule,
-    view,
+    profile, view,
 };
 
 /// What the issuer's entries have told.
@@ -246,11 +246,18 @@ impl Rules {
         seen: Option<Seen>,
     ) {
         self.in_epoch(at, issued.epoch);
-        if !issued.certificate.is_empty()
-            && !signature_holds(&issued.certificate, &self.authorities, issued.of.key())
-        {
-            let what = format!("it does not bear the signature of {}", issued.of.key());
-            self.find(Rule::CertificateSignature, at, what);
+        if !issued.certificate.is_empty() {
+            let told = profile::check(&issued.certificate, issued, &self.authorities);
+            let unknown = || {
+                let what = format!(
+                    "{} or the key that it certifies is no CA's",
+                    issued.of.key()
+                );
+                vec![(Rule::CertificateSignature, what)]
+            };
+            for (rule, what) in told.unwrap_or_else(unknown) {
+                self.find(rule, at, what);
+            }
         }
         let certificate = match self.end(at, issued.intent) {
             Some(Intended::Certificate(certificate)) => certificate,

@@ -10,6 +10,7 @@ mod crl;
 mod heartbeat;
 mod intake;
 mod issuer;
+mod lag;
 mod lifecycle;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +21,11 @@ use lgpki_domain::{
 use serde::Serialize;
 
 use self::{
-    application::Application, crl::CrlRules, heartbeat::HeartbeatRules, issuer::IssuerRules,
+    application::Application,
+    crl::CrlRules,
+    heartbeat::HeartbeatRules,
+    issuer::IssuerRules,
+    lag::{Hours, LAG},
     lifecycle::LifecycleRules,
 };
 pub use self::{
@@ -55,8 +60,8 @@ pub(crate) struct Certificate {
     pub(crate) claim: Option<u64>,
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
-    /// Whether intake's log has it.
-    pub(crate) told: bool,
+    /// When intake recorded it.
+    pub(crate) told: Option<Timestamp>,
     /// Whether lifecycle's log has it.
     pub(crate) registered: bool,
 }
@@ -77,7 +82,10 @@ pub(crate) struct SignedCrl {
     pub(crate) tbs: Digest,
     pub(crate) algorithm: String,
     pub(crate) signature: Vec<u8>,
-    pub(crate) published: bool,
+    /// Its entry in the issuer's log.
+    pub(crate) index: u64,
+    /// When it was published.
+    pub(crate) published: Option<Timestamp>,
 }
 
 /// A certificate that no application asked for.
@@ -98,6 +106,7 @@ pub struct WithoutApplication {
 struct Progress {
     latest: Timestamp,
     entries: u64,
+    hours: Hours,
 }
 
 /// What is not over yet; no finding.
@@ -111,7 +120,7 @@ pub struct Open {
     pub not_registered: u64,
     /// Applications that have not ended.
     pub applications: u64,
-    /// CRLs signed and not published.
+    /// CRLs signed and not published: cut off in between, their numbers are used up.
     pub crls: u64,
 }
 
@@ -228,6 +237,7 @@ impl Rules {
         if at.time == Timestamp::default() {
             return;
         }
+        progress.hours.add(at.time);
         if at.time.plus_millis(SLACK_MILLIS) < latest {
             let what = format!(
                 "it happened at {}, and an earlier entry at {latest}",
@@ -242,6 +252,20 @@ impl Rules {
         self.progress
             .get(&service)
             .map_or_else(Timestamp::default, |p| p.latest)
+    }
+
+    /// Whether what happened then, and had to stand in this service's log before, is no longer open.
+    fn is_overdue(&self, service: Service, then: Timestamp) -> bool {
+        then.plus_millis(LAG) <= self.latest(service)
+    }
+
+    /// Whether both who sign CRLs and who publish them were at work between these times.
+    fn at_work(&self, from: Timestamp, until: Timestamp) -> bool {
+        let both = [Service::Issuer, Service::Lifecycle];
+        both.iter().all(|service| {
+            let progress = self.progress.get(service);
+            progress.is_some_and(|progress| progress.hours.at_work(from, until))
+        })
     }
 
     /// The entries of a service's log that were read.

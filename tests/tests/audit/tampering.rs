@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::{
     Logs, MISSED, blank, handed,
     life::lived,
-    names, parse, profiles,
+    names, omitted, parse, profiles,
     published::{audit, bundle, publish, write_bundle},
     put,
     witness::Witness,
@@ -495,6 +495,7 @@ async fn whatever_is_tampered_with_is_found_and_named() {
     a_revoked_certificate_is_left_out_of_one_crl(&scene);
     a_certificate_is_signed_outside_the_system(&scene);
     profiles::a_certificate_is_more_than_was_applied_for(&scene);
+    omitted::what_is_left_out_is_missed(&scene);
     let dir = scene.publish(&scene.logs);
     let (_, entry) = scene.entry(Service::Issuer, "certificate.issued", 4);
     handed::a_proof_stands_alone(&dir, entry["body"]["serial"].as_str().unwrap());

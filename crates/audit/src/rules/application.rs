@@ -1,6 +1,8 @@
 //! An application's life as intake's entries tell it, and which step may follow which.
 
-use lgpki_domain::{CertificateKind, Digest, RevocationReason, Serial, application::Sort};
+use lgpki_domain::{
+    CertificateKind, Digest, RevocationReason, Serial, Timestamp, application::Sort,
+};
 
 use crate::fact::{Received, Step};
 
@@ -39,6 +41,10 @@ pub(crate) struct Application {
     pub(crate) issued: Option<Serial>,
     /// Whether lifecycle opened the renewal, and whether it heard of the end.
     pub(crate) opened: bool,
+    /// When lifecycle had heard of a renewal's end.
+    pub(crate) closed: Option<Timestamp>,
+    /// When it was carried out, where no certificate comes of it.
+    pub(crate) completed: Option<Timestamp>,
 }
 
 impl Application {
@@ -57,6 +63,8 @@ impl Application {
             claim: None,
             issued: None,
             opened: false,
+            closed: None,
+            completed: None,
         }
     }
 

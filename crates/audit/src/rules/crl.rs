@@ -20,7 +20,7 @@ use lgpki_x509::{
 };
 
 use super::{At, Rules, SLACK_MILLIS};
-use crate::{finding::Rule, view};
+use crate::{fact::Service, finding::Rule, view};
 
 /// Octets that may be digested to find the one certificate that makes the difference.
 const SEARCH: usize = 1 << 30;
@@ -67,6 +67,8 @@ struct Series {
     /// The complete CRL before the newest.
     before: Option<Made>,
     delta: Option<Made>,
+    /// Since when there are certificates that belong on it, and lifecycle's entry.
+    since: Option<(Timestamp, u64)>,
 }
 
 /// A CRL that was published.
@@ -76,12 +78,16 @@ struct Made {
     reflects: u64,
     this_update: Timestamp,
     next_update: Timestamp,
+    /// Lifecycle's entry.
+    index: u64,
 }
 
 impl CrlRules {
     /// A certificate or serial number entered the inventory.
-    pub(super) fn enter(&mut self, serial: Serial, of: (CrlSeries, Timestamp)) {
+    pub(super) fn enter(&mut self, at: At<'_>, serial: Serial, of: (CrlSeries, Timestamp)) {
         self.inventory.insert(serial, of);
+        let series = self.series.entry(of.0).or_default();
+        series.since.get_or_insert((at.time, at.index));
     }
 
     pub(super) fn not_after(&self, serial: Serial) -> Option<Timestamp> {
@@ -140,10 +146,14 @@ impl Rules {
         }
         if let Some(before) = lapsed {
             let what = format!(
-                "no CRL of {series} was in force from {} on",
-                before.next_update
+                "no CRL of {series} was in force from {} to {}",
+                before.next_update, body.this_update
             );
-            self.note(at, &what);
+            if self.at_work(before.next_update, body.this_update) {
+                self.find(Rule::CrlLapsed, at, what);
+            } else {
+                self.note(at, &what);
+            }
         }
         self.compare(at, body);
         let state = self.crls.series.entry(series).or_default();
@@ -152,6 +162,7 @@ impl Rules {
             reflects: body.reflects,
             this_update: body.this_update,
             next_update: body.next_update,
+            index: at.index,
         };
         if body.base.is_some() {
             state.delta = Some(made);
@@ -177,7 +188,7 @@ impl Rules {
             }
             return;
         };
-        signed.published = true;
+        signed.published = Some(at.time);
         let (tbs_digest, algorithm) = (signed.tbs, signed.algorithm.clone());
         let signature = signed.signature.clone();
         let (Some(issuer), Some(state)) = (
@@ -253,6 +264,41 @@ impl Rules {
         } else {
             self.crls.proved += 1;
         }
+    }
+
+    /// The lists that came to an end while those who make them were at work, though the CA did not.
+    pub(super) fn lapsed(&self) -> Vec<(Service, u64, Rule, String)> {
+        let mut found = Vec::new();
+        for (series, state) in &self.crls.series {
+            let Some(issuer) = self.authorities.issuer(series.key) else {
+                continue;
+            };
+            let until = issuer.validity().not_after();
+            let mut tell = |index, from, what: String| {
+                if self.at_work(from, until) {
+                    found.push((Service::Lifecycle, index, Rule::CrlLapsed, what));
+                }
+            };
+            for (made, sort) in [(state.newest, "CRL"), (state.delta, "delta CRL")] {
+                if let Some(Made {
+                    index,
+                    number,
+                    next_update: from,
+                    ..
+                }) = made
+                {
+                    let what = format!(
+                        "no {sort} of {series} came after number {number}, which stood until {from}"
+                    );
+                    tell(index, from, what);
+                }
+            }
+            if let (None, Some((from, index))) = (state.newest, state.since) {
+                let what = format!("no CRL of {series} came at all");
+                tell(index, from, what);
+            }
+        }
+        found
     }
 
     /// What is wrong with a list that does not follow from the log.

@@ -6,6 +6,7 @@ use lgpki_domain::{ApplicationId, Digest};
 use super::{
     At, Open, Rules,
     application::{Application, Refused, Stands},
+    lag::Heard,
 };
 use crate::{
     fact::{Fact, Received, Service, Step},
@@ -42,7 +43,10 @@ impl Rules {
             }
             Fact::RenewalsClosed(ids) => {
                 for id in ids {
-                    self.moved(at, id, |application| !application.is_open());
+                    self.moved(at, id, |application| {
+                        application.closed = Some(at.time);
+                        !application.is_open()
+                    });
                 }
             }
             _ => {}
@@ -93,6 +97,7 @@ impl Rules {
             return;
         };
         match application.step(step) {
+            Ok(()) if step == Step::Completed => application.completed = Some(at.time),
             Ok(()) => {}
             Err(Refused::Order(stands)) => {
                 let what = format!("{id} is {stands:?} and cannot take this step");
@@ -149,7 +154,7 @@ impl Rules {
             }
             return;
         };
-        certificate.told = true;
+        certificate.told = Some(at.time);
         let same = certificate.der == der && certificate.application == issued.application;
         let answered = answers == Some((Service::Issuer, certificate.index));
         if !same {
@@ -164,20 +169,27 @@ impl Rules {
 
     /// Each certificate against its application.
     pub(super) fn finish_intake(&mut self, open: &mut Open) {
-        let latest = self.latest(Service::Intake);
+        let told = self.certificates.values();
+        let heard = Heard::new(told.filter_map(|c| c.told.map(|time| (c.index, time))));
         let entries = self.entries(Service::Intake);
         let mut found = Vec::new();
         for (serial, certificate) in &self.certificates {
             let Some(claim) = certificate.claim else {
                 continue;
             };
-            if !certificate.told {
-                open.not_told += 1;
-            }
+            // Its claim was recorded before the order left.
+            let overdue = claim < entries || self.is_overdue(Service::Intake, certificate.time);
             let mut tell = |rule, what: String| found.push((certificate.index, rule, what));
+            if certificate.told.is_none() {
+                open.not_told += 1;
+                if heard.passed_over(certificate.index) {
+                    let what = format!("intake's log lacks {serial}, and has later ones");
+                    tell(Rule::IssuedUntold, what);
+                }
+            }
             let id = certificate.application;
             let Some(application) = self.applications.get(&id) else {
-                if claim < entries || certificate.time <= latest {
+                if overdue {
                     tell(
                         Rule::ApplicationMissing,
                         format!("{serial}: intake's log holds no application {id}"),
@@ -199,7 +211,7 @@ impl Rules {
                         format!("{serial}: its application was claimed again"),
                     );
                 }
-                _ if claim < entries => {
+                _ if overdue => {
                     tell(
                         Rule::ApplicationUnexamined,
                         format!("{serial}: application {id} was not claimed for it"),

@@ -223,7 +223,7 @@ impl Rules {
                 index: at.index,
             }),
             (None, None) => {
-                let what = "it answers no application, and no ceremony asked for it";
+                let what = "it answers no application, and its kind is not made without one";
                 self.find(Rule::ApplicationMissing, at, what);
             }
             (Some(_), _) => {}
@@ -315,7 +315,7 @@ impl Rules {
             claim,
             not_before: issued.not_before,
             not_after: issued.not_after,
-            told: claim.is_none(),
+            told: None,
             registered: false,
         };
         self.certificates.insert(issued.serial, record);
@@ -396,7 +396,8 @@ impl Rules {
             tbs: signed.tbs_digest,
             algorithm: signed.algorithm,
             signature: signed.signature,
-            published: false,
+            index: at.index,
+            published: None,
         };
         let key = (series, intent.base.is_some(), signed.number);
         if self.signed_crls.insert(key, crl).is_some() {

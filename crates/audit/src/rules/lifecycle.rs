@@ -1,13 +1,13 @@
 //! Lifecycle's log: the inventory is what the issuer recorded, each revocation was applied for, each
 //! renewal has its application, each OCSP responder its certificate.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use lgpki_domain::{
     ApplicationId, CertificateKind, Digest, RevocationReason, Serial, Timestamp, application::Sort,
 };
 
-use super::{At, Open, Rules, SLACK_MILLIS, apart, crl::Listed};
+use super::{At, Open, Rules, SLACK_MILLIS, apart, crl::Listed, lag::Heard};
 use crate::{
     fact::{Fact, Service},
     finding::{Place, Rule},
@@ -26,6 +26,8 @@ pub(super) struct LifecycleRules {
     /// Delivered renewals, whose old certificate must be superseded: its entry and last moment.
     superseded: Vec<(Serial, u64, Timestamp)>,
     commands: HashMap<ApplicationId, Serial>,
+    /// The renewals that ended.
+    closed: HashSet<ApplicationId>,
 }
 
 impl Rules {
@@ -113,7 +115,7 @@ impl Rules {
             .get(&serial)
             .map(|certificate| certificate.index);
         self.follow(at, answers, expected);
-        self.crls.enter(serial, (series, body.not_after));
+        self.crls.enter(at, serial, (series, body.not_after));
         let Some(certificate) = self.certificates.get_mut(&serial) else {
             if self.knows_issuer(at) {
                 self.find(
@@ -171,7 +173,8 @@ impl Rules {
             );
         }
         let when = body.when.unwrap_or(at.time).min(at.time);
-        self.crls.enter(serial, (body.of.series(), body.not_after));
+        self.crls
+            .enter(at, serial, (body.of.series(), body.not_after));
         self.list(at, serial, (when, RevocationReason::CessationOfOperation));
     }
 
@@ -257,6 +260,7 @@ impl Rules {
 
     fn renewal_closed(&mut self, at: At<'_>, body: &view::Renewal) {
         let serial = body.serial;
+        self.lifecycle.closed.insert(body.application);
         let open = self.lifecycle.renewing.remove(&serial);
         if open.is_some_and(|open| open != body.application) {
             let what = format!(
@@ -306,11 +310,41 @@ impl Rules {
         }
     }
 
+    /// What intake was told is done and lifecycle never recorded: a revocation, the end of a renewal.
+    /// Lifecycle records before it answers.
+    fn undone(&self) -> Vec<(Service, u64, Rule, String)> {
+        let mut found = Vec::new();
+        let is_overdue = |then: Option<Timestamp>| {
+            then.is_some_and(|then| self.is_overdue(Service::Lifecycle, then))
+        };
+        for (id, application) in &self.applications {
+            let Some(target) = application.target else {
+                continue;
+            };
+            let mut tell = |rule, what| {
+                found.push((Service::Intake, application.index, rule, what));
+            };
+            let ended = self.lifecycle.commands.contains_key(id);
+            if !ended && is_overdue(application.completed) {
+                let what = format!("{id} is completed, and {target} was not revoked for it");
+                tell(Rule::RevocationUndone, what);
+            }
+            if !self.lifecycle.closed.contains(id) && is_overdue(application.closed) {
+                let what = format!("the renewal {id} ended, and that of {target} did not");
+                tell(Rule::Renewal, what);
+            }
+        }
+        found
+    }
+
     pub(super) fn finish_lifecycle(&mut self, open: &mut Open) {
         let followed = self.lifecycle.followed;
-        let mut found: Vec<(Service, u64, Rule, String)> = Vec::new();
+        let published = self.signed_crls.values();
+        let heard = Heard::new(published.filter_map(|c| c.published.map(|at| (c.index, at))));
+        let is_due = |index| index < followed || heard.passed_over(index);
+        let mut found = self.undone();
         for (serial, certificate) in self.certificates.iter().filter(|(_, c)| !c.registered) {
-            if certificate.index < followed {
+            if is_due(certificate.index) {
                 let what = format!("the inventory lacks {serial}");
                 found.push((Service::Issuer, certificate.index, Rule::IssuedUntold, what));
             } else {
@@ -318,7 +352,7 @@ impl Rules {
             }
         }
         for (serial, given) in self.given_up.iter().filter(|(_, given)| !given.registered) {
-            if given.index < followed {
+            if is_due(given.index) {
                 let what =
                     format!("the inventory lacks the serial number {serial}, which was given up");
                 found.push((Service::Issuer, given.index, Rule::IssuedUntold, what));
@@ -337,6 +371,7 @@ impl Rules {
                 found.push((Service::Lifecycle, *index, Rule::Renewal, what));
             }
         }
+        found.extend(self.lapsed());
         found.sort();
         for (service, index, rule, what) in found {
             self.findings.add(rule, Self::place(service, index), what);
@@ -367,7 +402,7 @@ impl Rules {
         open.crls = self
             .signed_crls
             .values()
-            .filter(|crl| !crl.published)
+            .filter(|crl| crl.published.is_none())
             .count() as u64;
     }
 }

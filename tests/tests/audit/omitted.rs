@@ -152,9 +152,22 @@ fn lists_stop(scene: &Scene) {
     is_clean(&with(without_issuer));
 }
 
+fn a_subscribers_certificate_is_made_at_a_ceremony(scene: &Scene) {
+    let (_, received) = scene.entry(Service::Intake, "application.received", 0);
+    let mut logs = scene.logs.clone();
+    for (at, mut entry) in about(scene, Service::Issuer, &received["body"]["application"]) {
+        entry["actor"] = "ceremony".into();
+        entry.as_object_mut().unwrap().remove("answers");
+        put(&mut logs, Service::Issuer, at, &entry);
+    }
+    let words = "its kind is not made without one";
+    names(&logs.audit(), "application-missing", words);
+}
+
 pub(crate) fn what_is_left_out_is_missed(scene: &Scene) {
     a_rejected_application_yields_a_certificate(scene);
     a_certificate_is_passed_over(scene);
     a_revocation_is_done_in_words_only(scene);
     lists_stop(scene);
+    a_subscribers_certificate_is_made_at_a_ceremony(scene);
 }

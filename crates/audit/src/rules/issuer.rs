@@ -210,8 +210,13 @@ impl Rules {
         let claim = answers
             .filter(|(service, _)| *service == Service::Intake)
             .map(|(_, index)| index);
+        // Officers' first logins and certificates for CAs are made at a ceremony; a responder's, by
+        // lifecycle. Every other one was applied for, whoever asks.
         let by = match (&actor, intent.kind) {
-            (Actor::Ceremony(name), _) => Some(name.clone()),
+            (
+                Actor::Ceremony(name),
+                CertificateKind::Login | CertificateKind::Cross | CertificateKind::Link,
+            ) => Some(name.clone()),
             (Actor::Other, CertificateKind::OcspResponder) => Some("lifecycle".to_owned()),
             _ => None,
         };

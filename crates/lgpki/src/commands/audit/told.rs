@@ -68,13 +68,7 @@ pub(super) fn report(report: &Report, took: &Took) -> String {
         ),
         ("applications", of(report.applications)),
         ("certificates re-read", of(certificates.issued)),
-        (
-            "  without application",
-            format!(
-                "{} (ceremonies and OCSP responders; --json lists them)",
-                certificates.without_application.len()
-            ),
-        ),
+        ("  without application", without_application(report)),
         ("revoked", of(certificates.revoked)),
         (
             "CRLs made anew",
@@ -135,6 +129,31 @@ fn heartbeats(report: &Report) -> String {
     ];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
     parts.map(|(_, what)| what).collect::<Vec<_>>().join("; ")
+}
+
+/// Who has a certificate that nobody applied for: those of ceremonies by name, responders by number.
+fn without_application(report: &Report) -> String {
+    let all = &report.certificates.without_application;
+    let (responders, others): (Vec<_>, Vec<_>) =
+        all.iter().partition(|one| one.kind == "ocsp-responder");
+    let mut lines = vec![format!(
+        "{}, of which {} OCSP responders'",
+        all.len(),
+        responders.len()
+    )];
+    lines.extend(others.iter().take(SHOWN).map(|one| {
+        format!(
+            "{} {} by {}, issuer entry {}",
+            one.kind, one.serial, one.by, one.index
+        )
+    }));
+    if others.len() > SHOWN {
+        lines.push(format!(
+            "… and {} more; --json lists them",
+            others.len() - SHOWN
+        ));
+    }
+    lines.join("\n")
 }
 
 fn open(report: &Report) -> String {

@@ -10,6 +10,7 @@ use lgpki_x509::{crl::RevocationList, key::sha256, reader::read_back};
 
 use crate::{
     authorities::Authorities,
+    directory,
     error::AuditError,
     fact::{Fact, Read, Service, read},
     finding::{Place, Rule},
@@ -40,6 +41,9 @@ pub struct Auditor {
     counts: BTreeMap<(Service, usize), u64>,
     checked: Vec<Checked>,
     entries: u64,
+    /// What a log of keys and the yearly ones do not both tell, and need not yet; with its time what
+    /// stands in the former only.
+    ahead: Vec<Option<(Place, Timestamp)>>,
 }
 
 /// What the logs say of a certificate or CRL.
@@ -98,6 +102,7 @@ impl Auditor {
             counts: BTreeMap::new(),
             checked: Vec::new(),
             entries: 0,
+            ahead: Vec::new(),
         })
     }
 
@@ -180,6 +185,28 @@ impl Auditor {
         self.rules.findings.add(rule, place, what);
     }
 
+    /// Takes note of an entry about keys that only one of a service's logs tells so far.
+    pub(crate) fn ahead(&mut self, only_in_keys: Option<(Place, Timestamp)>) {
+        self.ahead.push(only_in_keys);
+    }
+
+    /// Judges those: no entry is later than all services' logs by more than a day.
+    fn judge_ahead(&mut self) -> u64 {
+        let latest = self.rules.latest_of_all();
+        let is_early = |time: Timestamp| time <= latest.plus_millis(directory::keys::LAG);
+        let mut open = 0;
+        for ahead in std::mem::take(&mut self.ahead) {
+            match ahead {
+                Some((place, time)) if !is_early(time) => {
+                    let what = format!("no yearly log tells this entry, and none reaches {time}");
+                    self.find(Rule::KeysLog, place, what);
+                }
+                _ => open += 1,
+            }
+        }
+        open
+    }
+
     pub(crate) fn checked(&mut self, checked: Checked) {
         self.checked.push(checked);
     }
@@ -235,7 +262,8 @@ impl Auditor {
     /// Ends the audit of the logs of these services.
     #[must_use]
     pub fn finish(mut self, services: &[Service]) -> Report {
-        let open = self.rules.finish(services);
+        let mut open = self.rules.finish(services);
+        open.keys = self.judge_ahead();
         let kinds = self.schema.kinds();
         let counted = self.counts.iter().map(|((service, kind), count)| Counted {
             service: service.name(),

@@ -1,7 +1,7 @@
 //! A directory of published logs: `<service>/<year>` and `<service>/keys`, each with its checkpoint,
 //! its verifier key and its tiles, as services leave them and as they are fetched.
 
-mod keys;
+pub(crate) mod keys;
 mod walk;
 mod witness;
 

@@ -122,6 +122,8 @@ pub struct Open {
     pub applications: u64,
     /// CRLs signed and not published: cut off in between, their numbers are used up.
     pub crls: u64,
+    /// Entries about keys that only one of a service's logs tells so far.
+    pub keys: u64,
 }
 
 /// All rules, and what they know.
@@ -252,6 +254,12 @@ impl Rules {
         self.progress
             .get(&service)
             .map_or_else(Timestamp::default, |p| p.latest)
+    }
+
+    /// The latest time in any log.
+    pub(crate) fn latest_of_all(&self) -> Timestamp {
+        let all = self.progress.values().map(|progress| progress.latest);
+        all.max().unwrap_or_default()
     }
 
     /// Whether what happened then, and had to stand in this service's log before, is no longer open.

@@ -92,10 +92,22 @@ fn is_of_keys(entry: &[u8]) -> bool {
 
 /// Publishes the logs in `dir`, those of the issuer in two years, the second from its entry `split` on.
 pub(crate) fn publish(logs: &Logs, dir: &Path, split: usize) {
+    publish_with_keys(logs, dir, split, |_| {});
+}
+
+/// The same with a change to what the logs of keys hold behind their opening entries.
+pub(crate) fn publish_with_keys(
+    logs: &Logs,
+    dir: &Path,
+    split: usize,
+    change: impl Fn(&mut Vec<Vec<u8>>),
+) {
     for (service, entries) in &logs.0 {
         let of = dir.join(service.name());
         let origin = |log: &str| format!("lgpki.example/audit/{}/{log}", service.name());
         let keys = entries.iter().filter(|entry| is_of_keys(entry)).cloned();
+        let mut keys: Vec<_> = keys.collect();
+        change(&mut keys);
         let keys = std::iter::once(opening(&origin("keys"), 0, None)).chain(keys);
         log(&of.join("keys"), &origin("keys"), keys.collect());
         let at = if *service == Service::Issuer {

@@ -24,8 +24,8 @@ use serde_json::Value;
 use crate::{
     Logs, MISSED, blank, handed,
     life::lived,
-    names, omitted, parse, profiles,
-    published::{audit, bundle, publish, write_bundle},
+    miss, names, omitted, parse, profiles,
+    published::{audit, bundle, publish, publish_with_keys, write_bundle},
     put,
     witness::Witness,
 };
@@ -156,6 +156,31 @@ fn files_are_tampered_with(scene: &Scene) {
     names(&gone("intake"), "missing", "intake");
     names(&gone("issuer/keys"), "missing", "issuer");
     names(&gone("issuer/2008"), "chain", "issuer/2009");
+}
+
+fn a_log_of_keys_is_cut_or_runs_ahead(scene: &Scene) {
+    let with = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let dir = tempfile::tempdir_in(scene.dir.path()).unwrap().keep();
+        publish_with_keys(&scene.logs, &dir, SPLIT, change);
+        audit(&dir, &Against::default())
+    };
+    names(&with(&Vec::clear), "keys-log", "ends before it");
+    let ahead = |time: &'static str| {
+        with(&move |keys| {
+            let Some(mut entry) = keys.last().map(|entry| parse(entry)) else {
+                return;
+            };
+            entry["time"] = time.into();
+            keys.push(entry.to_string().into_bytes());
+        })
+    };
+    let never = ahead("2099-01-01T00:00:00.000+09:00");
+    names(&never, "keys-log", "none reaches 2099");
+    // A log of keys that was fetched a moment later than the others.
+    let soon = ahead("2008-02-09T18:00:00.000+09:00");
+    if !soon.is_clean() || soon.open.keys == 0 {
+        miss(&soon, "something");
+    }
 }
 
 fn logs_are_set_back_or_rewritten_with_their_own_key(scene: &Scene) {
@@ -489,6 +514,7 @@ async fn whatever_is_tampered_with_is_found_and_named() {
     };
     files_are_tampered_with(&scene);
     a_log_rewritten_whole_with_its_own_key_lacks_its_witness(&scene);
+    a_log_of_keys_is_cut_or_runs_ahead(&scene);
     logs_are_set_back_or_rewritten_with_their_own_key(&scene);
     entries_are_rewritten(&scene);
     heartbeats_do_not_count_what_was_rewritten(&scene);

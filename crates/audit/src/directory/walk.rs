@@ -8,7 +8,11 @@ use lgpki_ledger::{
     tile::{Bundle, Layer},
 };
 
-use super::{Against, LogDir, Published, keys::Keys, witness};
+use super::{
+    Against, LogDir, Published,
+    keys::{Keys, Met},
+    witness,
+};
 use crate::{
     auditor::{Auditor, Begin},
     fact::{Read, Service},
@@ -62,17 +66,26 @@ impl Walk<'_> {
             self.year(log, &mut follows, &mut keys);
             follows.before = Some(log);
         }
+        for (place, lacks) in keys.later(follows.latest) {
+            if lacks {
+                let what = "it is about keys, and the log of keys ends before it";
+                self.auditor.find(Rule::KeysLog, place, what);
+            } else {
+                self.auditor.ahead(None);
+            }
+        }
         if let Some(log) = published.keys(service) {
-            for leaf in keys.untold(follows.latest).take(100) {
+            for (leaf, time) in keys.untold() {
                 let place = Place {
                     leaf: Some(leaf),
                     ..log.place()
                 };
-                self.auditor.find(
-                    Rule::KeysLog,
-                    place,
-                    "no yearly log tells this entry, or in another order",
-                );
+                if time < follows.latest {
+                    let what = "no yearly log tells this entry, or in another order";
+                    self.auditor.find(Rule::KeysLog, place, what);
+                } else {
+                    self.auditor.ahead(Some((place, time)));
+                }
             }
         }
     }
@@ -237,9 +250,13 @@ impl Walk<'_> {
                 leaves.push(read.leaf);
                 state.1 = state.1.max(read.time);
                 let place = Place { leaf: Some(leaf), ..log.place() };
-                if !keys.meet(read.leaf, auditor.is_of_keys(read), read.time) {
-                    let what = "it is about keys and does not stand in the log of keys, or in another order";
-                    auditor.find(Rule::KeysLog, place.clone(), what);
+                match keys.meet(read.leaf, auditor.is_of_keys(read), read.time) {
+                    Met::Yes => {}
+                    Met::Later => keys.put_aside(place.clone(), read.time),
+                    Met::No => {
+                        let what = "it is about keys and does not stand in the log of keys, or in another order";
+                        auditor.find(Rule::KeysLog, place.clone(), what);
+                    }
                 }
                 let year = read.time.jst_date().parts().0;
                 if read.kind.is_some() && log.year().is_some_and(|of| year > of) {

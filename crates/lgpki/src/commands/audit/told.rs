@@ -164,6 +164,7 @@ fn open(report: &Report) -> String {
         (open.not_registered, "not in the inventory"),
         (open.applications, "applications"),
         (open.crls, "CRLs signed and not published"),
+        (open.keys, "entries about keys in one log only"),
     ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     parts

@@ -49,7 +49,7 @@ async fn past_its_last_issuing_day_a_ca_is_applied_to_in_vain_and_says_so_at_onc
         authority: Authority::Organization,
         generation: None,
         algorithm: None,
-        day: first_day,
+        day: Some(first_day),
     };
     let rolled = system
         .hold(async |ceremony| ceremony.roll_over(wanted).await)

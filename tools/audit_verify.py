@@ -1,21 +1,20 @@
 #!/usr/bin/env python3
 """A second verifier of published audit logs, small enough to be read whole before it is relied upon.
-DIR holds <service>/<log>/ for each service (intake, issuer, lifecycle) and each of its logs: one for every year,
-such as 2026, and `keys`. FILE holds the logs' verifier keys, one a line, which you got in another way than the logs;
-without it the keys beside the logs (`vkey`) are believed, and it is said so. Needs python3-cryptography. Exit status:
-0 accepted; 1 refused, each line naming a fault. What is checked stands at the head of each function. Not checked:
-what CRLs list, times, witnesses, and whether the same key signed another log. `lgpki audit verify` checks more.
+DIR holds <service>/<log>/ for each of the three services and each of its logs: one for every year, such as 2026, and
+`keys`; what else lies there is not looked at. FILE holds the logs' verifier keys, one a line, which you got in another
+way than the logs; without it the keys beside the logs (`vkey`) are believed, and it is said so. Exit status: 0 accepted;
+1 refused, each line naming a fault. What is checked stands at the head of each function. Not checked: what CRLs list,
+times, witnesses, whether a key signed another log; `lgpki audit verify` checks more. Needs python3-cryptography.
 """
-import argparse, base64, hashlib, json, os, re, sys
+import argparse, base64, contextlib, hashlib, json, os, re, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509 import load_der_x509_certificate
 
-WIDTH, FAULTS = 256, []
+WIDTH, MOST, FAULTS = 256, 1 << 25, []
 
 def need(holds, where, fault):
-    if not holds: FAULTS.append(f"{where}: {fault}")
-    return holds
+    return holds or FAULTS.append(f"{where}: {fault}")
 def must(holds, fault):
     if not holds: raise ValueError(fault)
 def sha256(*parts):
@@ -37,7 +36,7 @@ def note(text, known):
     must(ours, f"no signature of {origin}")
     for signature in ours:
         ed25519.Ed25519PublicKey.from_public_bytes(key[1:]).verify(signature, body.encode())
-    must(str(int(size)) == size and end == "", "no checkpoint of this log")
+    must(str(int(size)) == size and end == "", "no checkpoint")
     return origin, int(size), b64(root)
 
 def merkle_root(hashes):
@@ -47,49 +46,50 @@ def merkle_root(hashes):
     return sha256(b"\x01", merkle_root(hashes[:middle]), merkle_root(hashes[middle:]))
 
 def tile(directory, level, index, width):
-    """A tile's bytes; the full one may stand for a partial one that it has superseded."""
+    """A tile's bytes, and whether it is the full one in place of a partial one, the only one that may hold more."""
     name = f"{index % 1000:03}"
     while index := index // 1000: name = f"x{index % 1000:03}/{name}"
     path = os.path.join(directory, "tile", str(level), name)
-    with open(partial if os.path.exists(partial := f"{path}.p/{width}") else path, "rb") as file:
-        return file.read()
+    partial = os.path.exists(f"{path}.p/{width}")
+    with open(f"{path}.p/{width}" if partial else path, "rb") as file:
+        return file.read(MOST), not partial and width < WIDTH
 
 def read_log(directory, where, size, root):
     """The entries have the checkpoint's root, and each tile is what they say (C2SP tlog-tiles)."""
     entries, level = [], 0
-    for start in range(0, size, WIDTH):
-        width, at = min(WIDTH, size - start), 0
-        data = tile(directory, "entries", start // WIDTH, width)
+    for index in range(-(-size // WIDTH)):
+        width, at = min(WIDTH, size - index * WIDTH), 0
+        data, wider = tile(directory, "entries", index, width)
         for _ in range(width):
-            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-            must(at + 2 <= end <= len(data), f"bundle {start // WIDTH} does not hold {width} entries")
-            entries.append(data[at + 2 : end])
-            at = end
+            begin, at = at + 2, at + 2 + int.from_bytes(data[at : at + 2], "big")
+            must(at <= len(data), f"bundle {index} does not hold {width} entries")
+            entries.append(data[begin:at])
+        must(at == len(data) or wider, f"bundle {index} holds more than {width} entries")
     hashes = [sha256(b"\x00", entry) for entry in entries]
     need(merkle_root(hashes) == root, where, "the entries do not have the root of the checkpoint")
     while hashes:
         rows = [hashes[start : start + WIDTH] for start in range(0, len(hashes), WIDTH)]
         for index, row in enumerate(rows):
-            same = tile(directory, level, index, len(row))[: 32 * len(row)] == b"".join(row)
+            data, wider = tile(directory, level, index, len(row))
+            same = data[: 32 * len(row) if wider else None] == b"".join(row)
             need(same, where, f"tile/{level} {index} is not what the entries say")
         hashes, level = [merkle_root(row) for row in rows if len(row) == WIDTH], level + 1
     return entries
 
-def check_values(value):
-    must(type(value) in (str, bool, dict, list) or type(value) is int and abs(value) < 1 << 53, f"{value!r} stands there")
-    for inner in value.values() if type(value) is dict else value if type(value) is list else ():
-        check_values(inner)
-
 def canonical(data, where):
     """An entry is JSON in the one spelling of RFC 8785, of integers only and without nulls."""
+    def check(value):
+        must(type(value) in (str, bool, dict, list) or type(value) is int and abs(value) < 1 << 53, f"{value!r} is there")
+        for inner in value.values() if type(value) is dict else value if type(value) is list else ():
+            check(inner)
     try:
-        check_values(entry := json.loads(data))
+        check(entry := json.loads(data))
         again = json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         must(again.encode() == data, "the JSON is not canonical")
         members = {"actor", "body", "kind", "node", "time", "v"}
         must(members <= entry.keys() <= members | {"about", "answers"}, "a member is missing or unknown")
         return entry
-    except (AttributeError, ValueError) as fault:
+    except (AttributeError, RuntimeError, ValueError) as fault:
         return need(False, where, fault) or {"kind": "unreadable", "body": {}}
 
 def chain(service, logs):
@@ -115,10 +115,8 @@ def chain(service, logs):
 def signed(certificate, public):
     digest = certificate.signature_hash_algorithm
     how = (padding.PKCS1v15(), digest) if isinstance(public, rsa.RSAPublicKey) else (ec.ECDSA(digest),)
-    try:
+    with contextlib.suppress(InvalidSignature):
         return public.verify(certificate.signature, certificate.tbs_certificate_bytes, *how) is None
-    except InvalidSignature:
-        return False
 
 def issuer(entries):
     """Each certificate, CA and CRL has one earlier intent of the same content, and no intent ends twice; no serial
@@ -141,27 +139,27 @@ def issuer(entries):
             same = ("application", "attempt", "key_digest", "number", "serial", "tbs_digest")
             need(all(body.get(n, intent.get(n)) == intent.get(n) for n in same), where, "it differs from its intent")
             if "certificate" in body:
-                made, issued[index] = load_der_x509_certificate(b64url(body["certificate"])), body
+                made, issued[index] = load_der_x509_certificate(b64url(body["certificate"])), body["certificate"]
                 need(made.tbs_certificate_bytes == b64url(intent["tbs"]), where, "it is not what was intended")
                 if what == "authority": keys[key] = made.public_key()
                 need(key in keys and signed(made, keys[key]), where, "it does not bear its CA's signature")
     return issued
 
 def others(services, issued):
-    """A certificate of intake or lifecycle is the issuer's, its application approved before; heartbeats count what precedes."""
+    """A certificate of intake or lifecycle is the issuer's, its application approved before; heartbeats count."""
     steps = {}
     for service, entries in services.items():
         counts = {}
         for index, entry in enumerate(entries):
             kind, body, where = entry["kind"], entry["body"], f"{service} entry {index}"
-            asked = entry.get("answers", {}).get("index", -1)
             if kind in ("application.received", "application.approved"):
                 steps.setdefault(body["application"], set()).add(kind)
             elif kind == "application.issued":
                 need(len(steps.get(body["application"], ())) == 2, where, "it was not received and approved before")
-            if kind in ("application.issued", "certificate.registered") and asked < len(services.get("issuer", "")) > 0:
-                same = issued.get(asked, {}).get("certificate") == body.get("certificate", body.get("der"))
-                need(same, where, "the issuer's log has another certificate")
+            asked = entry.get("answers", {}).get("index", -1)
+            if kind in ("application.issued", "certificate.registered") and asked < len(services["issuer"]):
+                certificate = body.get("certificate", body.get("der"))
+                need(certificate and issued.get(asked) == certificate, where, "the issuer's log has another certificate")
             if kind == "log.heartbeat":
                 told = body["entries"], {one["of"]: one["count"] for one in body["kinds"]}
                 need(told == (index, counts), where, "it does not count the entries before it")
@@ -171,27 +169,29 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", metavar="FILE", type=argparse.FileType(), help="verifier keys, one a line")
     parser.add_argument("directory", metavar="DIR")
-    options = parser.parse_args()
-    given = options.keys.read() if options.keys else None
-    services = {}
-    for service in sorted(os.listdir(options.directory)):
-        logs = {}
-        for name in sorted(os.listdir(os.path.join(options.directory, service))):
-            directory, where = os.path.join(options.directory, service, name), f"{service}/{name}"
-            try:
-                text, vkey = (open(os.path.join(directory, file), newline="").read() for file in ("checkpoint", "vkey"))
-                known = dict(line.split("+", 2)[::2] for line in (vkey if given is None else given).split())
-                _, size, root = note(text, known)
-                logs[name] = (text, read_log(directory, where, size, root))
-                print(f"{where}: {size} entries")
-            except (AttributeError, InvalidSignature, LookupError, OSError, ValueError) as fault:
-                need(False, where, f"it is not accepted: {fault!r}")
-        services[service] = chain(service, logs)
+    options, services, bases = parser.parse_args(), {}, set()
+    given = options.keys and options.keys.read()
     try:
-        others(services, issuer(services.get("issuer", ())))
-    except (AttributeError, LookupError, TypeError, ValueError) as fault:
-        need(False, options.directory, f"an entry or certificate is not of the form that services write: {fault!r}")
-    need(any(services.values()), options.directory, "there is nothing to check")
+        for service in ("issuer", "intake", "lifecycle"):
+            logs, of = {}, os.path.join(options.directory, service)
+            for name in sorted(filter(re.compile("keys|[0-9]{4}").fullmatch, os.listdir(of))):
+                directory, where = os.path.join(of, name), f"{service}/{name}"
+                try:
+                    text, vkey = (open(f"{directory}/{file}", newline="").read(MOST) for file in ("checkpoint", "vkey"))
+                    known = dict(line.split("+", 2)[::2] for line in (vkey if given is None else given).split())
+                    origin, size, root = note(text, known)
+                    must(origin.endswith(f"/{where}"), f"it is of the log {origin}")
+                    bases.add(origin.removesuffix(where))
+                    logs[name] = (text, read_log(directory, where, size, root))
+                    print(f"{where}: {size} entries")
+                except Exception as fault:
+                    need(False, where, f"it is not accepted: {fault!r}")
+            need("keys" in logs and len(logs) > 1, service, "there is no log of keys, or none of any year")
+            services[service] = chain(service, logs)
+        need(len(bases) < 2, options.directory, f"the logs are of several installations: {sorted(bases)}")
+        others(services, issuer(services["issuer"]))
+    except Exception as fault:
+        need(False, options.directory, f"a service is missing, or what it wrote has not its form: {fault!r}")
     advice = () if options.keys else ("the keys beside the logs were believed: get them in another way and use --keys",)
     print(*advice, f"{sum(map(len, services.values()))} entries, {len(FAULTS)} faults", *FAULTS, sep="\n")
     sys.exit(1 if FAULTS else 0)

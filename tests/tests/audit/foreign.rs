@@ -52,7 +52,7 @@ fn rewrite(dir: &Path, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
 }
 
 /// What somebody does to the files who has not the log's key.
-const OUTSIDE: [Case<fn(&Path)>; 7] = [
+const OUTSIDE: [Case<fn(&Path)>; 13] = [
     (
         "a byte of an entry",
         |dir| {
@@ -75,7 +75,12 @@ const OUTSIDE: [Case<fn(&Path)>; 7] = [
     ),
     (
         "an inserted entry",
-        |dir| rewrite(dir, |entries| entries.insert(4, entries[3].clone())),
+        |dir| {
+            rewrite(dir, |entries| {
+                entries.insert(4, entries[3].clone());
+                entries.pop();
+            });
+        },
         "root of the checkpoint",
     ),
     (
@@ -104,7 +109,49 @@ const OUTSIDE: [Case<fn(&Path)>; 7] = [
         |dir| fs::remove_file(dir.join("issuer/keys/checkpoint")).unwrap(),
         "issuer/keys: it is not accepted",
     ),
+    (
+        "an entry more than the bundle's name says",
+        |dir| rewrite(dir, |entries| entries.push(entries[3].clone())),
+        "holds more than",
+    ),
+    (
+        "half an entry more",
+        |dir| append(&bundle_of_2008(dir), &[0, 2, b'{']),
+        "holds more than",
+    ),
+    (
+        "a hash more than the tile's name says",
+        |dir| {
+            let tile = dir.join(format!("issuer/2008/tile/0/000.p/{}", SPLIT + 1));
+            append(&tile, &[7; 32]);
+        },
+        "tile/0 0 is not what the entries say",
+    ),
+    (
+        "a service that is gone",
+        |dir| fs::remove_dir_all(dir.join("lifecycle")).unwrap(),
+        "a service is missing",
+    ),
+    (
+        "a log of keys that is gone",
+        |dir| fs::remove_dir_all(dir.join("lifecycle/keys")).unwrap(),
+        "there is no log of keys",
+    ),
+    (
+        "a log in the place of another",
+        |dir| {
+            fs::remove_dir_all(dir.join("lifecycle/2008")).unwrap();
+            fs::rename(dir.join("intake/2008"), dir.join("lifecycle/2008")).unwrap();
+        },
+        "it is of the log lgpki.example/audit/intake/2008",
+    ),
 ];
+
+fn append(path: &Path, more: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes.extend_from_slice(more);
+    fs::write(path, bytes).unwrap();
+}
 
 fn is(entry: &[u8], kind: &str) -> bool {
     let kind = format!("\"kind\":\"{kind}\"");
@@ -218,6 +265,11 @@ fn logs_in(dir: &Path) -> Vec<PathBuf> {
 
 fn both_accept(python: &Tool, logs: &Logs) {
     let dir = published(logs);
+    let logs = logs_in(dir.path());
+    // What `audit pull` and file managers leave beside the logs is none of them.
+    for file in ["lock", "issuer/.DS_Store", "issuer/2008/refused"] {
+        fs::write(dir.path().join(file), "").unwrap();
+    }
     let (accepted, said) = verify(python, dir.path(), &[]);
     assert!(accepted, "{said}");
     assert!(
@@ -228,18 +280,14 @@ fn both_accept(python: &Tool, logs: &Logs) {
     let scratch = tempfile::tempdir().unwrap();
     let keys = scratch.path().join("keys.txt");
     let vkey = |log: &PathBuf| fs::read_to_string(log.join("vkey")).unwrap();
-    fs::write(
-        &keys,
-        logs_in(dir.path()).iter().map(vkey).collect::<String>(),
-    )
-    .unwrap();
+    fs::write(&keys, logs.iter().map(vkey).collect::<String>()).unwrap();
     let (accepted, said) = verify(python, dir.path(), &[Path::new("--keys"), &keys]);
     assert!(accepted && !said.contains("in another way"), "{said}");
     fs::write(&keys, "").unwrap();
     assert!(!verify(python, dir.path(), &[Path::new("--keys"), &keys]).0);
 
     if let Some(checker) = log_checker(scratch.path()) {
-        for log in logs_in(dir.path()) {
+        for log in logs {
             let output = checker.command().arg(&log).output().unwrap();
             let said = String::from_utf8(output.stderr).unwrap();
             assert!(output.status.success(), "{}: {said}", log.display());

@@ -226,3 +226,14 @@ pub(crate) fn public_key_info(tbs: &[u8]) -> Option<&[u8]> {
     }
     Some(value(rest)?.0.whole)
 }
+
+/// The SubjectPublicKeyInfo of a certification request (RFC 2986): the third value of what it signs,
+/// behind version and subject.
+pub(crate) fn requested_key(csr: &[u8]) -> Option<&[u8]> {
+    let request = value(csr)?.0.content;
+    let mut rest = value(request)?.0.content;
+    for _ in 0..2 {
+        rest = value(rest)?.1;
+    }
+    Some(value(rest)?.0.whole)
+}

@@ -328,11 +328,8 @@ fn received(body: view::Received, faults: &mut Vec<Fault>) -> Received {
     }
     let (kind, wanted, target, reason) = match body.content {
         view::Content::Issue(issue) => {
-            let holds = issue
-                .csr
-                .windows(issue.public_key.len())
-                .any(|part| part == issue.public_key);
-            if !holds || sha256(&issue.public_key) != issue.key_digest {
+            let asks = certificate::requested_key(&issue.csr) == Some(issue.public_key.as_slice());
+            if !asks || sha256(&issue.public_key) != issue.key_digest {
                 let what = "its public key is not that of its certification request";
                 faults.push((Rule::ApplicationDiffers, what.to_owned()));
             }
@@ -398,3 +395,6 @@ fn check_about(about: &[u8], fact: &Fact, faults: &mut Vec<Fault>) {
         faults.push((Rule::Schema, what.to_owned()));
     }
 }
+
+#[cfg(test)]
+mod tests;

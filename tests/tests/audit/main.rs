@@ -9,6 +9,7 @@ mod foreign;
 mod found;
 mod handed;
 mod life;
+mod mutated;
 mod omitted;
 mod profiles;
 mod published;

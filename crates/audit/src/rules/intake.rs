@@ -119,7 +119,9 @@ impl Rules {
             return;
         };
         let stood = application.stands;
-        let due = application.claim.map_or(1, |(_, attempt)| attempt + 1);
+        let due = application
+            .claim
+            .map_or(1, |(_, attempt)| attempt.saturating_add(1));
         application.stands = Stands::Claimed;
         application.claim = Some((at.index, attempt));
         if stood == Stands::Received {

@@ -43,6 +43,8 @@ pub struct LogDir {
     pub note: Option<String>,
     /// The key that stands beside it.
     pub key: Option<VerifierKey>,
+    /// What is wrong with its name: it is not that of its place, or not of the installation of the others.
+    pub(crate) misplaced: Option<String>,
 }
 
 impl LogDir {
@@ -59,7 +61,16 @@ impl LogDir {
             head: signed.and_then(|note| Checkpoint::parse(note.text()).ok()),
             note,
             key: key.and_then(|line| line.trim_end().parse().ok()),
+            misplaced: None,
         }
+    }
+
+    /// What the names of all logs of its installation begin with; none where its name does not end with
+    /// service and log.
+    fn base(&self) -> Option<String> {
+        let origin = self.head.as_ref()?.origin.as_str();
+        let base = origin.strip_suffix(&format!("/{}/{}", self.service.name(), self.name));
+        base.map(str::to_owned)
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -118,6 +129,7 @@ impl Published {
         if logs.is_empty() {
             return Err(AuditError::NoLog(dir.to_owned()));
         }
+        place(&mut logs);
         let dir = dir.to_owned();
         Ok(Self { dir, logs })
     }
@@ -126,7 +138,7 @@ impl Published {
     #[must_use]
     pub fn leaves(&self) -> u64 {
         let heads = self.logs.values().filter_map(|log| log.head.as_ref());
-        heads.map(|head| head.size).sum()
+        heads.fold(0, |sum, head| sum.saturating_add(head.size))
     }
 
     /// The logs.
@@ -226,6 +238,23 @@ impl Published {
     }
 }
 
+/// Holds each log's name against its place, and against the installation of the first.
+fn place(logs: &mut BTreeMap<(Service, String), LogDir>) {
+    let base = logs.values().find_map(LogDir::base);
+    for log in logs.values_mut() {
+        let Some(head) = &log.head else { continue };
+        let of = log.base();
+        log.misplaced = match (&of, &base) {
+            (Some(of), Some(base)) if of == base => None,
+            (Some(_), Some(base)) => Some(format!(
+                "it is of the log {}, and those beside it are of {base}",
+                head.origin
+            )),
+            _ => Some(format!("it is of the log {}", head.origin)),
+        };
+    }
+}
+
 fn crl_files(paths: &[PathBuf]) -> Result<Vec<CrlFile>, AuditError> {
     let mut files = Vec::new();
     for path in paths {
@@ -259,3 +288,6 @@ fn crl_files(paths: &[PathBuf]) -> Result<Vec<CrlFile>, AuditError> {
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use crate::{
     directory::{LogDir, Published, key_of},
     error::AuditError,
     fact::Service,
+    schema::Schema,
 };
 
 /// Opens a log at its checkpoint, which must bear the signature of one of these keys or, with none,
@@ -28,6 +29,9 @@ pub(crate) fn reader(
         path: log.path.clone(),
         why,
     };
+    if let Some(what) = &log.misplaced {
+        return Err(wrong(what.clone()));
+    }
     let beside = log.key.clone().filter(|_| keys.is_empty());
     let known: Vec<_> = keys.iter().cloned().chain(beside).collect();
     let origin = log.head.as_ref().map(|head| &head.origin);
@@ -59,9 +63,19 @@ pub fn check_proof(proof: &LogProof, keys: &[VerifierKey]) -> Result<Checkpoint,
         ))
     })?;
     let entry = proof.extra.as_deref().unwrap_or_default();
-    proof
+    let head = proof
         .check(entry, &key)
-        .map_err(|error| wrong(chain(&error)))
+        .map_err(|error| wrong(chain(&error)))?;
+    // A service's key stands for what that service may write, and for nothing else.
+    let mut names = head.origin.as_str().rsplit('/').skip(1);
+    let service = names.next().and_then(Service::parse);
+    let written = service.zip(read_entry(entry));
+    let schema = Schema::embedded()?;
+    if !written.is_some_and(|(of, entry)| schema.find(of.name(), &entry.kind, entry.v).is_some()) {
+        let what = format!("no such entry is written to the log {}", head.origin);
+        return Err(wrong(what));
+    }
+    Ok(head)
 }
 
 /// The proof that a certificate was recorded as issued.

@@ -106,13 +106,11 @@ impl Walk<'_> {
             },
             known => check_note(note, known, &mut tell),
         }
-        let end = format!("/{}/{}", log.service.name(), log.name);
-        match &log.head {
-            None => tell("it cannot be read".to_owned()),
-            Some(head) if !head.origin.as_str().ends_with(&end) => {
-                tell(format!("it is of the log {}", head.origin));
-            }
-            Some(_) => {}
+        if log.head.is_none() {
+            tell("it cannot be read".to_owned());
+        }
+        if let Some(what) = &log.misplaced {
+            tell(what.clone());
         }
         witness::check(log, note, self.against, &mut |what| {
             self.auditor.find(Rule::Witness, log.place(), what);
@@ -273,14 +271,10 @@ impl Walk<'_> {
     }
 }
 
-/// The key of a log among those known: one of its name, or of the service's, whose logs it signs all.
+/// The key of a log among those known: one of its name, or of its own service's, whose logs it signs all
+/// and no other's.
 pub(crate) fn key_of(keys: &[VerifierKey], origin: &KeyName) -> Option<VerifierKey> {
-    let is_above = |key: &VerifierKey| {
-        let below = origin.as_str().strip_prefix(key.name().as_str());
-        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let key = keys.iter().find(|key| is_above(key))?;
-    Some(VerifierKey::new(origin.clone(), *key.public()))
+    keys.iter().find_map(|key| key.of_log(origin))
 }
 
 /// Whether one of the keys signed the note under its own name.

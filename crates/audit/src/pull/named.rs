@@ -91,18 +91,21 @@ impl Mirror {
             return Err(refused(Refusal::UnknownKey(origin.to_string())));
         }
         if let Some(kept) = self.kept_key(service)? {
-            let base = |name: &KeyName| {
-                name.as_str()
-                    .rsplit_once('/')
-                    .map(|(base, _)| base.to_owned())
-            };
-            if base(kept.name()) != base(origin) {
+            if above(kept.name(), 1) != above(origin, 1) {
                 return Err(refused(Refusal::AnotherLog(origin.to_string())));
             }
             return Ok((
                 VerifierKey::new(origin.clone(), *kept.public()),
                 Trust::Kept,
             ));
+        }
+        // Whoever gives several services' logs cannot have one of them pass for another installation's.
+        for other in Service::ALL {
+            if let Some(kept) = self.kept_key(other)?
+                && above(kept.name(), 2) != above(origin, 2)
+            {
+                return Err(refused(Refusal::AnotherLog(origin.to_string())));
+            }
         }
         let line = source.key(offered)?;
         let key: VerifierKey = line
@@ -114,6 +117,15 @@ impl Mirror {
         }
         Ok((key, Trust::FirstUse))
     }
+}
+
+/// A log's name without its last parts: without one its service's, without two its installation's.
+fn above(name: &KeyName, parts: usize) -> Option<String> {
+    let mut name = name.as_str();
+    for _ in 0..parts {
+        name = name.rsplit_once('/')?.0;
+    }
+    Some(name.to_owned())
 }
 
 /// Whether a log can have this name.

@@ -100,6 +100,43 @@ fn only_the_keys_that_are_given_count() {
     );
 }
 
+/// A log that is offered as another: its checkpoint and key alone, for it must be refused for its name.
+fn offer(history: &History, offered: &str) -> Shelf {
+    let shelf = Shelf::of(history);
+    for file in ["checkpoint", "vkey"] {
+        let from = Path::new("/").join(history.log).join(file);
+        let to = Path::new("/").join(offered).join(file);
+        let published = shelf.disk.read(&from).unwrap();
+        shelf.disk.create_dir(to.parent().unwrap()).unwrap();
+        shelf.disk.create(&to).unwrap();
+        shelf.disk.edit(&to, |bytes| *bytes = published).unwrap();
+    }
+    shelf
+}
+
+#[test]
+fn a_key_of_one_service_is_none_of_a_log_of_another_that_lies_below_its_name() {
+    let lie = history("intake/issuer/2011", 1);
+    let intake = VerifierKey::new(
+        "lgpki.example/audit/intake".parse().unwrap(),
+        log_signer(1).public_key(),
+    );
+    let refused = |mirror: &Mirror, name: &str| {
+        let pulled = mirror.pull(&mut offer(&lie, "issuer/2011"), "issuer/2011", &mut |_| {});
+        let error = pulled.unwrap_err();
+        assert_eq!(error.refusal().map(Refusal::name), Some(name), "{error}");
+        assert!(mirror.list(Service::Issuer).unwrap().is_empty());
+    };
+    refused(&with(&FaultyDisk::new(), vec![intake]), "unknown-key");
+    // Without keys, what another service's logs are called tells.
+    let mirror = with(&FaultyDisk::new(), Vec::new());
+    assert_eq!(
+        trust(&mirror, &history("intake/2011", 1), "intake/2011"),
+        Ok(Trust::FirstUse)
+    );
+    refused(&mirror, "another-log");
+}
+
 #[test]
 fn a_log_is_the_one_that_was_asked_for_and_has_a_name_that_logs_have() {
     let mirror = with(&FaultyDisk::new(), Vec::new());

@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use lgpki_ledger::{
-    Tile,
+    Disk as _, OsDisk, Tile,
     merkle::{CompactRange, Hash},
-    tile::{Layer, TOP_LEVEL, WIDTH, parse_hashes, subtree},
+    tile::{Layer, MAX_TILE_BYTES, TOP_LEVEL, WIDTH, parse_hashes, subtree},
 };
 
 /// What is wrong with a tile.
@@ -92,8 +92,7 @@ impl Tree {
         let Some(tile) = Tile::try_new(Layer::Hashes(level), number, width) else {
             return;
         };
-        // A full tile may have come in the place of a partial one.
-        let found = read(&self.dir, tile).or_else(|| read(&self.dir, tile.full()?));
+        let found = read(&self.dir, tile);
         let mut fault = |leaf, missing, what: String| {
             self.faults.push(TileFault {
                 leaf,
@@ -101,13 +100,11 @@ impl Tree {
                 what,
             });
         };
-        let Some(bytes) = found else {
+        let Some((bytes, width)) = found else {
             fault(tile.first_entry(), true, format!("{tile} is not there"));
             return;
         };
-        let held = u16::try_from(bytes.len() / 32).unwrap_or(WIDTH);
-        let Some(held) = parse_hashes(&bytes, held).filter(|held| held.len() >= hashes.len())
-        else {
+        let Some(held) = parse_hashes(&bytes, width) else {
             fault(
                 tile.first_entry(),
                 false,
@@ -132,7 +129,14 @@ impl Tree {
     }
 }
 
-/// A tile's bytes.
-pub(crate) fn read(dir: &Path, tile: Tile) -> Option<Vec<u8>> {
-    std::fs::read(dir.join(tile.to_string())).ok()
+/// A tile's bytes and how many hashes or entries belong there: a full tile may have come in the place of
+/// a partial one, and only that may hold more than was asked for.
+pub(crate) fn read(dir: &Path, tile: Tile) -> Option<(Vec<u8>, u16)> {
+    [Some(tile), tile.full()]
+        .into_iter()
+        .flatten()
+        .find_map(|tile| {
+            let bytes = OsDisk.read_at_most(&dir.join(tile.to_string()), MAX_TILE_BYTES);
+            Some((bytes.ok()?, tile.width()))
+        })
 }

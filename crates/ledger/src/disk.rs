@@ -6,7 +6,7 @@
 use std::{
     fmt,
     fs::{File, OpenOptions, Permissions, TryLockError},
-    io,
+    io::{self, Read as _},
     os::unix::fs::{FileExt, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
@@ -49,6 +49,16 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
 
     /// The bytes of a file, which need not be writable.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The bytes of a file that somebody else may have put there: an error if it is none, such as a
+    /// device or a pipe, or has more than `most` bytes.
+    fn read_at_most(&self, path: &Path, most: usize) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path)?;
+        if bytes.len() > most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
 
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
@@ -149,6 +159,20 @@ impl Disk for OsDisk {
         std::fs::read(path)
     }
 
+    fn read_at_most(&self, path: &Path, most: usize) -> io::Result<Vec<u8>> {
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        // It may have grown since, or have been another one.
+        let mut bytes = Vec::new();
+        let rest = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+        File::open(path)?.take(rest).read_to_end(&mut bytes)?;
+        if bytes.len() > most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
     }
@@ -224,6 +248,21 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_others_may_have_put_there_is_read_within_bounds() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, [7; 9]).unwrap();
+        assert_eq!(OsDisk.read_at_most(&path, 9).unwrap(), [7; 9]);
+        assert!(OsDisk.read_at_most(&path, 8).is_err());
+        let endless = dir.path().join("endless");
+        std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+        assert!(OsDisk.read_at_most(&endless, 9).is_err());
+        assert!(OsDisk.read_at_most(dir.path(), 9).is_err());
+        let missing = OsDisk.read_at_most(&dir.path().join("missing"), 9);
+        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     merkle::Hash,
     note::{NoteError, SignedNote, VerifierKey},
     proof::{self, HashReader},
-    tile::{self, Bundle, Edge, Layer, TOP_LEVEL, Tile, WIDTH},
+    tile::{self, Bundle, Edge, Layer, MAX_TILE_BYTES, TOP_LEVEL, Tile, WIDTH},
 };
 
 /// Where a service's logs are published, below its data directory.
@@ -128,7 +128,7 @@ impl Directory {
 impl TileSource for Directory {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, TreeError> {
         let path = self.dir.join(path);
-        match self.disk.read(&path) {
+        match self.disk.read_at_most(&path, MAX_TILE_BYTES) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(TreeError::Io { path, source }),
@@ -224,11 +224,13 @@ impl TileReader {
     pub fn bundle(&self, index: u64) -> Result<Bundle, TreeError> {
         let tile = self.tile(Layer::Entries, index)?;
         let leaves = self.hashes(0, index)?;
-        let bytes = either(self.source.as_ref(), tile)?;
+        let (bytes, found) = either(self.source.as_ref(), tile)?;
         let mut bundle = Bundle::parse(bytes)
             .ok_or_else(|| TreeError::damaged(&tile, "it is not made of whole entries"))?;
-        // A full bundle may stand for a partial one.
-        bundle.truncate(tile.width());
+        // Only a full bundle may stand for a partial one.
+        if bundle.len() == usize::from(found.width()) {
+            bundle.truncate(tile.width());
+        }
         if bundle.len() != usize::from(tile.width()) {
             let what = format!("it holds {} of {} entries", bundle.len(), tile.width());
             return Err(TreeError::damaged(&tile, what));
@@ -341,23 +343,23 @@ impl HashReader for TileReader {
     }
 }
 
-/// The bytes of a tile, or of the full tile that has taken its place.
-fn either(source: &dyn TileSource, tile: Tile) -> Result<Vec<u8>, TreeError> {
+/// The bytes of a tile, or of the full tile that has taken its place, and which of them it is.
+fn either(source: &dyn TileSource, tile: Tile) -> Result<(Vec<u8>, Tile), TreeError> {
     if let Some(bytes) = source.read(&tile.to_string())? {
-        return Ok(bytes);
+        return Ok((bytes, tile));
     }
     if let Some(full) = tile.full().filter(|_| !tile.is_full())
         && let Some(bytes) = source.read(&full.to_string())?
     {
-        return Ok(bytes);
+        return Ok((bytes, full));
     }
     Err(TreeError::Missing(tile.to_string()))
 }
 
 /// The hashes of a tile as they are found, not yet believed.
 pub(crate) fn hashes(source: &dyn TileSource, tile: Tile) -> Result<Vec<Hash>, TreeError> {
-    let mut bytes = either(source, tile)?;
-    if bytes.len() == usize::from(WIDTH) * size_of::<Hash>() {
+    let (mut bytes, read) = either(source, tile)?;
+    if bytes.len() == usize::from(read.width()) * size_of::<Hash>() {
         bytes.truncate(usize::from(tile.width()) * size_of::<Hash>());
     }
     let found = bytes.len();

@@ -22,6 +22,9 @@ use crate::{
 /// Hashes of a full tile, and entries of a full bundle.
 pub const WIDTH: u16 = 256;
 
+/// The most bytes of a file: a bundle of entries as long as a length can say.
+pub const MAX_TILE_BYTES: usize = WIDTH as usize * (u16::MAX as usize + 2);
+
 /// The highest level of a log of at most 2^63 - 1 entries.
 pub const TOP_LEVEL: u8 = 7;
 

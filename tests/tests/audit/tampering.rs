@@ -111,7 +111,10 @@ fn files_are_tampered_with(scene: &Scene) {
     // An entry removed, and one inserted.
     names(&change(|entries| drop(entries.remove(5))), "missing", log);
     names(
-        &change(|entries| entries.insert(5, entries[4].clone())),
+        &change(|entries| {
+            entries.insert(5, entries[4].clone());
+            entries.pop();
+        }),
         "tile",
         "leaf 5",
     );

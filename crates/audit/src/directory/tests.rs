@@ -218,3 +218,62 @@ fn checkpoints_of_any_size_are_counted() {
     names(&report, "checkpoint: issuer/2011", "does not fit");
     names(&report, "missing: issuer/2011", "cannot be read");
 }
+
+fn append(path: &Path, more: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes.extend_from_slice(more);
+    fs::write(path, bytes).unwrap();
+}
+
+fn believes(dir: &TempDir) -> bool {
+    let published = Published::open(dir.path()).unwrap();
+    let log = published.years(Service::Issuer).next().unwrap();
+    reader(log, &keys()).is_ok_and(|(tiles, ..)| tiles.bundle(0).is_ok())
+}
+
+#[test]
+fn a_file_holds_what_its_name_says_and_only_a_full_one_stands_for_another() {
+    for (file, more) in [
+        ("tile/entries/000.p/10", &[0, 2, b'{', b'}'][..]),
+        ("tile/entries/000.p/10", &[0, 2, b'{']),
+        ("tile/0/000.p/10", &[7; 32]),
+        ("tile/0/000.p/10", &[7; 246 * 32]),
+    ] {
+        let dir = installation();
+        assert!(believes(&dir));
+        append(&issuer(&dir).join(file), more);
+        let report = told(&verify(dir.path(), &against(keys())));
+        assert!(!report.is_empty(), "{file} {}", more.len());
+        assert!(!believes(&dir), "{file} {}", more.len());
+    }
+    // The full files came before the checkpoint that counts what they hold.
+    let (dir, later) = (installation(), installation());
+    let origin = format!("{BASE}/issuer/2011");
+    publish(&issuer(&later), &origin, 2, entries(&origin, 300));
+    for layer in ["entries", "0"] {
+        let place = Path::new("tile").join(layer);
+        fs::remove_dir_all(issuer(&dir).join(&place).join("000.p")).unwrap();
+        let full = place.join("000");
+        fs::copy(issuer(&later).join(&full), issuer(&dir).join(&full)).unwrap();
+    }
+    let report = verify(dir.path(), &against(keys()));
+    assert!(report.is_clean(), "{:#?}", told(&report));
+    assert!(believes(&dir));
+}
+
+#[test]
+fn a_file_without_an_end_is_none() {
+    let dir = installation();
+    for file in ["tile/0/000.p/10", "vkey"] {
+        let path = issuer(&dir).join(file);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    }
+    let report = told(&verify(dir.path(), &against(keys())));
+    names(
+        &report,
+        "missing: issuer/2011",
+        "tile/0/000.p/10 is not there",
+    );
+    assert!(!believes(&dir));
+}

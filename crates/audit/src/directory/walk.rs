@@ -294,10 +294,10 @@ fn check_note(note: &str, keys: &[VerifierKey], tell: &mut dyn FnMut(String)) {
 
 fn bundle(log: &LogDir, index: u64, size: u64) -> Option<Bundle> {
     let tile = Tile::in_tree(Layer::Entries, index, size)?;
-    let bytes = tree::read(&log.path, tile).or_else(|| tree::read(&log.path, tile.full()?))?;
-    let mut bundle = Bundle::parse(bytes)?;
+    let (bytes, width) = tree::read(&log.path, tile)?;
+    let mut bundle = Bundle::parse(bytes).filter(|bundle| bundle.len() == usize::from(width))?;
     bundle.truncate(tile.width());
-    (bundle.len() == usize::from(tile.width())).then_some(bundle)
+    Some(bundle)
 }
 
 /// Judges an opening entry; gives the index of the entry that follows it.

@@ -215,6 +215,15 @@ impl Auditor {
     #[must_use]
     pub const fn authorities(&self) -> &Authorities {
         &self.rules.authorities
+    /// How much was found that is wrong with trees.
+    pub(crate) fn wrong_trees(&self) -> u64 {
+        let counts = self.rules.findings.counts().iter();
+        counts
+            .filter(|(rule, _)| rule.is_of_trees())
+            .map(|(_, count)| count)
+            .sum()
+    }
+
     }
 
     /// The certificate with this serial number, as far as the logs were read.

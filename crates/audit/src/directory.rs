@@ -2,6 +2,7 @@
 //! its verifier key and its tiles, as services leave them and as they are fetched.
 
 pub(crate) mod keys;
+mod memory;
 mod walk;
 mod witness;
 
@@ -13,7 +14,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lgpki_ledger::{Checkpoint, SignedNote, VerifierKey, WitnessPolicy};
+use lgpki_ledger::{
+    Checkpoint, Disk as _, OsDisk, SignedNote, VerifierKey, WitnessPolicy,
+    note::MAX_NOTE_BYTES,
+    published::{CHECKPOINT, VKEY},
+};
 use lgpki_x509::{crl::RevocationList, key::sha256};
 
 use crate::{
@@ -49,11 +54,11 @@ pub struct LogDir {
 
 impl LogDir {
     fn open(service: Service, name: &str, path: PathBuf) -> Self {
-        let note = fs::read_to_string(path.join("checkpoint")).ok();
+        let note = text(&path.join(CHECKPOINT));
         let signed = note
             .as_deref()
             .and_then(|note| SignedNote::parse(note).ok());
-        let key = fs::read_to_string(path.join("vkey")).ok();
+        let key = text(&path.join(VKEY));
         Self {
             service,
             name: name.to_owned(),
@@ -71,6 +76,24 @@ impl LogDir {
         let origin = self.head.as_ref()?.origin.as_str();
         let base = origin.strip_suffix(&format!("/{}/{}", self.service.name(), self.name));
         base.map(str::to_owned)
+    }
+
+    /// The key that must have signed its checkpoint: of these or, with none, the one beside it.
+    pub(crate) fn signer(&self, keys: &[VerifierKey]) -> Result<VerifierKey, AuditError> {
+        let wrong = |why: &str| AuditError::Unreadable {
+            path: self.path.clone(),
+            why: why.to_owned(),
+        };
+        if let Some(what) = &self.misplaced {
+            return Err(wrong(what));
+        }
+        let origin = self.head.as_ref().map(|head| &head.origin);
+        let beside = self.key.as_ref().filter(|_| keys.is_empty());
+        let key = origin.and_then(|origin| match beside {
+            Some(key) => key_of(std::slice::from_ref(key), origin),
+            None => key_of(keys, origin),
+        });
+        key.ok_or_else(|| wrong("no verifier key of this log is known"))
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -180,7 +203,11 @@ impl Published {
         for file in crl_files(&against.crls)? {
             auditor.add_file(file);
         }
-        let seen = against.seen.as_deref().map(Self::open).transpose()?;
+        let seen = against
+            .seen
+            .as_deref()
+            .map(|dir| memory::open(dir, against));
+        let seen = seen.transpose()?;
         for service in Service::ALL
             .into_iter()
             .filter(|service| services.contains(service))
@@ -199,43 +226,20 @@ impl Published {
                 against,
                 seen: seen.as_ref(),
                 progress: &mut *progress,
+                wrong: 0,
             };
             walk.service(self, service);
         }
         if let Some(seen) = &seen {
-            for log in seen.logs().filter(|log| services.contains(&log.service)) {
-                if !self.logs.contains_key(&(log.service, log.name.clone())) {
-                    auditor.find(
-                        Rule::SetBack,
-                        log.place(),
-                        "the log was there before and is gone",
-                    );
-                }
-            }
+            memory::compare((self, seen), services, &mut auditor);
         }
         Ok(auditor)
     }
+}
 
-    /// Leaves the checkpoints and keys in another directory, for later audits.
-    pub fn remember(&self, to: &Path) -> Result<(), AuditError> {
-        for log in self.logs.values() {
-            let dir = to.join(log.service.name()).join(&log.name);
-            let failed = |path: &Path| {
-                let path = path.to_owned();
-                move |source| AuditError::File {
-                    doing: "write",
-                    path,
-                    source,
-                }
-            };
-            fs::create_dir_all(&dir).map_err(failed(&dir))?;
-            for name in ["checkpoint", "vkey"] {
-                let (from, to) = (log.path.join(name), dir.join(name));
-                fs::copy(&from, &to).map_err(failed(&to))?;
-            }
-        }
-        Ok(())
-    }
+/// A file that is no longer than a note may be; none if it cannot be read or is no text.
+fn text(path: &Path) -> Option<String> {
+    String::from_utf8(OsDisk.read_at_most(path, MAX_NOTE_BYTES).ok()?).ok()
 }
 
 /// Holds each log's name against its place, and against the installation of the first.

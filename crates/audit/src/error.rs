@@ -21,6 +21,14 @@ pub enum AuditError {
         #[source]
         source: std::io::Error,
     },
+    /// What was seen of a log before cannot be relied on.
+    #[error("what is remembered in {} cannot be relied on: {why}", path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// There is nothing to audit.
     #[error("there is no log in {}", .0.display())]
     NoLog(PathBuf),
@@ -44,7 +52,7 @@ impl AuditError {
         match self {
             Self::Schema(_) | Self::File { .. } => ErrorClass::Internal,
             Self::NoLog(_) | Self::NotFound(_) => ErrorClass::NotFound,
-            Self::Unreadable { .. } => ErrorClass::Corrupt,
+            Self::Memory { .. } | Self::Unreadable { .. } => ErrorClass::Corrupt,
         }
     }
 }

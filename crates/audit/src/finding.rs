@@ -83,6 +83,18 @@ rules! {
     Unlogged = "unlogged": "a certificate or CRL is signed with a CA key, and the logs do not hold it: the key was used outside the system",
 }
 
+impl Rule {
+    /// Whether it is about the tree that a checkpoint signs for, and not about what its entries say: what
+    /// does not hold then is nobody's word.
+    #[must_use]
+    pub const fn is_of_trees(self) -> bool {
+        matches!(
+            self,
+            Self::Checkpoint | Self::Witness | Self::Root | Self::Missing | Self::SetBack
+        )
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -29,14 +29,7 @@ pub(crate) fn reader(
         path: log.path.clone(),
         why,
     };
-    if let Some(what) = &log.misplaced {
-        return Err(wrong(what.clone()));
-    }
-    let beside = log.key.clone().filter(|_| keys.is_empty());
-    let known: Vec<_> = keys.iter().cloned().chain(beside).collect();
-    let origin = log.head.as_ref().map(|head| &head.origin);
-    let key = origin.and_then(|origin| key_of(&known, origin));
-    let key = key.ok_or_else(|| wrong("no verifier key of this log is known".to_owned()))?;
+    let key = log.signer(keys)?;
     let source = Arc::new(Directory::new(Arc::new(OsDisk), log.path.clone()));
     TileReader::open(source, &key).map_err(|error| wrong(chain(&error)))
 }
@@ -71,7 +64,8 @@ pub fn check_proof(proof: &LogProof, keys: &[VerifierKey]) -> Result<Checkpoint,
     let service = names.next().and_then(Service::parse);
     let written = service.zip(read_entry(entry));
     let schema = Schema::embedded()?;
-    if !written.is_some_and(|(of, entry)| schema.find(of.name(), &entry.kind, entry.v).is_some()) {
+    let kind = written.and_then(|(of, entry)| schema.find(of.name(), &entry.kind, entry.v));
+    if kind.is_none() {
         let what = format!("no such entry is written to the log {}", head.origin);
         return Err(wrong(what));
     }

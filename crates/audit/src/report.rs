@@ -69,6 +69,8 @@ pub struct Checked {
 /// A witness that cosigned a checkpoint.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cosigned {
+    /// Whether this tree holds: signature, cosignatures that are wanted, root, and what was seen before.
+    pub holds: bool,
     /// Its name.
     pub witness: String,
     /// When it did.

@@ -277,3 +277,139 @@ fn a_file_without_an_end_is_none() {
     );
     assert!(!believes(&dir));
 }
+
+/// What is held against the logs of a later visit.
+fn remembered(seen: &TempDir) -> Against {
+    Against {
+        seen: Some(seen.path().to_owned()),
+        ..against(keys())
+    }
+}
+
+/// The names of the logs that were not remembered.
+fn remember(dir: &TempDir, against: &Against, to: &TempDir) -> Vec<String> {
+    let published = Published::open(dir.path()).unwrap();
+    let report = published.verify(against, &mut |_| {}).unwrap();
+    published.remember(to.path(), against, &report).unwrap()
+}
+
+fn sizes(seen: &TempDir) -> Vec<u64> {
+    let seen = Published::open(seen.path()).unwrap();
+    let all = seen.logs().map(|log| log.head.as_ref().unwrap().size);
+    all.collect()
+}
+
+#[test]
+fn a_memory_that_was_changed_is_no_memory() {
+    let (dir, seen) = (installation(), tempfile::tempdir().unwrap());
+    assert!(remember(&dir, &against(keys()), &seen).is_empty());
+    for keys in [keys(), Vec::new()] {
+        let against = Against {
+            keys,
+            ..remembered(&seen)
+        };
+        let report = verify(dir.path(), &against);
+        assert!(report.is_clean(), "{:#?}", told(&report));
+    }
+    let path = seen.path().join("issuer/2011/checkpoint");
+    let whole = fs::read_to_string(&path).unwrap();
+    let other = fs::read_to_string(dir.path().join("intake/2011/checkpoint")).unwrap();
+    let published = Published::open(dir.path()).unwrap();
+    for changed in [
+        String::new(),
+        whole[..40].to_owned(),
+        whole.replace("\n10\n", "\n4\n"),
+        other,
+    ] {
+        fs::write(&path, changed).unwrap();
+        for keys in [keys(), Vec::new()] {
+            let against = Against {
+                keys,
+                ..remembered(&seen)
+            };
+            let error = published.verify(&against, &mut |_| {}).unwrap_err();
+            assert_eq!(error.class(), lgpki_domain::ErrorClass::Corrupt, "{error}");
+        }
+    }
+    fs::remove_file(&path).unwrap();
+    assert!(published.verify(&remembered(&seen), &mut |_| {}).is_err());
+    // What is gone from it is named.
+    for gone in ["issuer/2011", "issuer/keys", "lifecycle"] {
+        let seen = tempfile::tempdir().unwrap();
+        remember(&dir, &against(keys()), &seen);
+        fs::remove_dir_all(seen.path().join(gone)).unwrap();
+        let report = told(&verify(dir.path(), &remembered(&seen)));
+        let place = format!("set-back: {gone}");
+        names(&report, &place, "nothing is remembered of it");
+        // And remembered from now on, but for what holds no more.
+        assert!(remember(&dir, &remembered(&seen), &seen).is_empty());
+        assert!(verify(dir.path(), &remembered(&seen)).is_clean());
+    }
+}
+
+#[test]
+fn a_new_year_is_no_gap_in_the_memory_and_another_key_is_seen() {
+    let (dir, seen) = (installation(), tempfile::tempdir().unwrap());
+    remember(&dir, &against(keys()), &seen);
+    let origin = format!("{BASE}/issuer/2012");
+    let path = dir.path().join("issuer/2012");
+    publish(&path, &origin, 2, entries(&origin, 3));
+    let report = told(&verify(dir.path(), &remembered(&seen)));
+    assert!(
+        !report.iter().any(|what| what.starts_with("set-back")),
+        "{report:#?}"
+    );
+    // The same history, signed by another, where nobody gave a key.
+    fs::remove_dir_all(path).unwrap();
+    let origin = format!("{BASE}/issuer/2011");
+    publish(&issuer(&dir), &origin, 9, entries(&origin, 9));
+    let believing = Against {
+        keys: Vec::new(),
+        ..remembered(&seen)
+    };
+    let report = told(&verify(dir.path(), &believing));
+    names(
+        &report,
+        "checkpoint: issuer/2011",
+        "another than when it was seen",
+    );
+    assert!(verify(dir.path(), &Against::default()).is_clean());
+}
+
+#[test]
+fn what_a_log_says_keeps_nobody_from_remembering_it_and_a_tree_that_does_not_hold_does() {
+    let (dir, seen) = (installation(), tempfile::tempdir().unwrap());
+    remember(&dir, &against(keys()), &seen);
+    let origin = format!("{BASE}/issuer/2011");
+    let mut all = entries(&origin, 9);
+    all.push(b"{\"no\": \"entry\"}".to_vec());
+    publish(&issuer(&dir), &origin, 2, all.clone());
+    let report = told(&verify(dir.path(), &remembered(&seen)));
+    names(&report, "canonical: issuer/2011", "");
+    assert!(remember(&dir, &remembered(&seen), &seen).is_empty());
+    assert_eq!(sizes(&seen), [10, 1, 11, 1, 10, 1]);
+    // It is set back: what was seen stays, here and in another place.
+    publish(&issuer(&dir), &origin, 2, entries(&origin, 9));
+    let elsewhere = tempfile::tempdir().unwrap();
+    for to in [&seen, &elsewhere] {
+        assert_eq!(remember(&dir, &remembered(&seen), to), ["issuer/2011"]);
+        assert_eq!(sizes(to), [10, 1, 11, 1, 10, 1]);
+    }
+    // So does it for whoever forgets to compare.
+    let published = Published::open(dir.path()).unwrap();
+    let report = published.verify(&against(keys()), &mut |_| {}).unwrap();
+    let again = published.remember(seen.path(), &against(keys()), &report);
+    assert!(matches!(again, Err(AuditError::Memory { .. })), "{again:?}");
+    assert_eq!(sizes(&seen), [10, 1, 11, 1, 10, 1]);
+    // And where the log is gone altogether.
+    fs::remove_dir_all(issuer(&dir)).unwrap();
+    let later = tempfile::tempdir().unwrap();
+    let left = remember(&dir, &remembered(&seen), &later);
+    assert_eq!(left, ["issuer/keys", "issuer/2011"]);
+    assert_eq!(sizes(&later), [10, 1, 11, 1, 10, 1]);
+    // A later checkpoint that holds takes the place.
+    all.push(all[5].clone());
+    publish(&issuer(&dir), &origin, 2, all);
+    assert!(remember(&dir, &remembered(&later), &later).is_empty());
+    assert_eq!(sizes(&later), [10, 1, 12, 1, 10, 1]);
+}

@@ -32,6 +32,8 @@ pub(super) struct Walk<'a> {
     pub(super) against: &'a Against,
     pub(super) seen: Option<&'a Published>,
     pub(super) progress: &'a mut dyn FnMut(u64),
+    /// What did not hold of trees before the log that is walked along.
+    pub(super) wrong: u64,
 }
 
 /// Where a log's entries stand among those of its service.
@@ -92,6 +94,8 @@ impl Walk<'_> {
 
     /// The head of a log, if anything can be held against it.
     fn head(&mut self, log: &LogDir) -> Option<Checkpoint> {
+        self.wrong = self.auditor.wrong_trees();
+        let before = self.seen.and_then(|seen| seen.same(log));
         let place = log.place();
         let Some(note) = &log.note else {
             self.auditor
@@ -105,6 +109,13 @@ impl Walk<'_> {
                 None => tell("there is no verifier key beside it, and none was given".to_owned()),
             },
             known => check_note(note, known, &mut tell),
+        }
+        // Nobody vouches for it but who did before.
+        if let (Some(before), Some(key)) = (before.and_then(|b| b.key.as_ref()), &log.key)
+            && self.against.keys.is_empty()
+            && before.public() != key.public()
+        {
+            tell("its verifier key is another than when it was seen before".to_owned());
         }
         if log.head.is_none() {
             tell("it cannot be read".to_owned());
@@ -120,10 +131,7 @@ impl Walk<'_> {
 
     /// Walks along the entries of a log and holds its tiles against them.
     fn entries(&mut self, log: &LogDir, head: &Checkpoint, each: &mut Each<'_>) {
-        let seen = self.seen.and_then(|seen| {
-            seen.logs()
-                .find(|old| (old.service, &old.name) == (log.service, &log.name))
-        });
+        let seen = self.seen.and_then(|seen| seen.same(log));
         let seen = seen.and_then(|old| old.head.clone());
         let mut tree = Tree::new(&log.path);
         let count = head.size.div_ceil(256);
@@ -165,11 +173,15 @@ impl Walk<'_> {
             }
             (self.progress)(entries.len() as u64);
         }
-        if let Some(old) = seen.filter(|old| old.size > head.size) {
+        if let Some(old) = seen.as_ref().filter(|old| old.size > head.size) {
             let what = format!(
                 "it had {} entries when it was seen before, and has {}",
                 old.size, head.size
             );
+            self.auditor.find(Rule::SetBack, log.place(), what);
+        }
+        if let Some(old) = seen.filter(|old| old.origin != head.origin) {
+            let what = format!("it was the log {} when it was seen before", old.origin);
             self.auditor.find(Rule::SetBack, log.place(), what);
         }
         if tree.size() == head.size {
@@ -203,6 +215,7 @@ impl Walk<'_> {
             root: lgpki_domain::Digest(head.root).to_string(),
             tiles: tree.tiles,
             cosigned: witness::cosigned(log, self.against),
+            holds: self.auditor.wrong_trees() == self.wrong,
         });
     }
 

@@ -122,10 +122,12 @@ pub(crate) struct VerifyArgs {
     pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
-    /// A directory with checkpoints seen before; a log that does not extend them is found.
+    /// A directory with checkpoints seen before; a log that does not extend them is found. It must be signed
+    /// and whole as logs are.
     #[arg(long, value_name = "DIR")]
     pub(crate) against: Option<PathBuf>,
-    /// Leave the checkpoints here for the next time, if nothing is found.
+    /// Leave the checkpoints here for the next time, of each log whose tree holds, whatever is found in its
+    /// entries; of others, what --against knows.
     #[arg(long, value_name = "DIR")]
     pub(crate) remember: Option<PathBuf>,
     /// A CRL in DER, or a directory of `.crl` files: one that was never published is found, and what is

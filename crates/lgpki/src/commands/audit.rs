@@ -129,16 +129,25 @@ fn verify(args: VerifyArgs, output: Output) -> Result<(), CommandError> {
     output.result(&json!({ "took": took, "report": report }), || {
         told::report(&report, &took)
     });
-    if !report.is_clean() {
-        let count: u64 = report.counts.values().sum();
-        return Err(CommandError::new(format!("{count} findings"))
-            .hint("each names the rule, the log and the entry; `lgpki audit export` writes the entries out"));
-    }
+    // What was found in a log stays in it; its later checkpoints are no less worth remembering.
     if let Some(to) = &args.remember {
-        published.remember(to).map_err(|e| failed(&e))?;
+        let left = published.remember(to, &against, &report);
+        let left = left.map_err(|e| failed(&e))?;
         output.say(format!("left the checkpoints in {}", to.display()));
+        if !left.is_empty() {
+            output.say(format!(
+                "but not those of {}, whose trees do not hold; what was remembered of them before stays",
+                left.join(", ")
+            ));
+        }
     }
-    Ok(())
+    if report.is_clean() {
+        return Ok(());
+    }
+    let count: u64 = report.counts.values().sum();
+    Err(CommandError::new(format!("{count} findings")).hint(
+        "each names the rule, the log and the entry; `lgpki audit export` writes the entries out",
+    ))
 }
 
 fn write_proof(args: &ProveArgs, output: Output) -> Result<(), CommandError> {

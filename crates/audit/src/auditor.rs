@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, thread};
 
 use lgpki_domain::{Serial, Timestamp};
-use lgpki_x509::{crl::RevocationList, key::sha256, reader::read_back};
+use lgpki_x509::{crl::RevocationList, key::sha256, reader::read_back, signed::Signed};
 
 use crate::{
     authorities::Authorities,
@@ -51,6 +51,14 @@ pub struct Auditor {
 pub enum Verdict {
     /// No CA key of these logs signed it.
     NotOurs,
+    /// It names a CA of these logs, and its signature is of a form that no CA of theirs uses: whether the
+    /// CA's key made it is not judged here.
+    Unjudged {
+        /// The CA.
+        ca: String,
+        /// What is not judged.
+        why: String,
+    },
     /// It is a CA's own certificate.
     Authority {
         /// The CA.
@@ -207,14 +215,6 @@ impl Auditor {
         open
     }
 
-    pub(crate) fn checked(&mut self, checked: Checked) {
-        self.checked.push(checked);
-    }
-
-    /// The CAs known so far.
-    #[must_use]
-    pub const fn authorities(&self) -> &Authorities {
-        &self.rules.authorities
     /// How much was found that is wrong with trees.
     pub(crate) fn wrong_trees(&self) -> u64 {
         let counts = self.rules.findings.counts().iter();
@@ -224,6 +224,14 @@ impl Auditor {
             .sum()
     }
 
+    pub(crate) fn checked(&mut self, checked: Checked) {
+        self.checked.push(checked);
+    }
+
+    /// The CAs known so far.
+    #[must_use]
+    pub const fn authorities(&self) -> &Authorities {
+        &self.rules.authorities
     }
 
     /// The certificate with this serial number, as far as the logs were read.
@@ -243,7 +251,12 @@ impl Auditor {
     #[must_use]
     pub fn judge(&self, der: &[u8]) -> Verdict {
         let Some(key) = self.rules.authorities.signer_of(der) else {
-            return Verdict::NotOurs;
+            let unread = Signed::parse(der).err();
+            let named = self.rules.authorities.named_by(der).zip(unread);
+            return named.map_or(Verdict::NotOurs, |(ca, why)| Verdict::Unjudged {
+                ca: ca.to_string(),
+                why: why.to_string(),
+            });
         };
         let digest = sha256(der);
         let ca = key.to_string();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lgpki_domain::{Authority, AuthorityKey, CrlOptions, Digest};
 use lgpki_x509::{Addresses, Issuer, SubjectPublicKey, key::sha256};
 
-use crate::{profile, view::AuthorityCreated};
+use crate::{certificate::issuer_name, profile, view::AuthorityCreated};
 
 /// The CAs.
 #[derive(Debug, Default)]
@@ -64,6 +64,23 @@ impl Authorities {
         self.0
             .iter()
             .map(|(key, issuer)| (*key, sha256(issuer.certificate())))
+    }
+
+    /// The CA that a certificate or CRL names, whoever signed it: by the identifier of its key, or by its
+    /// name as the issuer's.
+    pub(crate) fn named_by(&self, der: &[u8]) -> Option<AuthorityKey> {
+        let by_key = |(_, issuer): &(&AuthorityKey, &Issuer)| {
+            let id = issuer.key_id();
+            der.windows(20).any(|part| part == id.as_bytes())
+        };
+        let name = issuer_name(der);
+        // A CA certificate is issued by the CA itself.
+        let by_name = |(_, issuer): &(&AuthorityKey, &Issuer)| {
+            name.is_some() && name == issuer_name(issuer.certificate())
+        };
+        let mut found = self.0.iter().find(by_key);
+        found = found.or_else(|| self.0.iter().find(by_name));
+        found.map(|(key, _)| *key)
     }
 
     /// The CA whose key signed this certificate or CRL, DER.

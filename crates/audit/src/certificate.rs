@@ -237,3 +237,14 @@ pub(crate) fn requested_key(csr: &[u8]) -> Option<&[u8]> {
     }
     Some(value(rest)?.0.whole)
 }
+
+/// The issuer's name of a certificate or CRL, DER: it stands behind version, serial number and algorithm,
+/// of which the first two may be missing.
+pub(crate) fn issuer_name(der: &[u8]) -> Option<&[u8]> {
+    let whole = value(der)?.0.content;
+    let mut rest = value(whole)?.0.content;
+    while matches!(rest.first()?, 0xa0 | 0x02) {
+        rest = value(rest)?.1;
+    }
+    Some(value(value(rest)?.1)?.0.whole)
+}

@@ -18,6 +18,11 @@ pub(crate) fn value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
             4,
             usize::from(*bytes.get(2)?) << 8 | usize::from(*bytes.get(3)?),
         ),
+        0x83 => {
+            let [high, middle, low] = *bytes.get(2..)?.first_chunk::<3>()?;
+            let length = u32::from_be_bytes([0, high, middle, low]);
+            (5, usize::try_from(length).ok()?)
+        }
         _ => return None,
     };
     let end = header + length;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    finding::Finding,
+    finding::{Finding, Rule},
     rules::{Heartbeats, Open, WithoutApplication},
 };
 
@@ -44,6 +44,14 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.counts.is_empty()
     }
+
+    /// Whether the trees hold from which everything was read: otherwise what the entries say is nobody's
+    /// word.
+    #[must_use]
+    pub fn trees_hold(&self) -> bool {
+        let mut rules = Rule::ALL.iter().filter(|rule| rule.is_of_trees());
+        !rules.any(|rule| self.counts.contains_key(rule.name()))
+    }
 }
 
 /// A log that was looked at.
@@ -61,6 +69,8 @@ pub struct Checked {
     pub root: String,
     /// Tiles that hold the hashes of the entries.
     pub tiles: u64,
+    /// Whether this tree holds: signature, cosignatures that are wanted, root, and what was seen before.
+    pub holds: bool,
     /// Who cosigned it, of the witnesses that are wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cosigned: Vec<Cosigned>,
@@ -69,8 +79,6 @@ pub struct Checked {
 /// A witness that cosigned a checkpoint.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cosigned {
-    /// Whether this tree holds: signature, cosignatures that are wanted, root, and what was seen before.
-    pub holds: bool,
     /// Its name.
     pub witness: String,
     /// When it did.

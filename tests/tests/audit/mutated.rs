@@ -1,7 +1,8 @@
 //! What the services wrote, with members of entries put to the ends of what can stand there: an audit
 //! goes on to its end, and tells of something.
 
-use lgpki_audit::Service;
+use lgpki_audit::{Auditor, Begin, Service, Verdict};
+use lgpki_ledger::serial::base64url_decode;
 use lgpki_testkit::SeededRandom;
 use serde_json::{Value, json};
 
@@ -88,4 +89,53 @@ async fn no_change_to_what_services_wrote_ends_an_audit_before_its_end() {
         told += usize::from(!report.is_clean());
     }
     assert_eq!(told, 16);
+}
+
+/// The OIDs of the signature algorithms that CAs use here, each with the last octet of another.
+const ALGORITHMS: [(&[u8], u8); 2] = [
+    // RSASSA-PSS in the place of PKCS #1 v1.5.
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11], 10),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2], 1),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_of_a_form_that_no_ca_uses_is_not_judged_and_not_called_foreign() {
+    let (mut logs, _) = lived().await;
+    let entries = logs.of_service(Service::Issuer);
+    let mut auditor = Auditor::new().unwrap();
+    // One by one, for a CA must be known before what it signed is read.
+    for (index, entry) in (0..).zip(entries.iter()) {
+        let begin = Begin {
+            service: Service::Issuer,
+            log: "2008",
+            index,
+            leaf: index + 1,
+        };
+        let read = auditor.read(Service::Issuer, &[entry]);
+        auditor.take(begin, read);
+    }
+    let issued = entries.iter().map(|entry| {
+        let entry: Value = serde_json::from_slice(entry).unwrap();
+        let is = entry["kind"] == "certificate.issued";
+        let der = entry["body"]["certificate"].as_str().filter(|_| is);
+        der.map(|der| base64url_decode(der).unwrap())
+    });
+    let good = issued.flatten().next().unwrap();
+    let Verdict::Certificate { ca, .. } = auditor.judge(&good) else {
+        panic!("{:?}", auditor.judge(&good));
+    };
+    let mut strange = good.clone();
+    for (used, other) in ALGORITHMS {
+        for end in used.len()..strange.len() {
+            if strange[..end].ends_with(used) {
+                strange[end - 1] = other;
+            }
+        }
+    }
+    assert_ne!(strange, good);
+    let verdict = auditor.judge(&strange);
+    let named = matches!(&verdict, Verdict::Unjudged { ca: of, .. } if *of == ca);
+    assert!(named, "{verdict:?}");
+    // What names nobody here is nobody's.
+    assert!(matches!(auditor.judge(&good[..40]), Verdict::NotOurs));
 }

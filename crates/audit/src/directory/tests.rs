@@ -386,6 +386,11 @@ fn what_a_log_says_keeps_nobody_from_remembering_it_and_a_tree_that_does_not_hol
     publish(&issuer(&dir), &origin, 2, all.clone());
     let report = told(&verify(dir.path(), &remembered(&seen)));
     names(&report, "canonical: issuer/2011", "");
+    let (saying, forged) = (
+        verify(dir.path(), &remembered(&seen)),
+        verify(dir.path(), &against(vec![key(Service::Issuer, 9)])),
+    );
+    assert!(saying.trees_hold() && !forged.trees_hold());
     assert!(remember(&dir, &remembered(&seen), &seen).is_empty());
     assert_eq!(sizes(&seen), [10, 1, 11, 1, 10, 1]);
     // It is set back: what was seen stays, here and in another place.

@@ -45,7 +45,8 @@ pub(crate) enum AuditCommand {
     /// Check whether a certificate or CRL is accounted for, or was signed outside the system.
     #[command(
         after_help = "Example:\n  lgpki audit check found-somewhere.pem --logs audit\n\nEnds with status 1 if a CA key \
-                      signed it and the logs do not hold it."
+                      signed it and the logs do not hold it, if that cannot be judged, or if the logs' own \
+                      signatures or trees do not hold."
     )]
     Check(CheckArgs),
     /// Find the certificates that an incident is about, by any property of the logs' entries.

@@ -236,8 +236,22 @@ fn check(args: &CheckArgs, output: Output) -> Result<(), CommandError> {
     let auditor = auditor.map_err(|e| failed(&e))?;
     let verdict = auditor.judge(&der);
     let report = auditor.finish(&[]);
-    let (value, text, accounted) = told::verdict(&verdict);
+    let (mut value, text, accounted) = told::verdict(&verdict);
+    let count: u64 = report.counts.values().sum();
+    value["logs_hold"] = report.trees_hold().into();
+    value["findings"] = count.into();
     output.result(&value, || text);
+    if !report.trees_hold() {
+        let first = report
+            .findings
+            .iter()
+            .find(|found| found.rule.is_of_trees());
+        let first = first.map(ToString::to_string).unwrap_or_default();
+        return Err(CommandError::new(format!(
+            "the logs do not hold, so what they say of it counts for nothing: {first}"
+        ))
+        .hint("fetch them again, and see `lgpki audit verify`"));
+    }
     if !accounted {
         return Err(
             CommandError::new("a CA key was used outside the system").hint(
@@ -246,13 +260,19 @@ fn check(args: &CheckArgs, output: Output) -> Result<(), CommandError> {
         );
     }
     if !report.is_clean() {
-        let count: u64 = report.counts.values().sum();
         output.say(format!(
             "the logs themselves have {count} findings: see `lgpki audit verify`"
         ));
     }
     match verdict {
         Verdict::NotOurs => Err(CommandError::new("no CA of these logs signed it")),
+        Verdict::Unjudged { ca, .. } => Err(CommandError::new(format!(
+            "whether the key of {ca} signed it is not judged"
+        ))
+        .hint(
+            "have another program verify it with that CA's certificate, such as `openssl verify`: if it \
+             accepts, the CA key was used outside the system",
+        )),
         _ => Ok(()),
     }
 }

@@ -181,6 +181,11 @@ pub(super) fn verdict(verdict: &Verdict) -> (Value, String, bool) {
             "none of the CAs in these logs signed it".to_owned(),
             true,
         ),
+        Verdict::Unjudged { ca, why } => (
+            json!({ "signed_by": null, "names": ca, "judged": false, "why": why }),
+            format!("it names {ca}, and its signature cannot be judged here: {why}"),
+            true,
+        ),
         Verdict::Authority { ca } => (
             json!({ "signed_by": ca, "is": "authority", "logged": true }),
             format!("it is the CA certificate of {ca}, as recorded"),

@@ -25,9 +25,8 @@ use std::{
 };
 
 use lgpki_ledger::{
-    Checkpoint, Disk, Held, Publisher, TileReader, VerifierKey,
-    merkle::Hash,
-    proof::check_consistency,
+    Checkpoint, Disk, Held, Publisher, TileReader, VerifierKey, WitnessKey, merkle,
+    proof::earlier_root,
     published::{CHECKPOINT, Directory},
     publisher::Place,
     tile::Edge,
@@ -387,10 +386,8 @@ impl Mirror {
         let Some(kept) = kept.filter(|kept| kept.size > 0 && what == Refusal::Entries) else {
             return PullError::refused("", what);
         };
-        let (old, new) = ((kept.size, &kept.root), (named.head.size, &named.head.root));
-        let continues = |proof: &[Hash]| check_consistency(old, new, proof).is_ok();
-        match source.consistency(offered, kept.size, &named.head) {
-            Ok(proof) if !continues(&proof) => {
+        match shows_fork(source, offered, (kept, &named.head)) {
+            Ok(true) => {
                 let dir = self.path(named.service, &named.log);
                 self.forked(&dir, (kept.size, named.head.size), named)
             }
@@ -402,3 +399,23 @@ impl Mirror {
 
 #[cfg(test)]
 mod tests;
+/// Whether the source shows that the log of the later checkpoint does not continue the kept one: by a proof
+/// that reaches the later tree, and in it another root of so many entries. What reaches nothing was made
+/// by whoever answers, and says nothing of the log.
+fn shows_fork(
+    source: &mut dyn LogSource,
+    offered: &str,
+    (kept, head): (&Checkpoint, &Checkpoint),
+) -> Result<bool, SourceError> {
+    // The root of a perfect subtree stands in no proof of its own; in that of one entry more it does.
+    let perfect = kept.size.is_power_of_two();
+    let old = kept.size + u64::from(perfect);
+    let proof = source.consistency(offered, old, head)?;
+    let was = earlier_root(old, (head.size, &head.root), &proof);
+    let continued = match proof.first() {
+        Some(next) if perfect => merkle::node(&kept.root, next),
+        _ => kept.root,
+    };
+    Ok(was.is_some_and(|was| was != continued))
+}
+

@@ -190,6 +190,19 @@ pub fn shows_fork(
     roots.is_ok_and(|(before, after)| before != *old_root && after == *new_root)
 }
 
+/// The root of the first `old` entries of the tree of this size and root, where the proof shows it:
+/// whoever knows another root of so many entries knows of a fork. None of a proof that does not reach
+/// the tree, and none of perfect subtrees, whose own root stands in no proof.
+#[must_use]
+pub fn earlier_root(old: u64, (new, new_root): (u64, &Hash), proof: &[Hash]) -> Option<Hash> {
+    if old == 0 || old >= new || old.is_power_of_two() {
+        return None;
+    }
+    // The root that is given counts for perfect subtrees alone.
+    let (before, after) = led_to((old, new_root), new, proof).ok()?;
+    (after == *new_root).then_some(before)
+}
+
 /// The roots to which a proof leads, at the old size, which is neither 0 nor the new one, and at the new
 /// one.
 fn led_to(

@@ -84,6 +84,8 @@ struct Shelf {
     logs: Vec<String>,
     /// Whether it hands out the tiles of hashes.
     hashes: bool,
+    /// It answers questions for proofs with this.
+    junk: Option<Vec<Hash>>,
     /// It fails at this question from now on.
     fails_at: Option<usize>,
     /// The files that were asked for.
@@ -96,6 +98,7 @@ impl Shelf {
             disk: FaultyDisk::new(),
             logs: Vec::new(),
             hashes: true,
+            junk: None,
             fails_at: None,
             asked: Vec::new(),
         };
@@ -172,6 +175,9 @@ impl LogSource for Shelf {
         old: u64,
         head: &Checkpoint,
     ) -> Result<Vec<Hash>, SourceError> {
+        if let Some(junk) = &self.junk {
+            return Ok(junk.clone());
+        }
         let source = Directory::new(Arc::new(self.disk.clone()), Path::new("/").join(log));
         let proof = TileReader::at(Arc::new(source), head.size, &head.root)
             .and_then(|reader| reader.consistency(old));

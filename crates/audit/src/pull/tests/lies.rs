@@ -180,6 +180,51 @@ fn a_log_rewritten_with_its_own_key_is_refused_and_the_proof_of_it_is_laid_aside
 }
 
 #[test]
+fn a_proof_that_reaches_nothing_accuses_nobody() {
+    let honest = History::of(1100);
+    for kept_size in [300, 256, 512] {
+        let disk = FaultyDisk::new();
+        pull(&disk, &mut Shelf::of(&History::of(kept_size))).unwrap();
+        let published = Shelf::of(&honest);
+        let head = honest.head();
+        let own = published.clone().consistency("issuer/2011", 300, &head);
+        let own = own.unwrap();
+        let mut changed = own.clone();
+        changed[0][5] ^= 1;
+        // Entries of its own making beside the log's checkpoint.
+        let liar = Shelf::of(&honest).bare();
+        liar.edit("tile/entries/003", |b| flip(b, 700));
+        for junk in [vec![], vec![[7; 32]; 9], changed, own[1..].to_vec()] {
+            let mut shelf = liar.clone();
+            shelf.junk = Some(junk);
+            let error = pull(&disk, &mut shelf).unwrap_err();
+            let refusal = error.refusal().map(Refusal::name);
+            assert_eq!(refusal, Some("entries"), "{error}");
+        }
+        pull(&disk, &mut published.clone()).unwrap();
+        holds(&disk, &honest);
+    }
+}
+
+#[test]
+fn a_log_that_was_kept_at_a_perfect_size_and_rewritten_is_accused_too() {
+    for (kept_size, fork) in [(256, 20), (256, 255), (512, 511), (2, 1)] {
+        let disk = FaultyDisk::new();
+        pull(&disk, &mut Shelf::of(&History::of(kept_size))).unwrap();
+        let rewritten = History {
+            fork,
+            ..History::of(1100)
+        };
+        let error = pull(&disk, &mut Shelf::of(&rewritten).bare()).unwrap_err();
+        assert_eq!(
+            error.refusal().map(Refusal::name),
+            Some("forked"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_kept_of_a_lie_on_the_first_visit() {
     for (what, lie, _) in LIES.into_iter().filter(|(what, ..)| {
         // Nobody knows better then.

@@ -12,6 +12,7 @@
 //! the new one; the next pull reads what was put aside and fetches the rest. `refused` holds the
 //! checkpoint that contradicts the kept one, for both together prove what the log's key did.
 
+mod cosigned;
 mod error;
 mod fetch;
 mod incoming;
@@ -32,14 +33,15 @@ use lgpki_ledger::{
     tile::Edge,
 };
 
-pub use self::{
-    error::{PullError, Refusal},
-    source::{LogSource, SourceError},
-};
 use self::{
+    cosigned::Signers,
     fetch::{Fetch, Fetched, Wrong},
     incoming::{Incoming, Kept, is_whole},
     named::{Named, is_log},
+};
+pub use self::{
+    error::{PullError, Refusal},
+    source::{LogSource, SourceError},
 };
 use crate::fact::Service;
 
@@ -91,6 +93,7 @@ pub struct Mirror {
     dir: PathBuf,
     keys: Vec<VerifierKey>,
     services: Vec<Service>,
+    witnesses: Vec<WitnessKey>,
     _lock: Box<dyn Held>,
 }
 
@@ -111,6 +114,7 @@ impl Mirror {
             dir: dir.to_owned(),
             keys,
             services: Vec::new(),
+            witnesses: Vec::new(),
             _lock: lock.ok_or_else(|| PullError::Busy(dir.to_owned()))?,
         })
     }
@@ -119,6 +123,14 @@ impl Mirror {
     #[must_use]
     pub fn only(mut self, services: Vec<Service>) -> Self {
         self.services = services;
+        self
+    }
+
+    /// The same, and of cosignatures only those are kept that one of these witnesses made; with none, a few
+    /// of whomever.
+    #[must_use]
+    pub fn witnessed_by(mut self, witnesses: Vec<WitnessKey>) -> Self {
+        self.witnesses = witnesses;
         self
     }
 
@@ -256,11 +268,23 @@ impl Mirror {
         let dir = self.path(named.service, &named.log);
         let incoming = Incoming::new(&self.disk, &dir);
         let kept = self.kept_note(named.service, &named.log)?;
-        let same = kept.as_ref().is_some_and(|kept| named.is_in(kept));
         let kept = kept
-            .map(|note| Checkpoint::open(&note, &named.key).map(|(head, _)| head))
+            .map(|note| Checkpoint::open(&note, &named.key))
             .transpose()
             .map_err(|error| PullError::kept(&dir.join(CHECKPOINT), &error.to_string()))?;
+        let (kept, kept_note) = kept.unzip();
+        let signers = Signers {
+            key: &named.key,
+            witnesses: &self.witnesses,
+        };
+        let note = signers.vetted(&named.note, kept_note.as_ref());
+        let same = kept_note.is_some_and(|kept| {
+            let has = |signature| kept.signatures().contains(signature);
+            let may_stay = |signature| signers.may_stay(kept.text(), signature);
+            kept.text() == note.text()
+                && note.signatures().iter().all(has)
+                && kept.signatures().iter().all(may_stay)
+        });
         let mut pulled = Pulled {
             service: named.service,
             log: named.log.clone(),
@@ -293,7 +317,8 @@ impl Mirror {
             key: named.key.clone(),
         };
         let (mut publisher, _) = Publisher::open(place, &leaves)?;
-        publisher.publish(&named.note, &leaves)?;
+        publisher.retain(&|signature| signers.may_stay(note.text(), signature))?;
+        publisher.publish(&note, &leaves)?;
         incoming.clear()?;
         Ok(pulled)
     }
@@ -397,8 +422,6 @@ impl Mirror {
     }
 }
 
-#[cfg(test)]
-mod tests;
 /// Whether the source shows that the log of the later checkpoint does not continue the kept one: by a proof
 /// that reaches the later tree, and in it another root of so many entries. What reaches nothing was made
 /// by whoever answers, and says nothing of the log.
@@ -419,3 +442,5 @@ fn shows_fork(
     Ok(was.is_some_and(|was| was != continued))
 }
 
+#[cfg(test)]
+mod tests;

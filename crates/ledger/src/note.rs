@@ -237,6 +237,15 @@ impl SignedNote {
         Ok(())
     }
 
+    /// Leaves out the signatures that `keep` does not want; a note that would have none stays as it is.
+    pub fn retain(&mut self, keep: impl FnMut(&NoteSignature) -> bool) {
+        let mut left = self.signatures.clone();
+        left.retain(keep);
+        if !left.is_empty() {
+            self.signatures = left;
+        }
+    }
+
     /// Accepts the note if it bears a signature of `key` and each such signature is right.
     pub fn verify(&self, key: &VerifierKey) -> Result<(), NoteError> {
         self.signed_by(key).map(|_| ())

@@ -225,6 +225,16 @@ impl Publisher {
         self.publish(&note, log).map(|_| ())
     }
 
+    /// Leaves out of the published checkpoint the signatures of others that `keep` does not want.
+    pub fn retain(&mut self, keep: &dyn Fn(&NoteSignature) -> bool) -> Result<(), PublishError> {
+        if let Some(note) = &mut self.published {
+            note.retain(|signature| self.key.is_named_by(signature) || keep(signature));
+            self.files.ensure(CHECKPOINT, note.to_string().as_bytes())?;
+            self.files.sync_dirs()?;
+        }
+        Ok(())
+    }
+
     /// The note with the signatures that the published one of the same text has already.
     fn merged(&self, note: &SignedNote) -> Result<SignedNote, PublishError> {
         let same = self.published.as_ref().filter(|p| p.text() == note.text());

@@ -18,17 +18,6 @@ pub(super) struct Named {
     pub(super) note: SignedNote,
 }
 
-impl Named {
-    /// Whether a kept note says the same and bears every signature of this one.
-    pub(super) fn is_in(&self, kept: &str) -> bool {
-        let has = |kept: &SignedNote| {
-            let mut signatures = self.note.signatures().iter();
-            signatures.all(|signature| kept.signatures().contains(signature))
-        };
-        SignedNote::parse(kept).is_ok_and(|kept| kept.text() == self.note.text() && has(&kept))
-    }
-}
-
 impl Mirror {
     /// The key of a service's logs that was believed before.
     fn kept_key(&self, service: Service) -> Result<Option<VerifierKey>, PullError> {

@@ -1,6 +1,6 @@
 //! Whose signature counts.
 
-use lgpki_ledger::SignedNote;
+use lgpki_ledger::{SignedNote, WitnessKey, note::NoteSignature};
 
 use super::*;
 
@@ -189,4 +189,95 @@ fn cosignatures_of_the_kept_tree_are_added_and_never_lost() {
     assert_eq!(pull(&disk, &mut again).unwrap().fetched, 0);
     assert_eq!(again.asked, ["issuer/2011/checkpoint"]);
     assert_eq!(disk.read(&path).unwrap(), witnessed.as_bytes());
+}
+
+/// The history's checkpoint with more lines, as some source has it.
+fn with_lines(lines: &[NoteSignature]) -> Shelf {
+    let shelf = Shelf::of(&History::of(300));
+    shelf.edit("checkpoint", |bytes| {
+        let mut note = SignedNote::parse(std::str::from_utf8(bytes).unwrap()).unwrap();
+        for line in lines {
+            note.add(line.clone()).unwrap();
+        }
+        *bytes = note.to_string().into_bytes();
+    });
+    shelf
+}
+
+fn witness(name: &str) -> WitnessKey {
+    WitnessKey::new(name.parse().unwrap(), log_signer(40).public_key())
+}
+
+/// The lines kept beside the log's.
+fn lines(disk: &FaultyDisk) -> Vec<NoteSignature> {
+    let path = Path::new(DIR).join("issuer/2011/checkpoint");
+    let text = String::from_utf8(disk.read(&path).unwrap()).unwrap();
+    let note = SignedNote::parse(&text).unwrap();
+    let all = note.signatures().iter().cloned();
+    all.filter(|line| !History::of(300).key().is_named_by(line))
+        .collect()
+}
+
+fn junk(of: &WitnessKey, byte: u8) -> NoteSignature {
+    NoteSignature::try_new(of.name().clone(), of.id(), vec![byte; 72]).unwrap()
+}
+
+fn strangers() -> Vec<NoteSignature> {
+    let all = (0..98).map(|i| junk(&witness(&format!("stranger.example/{i}")), 7));
+    all.collect()
+}
+
+#[test]
+fn lines_that_nobody_can_judge_replace_none_and_leave_room() {
+    let text = History::of(300).head().text();
+    let w1 = witness("witness.example/w1");
+    let good = w1.cosign(&text, 1_300_000_000, &log_signer(40));
+    let disk = FaultyDisk::new();
+    pull(&disk, &mut with_lines(std::slice::from_ref(&good))).unwrap();
+    pull(&disk, &mut with_lines(&[junk(&w1, 9)])).unwrap();
+    assert_eq!(lines(&disk), std::slice::from_ref(&good));
+    pull(&disk, &mut with_lines(&strangers())).unwrap();
+    let kept = lines(&disk);
+    assert!(kept.contains(&good) && kept.len() <= 16, "{}", kept.len());
+    // The log goes on, and so does the copy.
+    pull(&disk, &mut with_lines(&[junk(&witness("late.example"), 1)])).unwrap();
+    let fresh = FaultyDisk::new();
+    pull(&fresh, &mut with_lines(&strangers())).unwrap();
+    assert_eq!(lines(&fresh).len(), 16);
+    pull(&fresh, &mut Shelf::of(&History::of(400))).unwrap();
+    holds(&fresh, &History::of(400));
+}
+
+#[test]
+fn where_witnesses_are_known_only_what_they_made_is_kept() {
+    let text = History::of(300).head().text();
+    let w1 = witness("witness.example/w1");
+    let good = w1.cosign(&text, 1_300_000_000, &log_signer(40));
+    let other = w1.cosign("another text\n", 1_300_000_000, &log_signer(40));
+    let disk = FaultyDisk::new();
+    // What was kept while nobody was known goes.
+    pull(
+        &disk,
+        &mut with_lines(&[junk(&w1, 9), strangers()[3].clone()]),
+    )
+    .unwrap();
+    assert_eq!(lines(&disk).len(), 2);
+    let known = |shelf: &mut Shelf| {
+        let mirror = mirror(&disk).witnessed_by(vec![w1.clone()]);
+        mirror.pull(shelf, "issuer/2011", &mut |_| {}).unwrap();
+    };
+    known(&mut Shelf::of(&History::of(300)));
+    assert_eq!(lines(&disk), []);
+    let mut all = strangers();
+    all.truncate(97);
+    all.push(good.clone());
+    known(&mut with_lines(&all));
+    assert_eq!(lines(&disk), std::slice::from_ref(&good));
+    for line in [junk(&w1, 9), other] {
+        known(&mut with_lines(&[line]));
+        assert_eq!(lines(&disk), std::slice::from_ref(&good));
+    }
+    let later = w1.cosign(&text, 1_300_000_060, &log_signer(40));
+    known(&mut with_lines(std::slice::from_ref(&later)));
+    assert_eq!(lines(&disk), [later]);
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lgpki_ledger::WitnessKey;
 use lgpki_runtime::http_client::HttpUrl;
 
 use crate::cli::ServiceChoice;
@@ -51,6 +52,10 @@ pub(crate) struct SourceArgs {
     /// is first seen.
     #[arg(long = "key", value_name = "FILE")]
     pub(crate) keys: Vec<PathBuf>,
+    /// A witness's key, as `audit witness` printed it; may be repeated. Then only cosignatures that one of them
+    /// made are kept; without it a few of whomever, until `verify --witness` judges them.
+    #[arg(long = "witness", value_name = "VKEY")]
+    pub(crate) witnesses: Vec<WitnessKey>,
 }
 
 /// How logs are watched.

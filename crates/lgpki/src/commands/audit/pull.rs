@@ -47,7 +47,8 @@ pub(super) fn open(args: &SourceArgs) -> Result<Mirror, CommandError> {
     let services = args.services.iter().copied().map(service).collect();
     let mirror = Mirror::open(Arc::new(OsDisk), &args.out, keys(&args.keys)?);
     let mirror = mirror.map_err(|error| told(&error, &args.out))?;
-    Ok(mirror.only(services))
+    let witnesses = args.witnesses.clone();
+    Ok(mirror.only(services).witnessed_by(witnesses))
 }
 
 const fn service(choice: ServiceChoice) -> Service {

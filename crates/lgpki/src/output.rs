@@ -3,7 +3,11 @@
 //! Results go to standard output, everything else (progress, next steps, errors) to standard error,
 //! so that a pipe carries results alone. Widths count full-width Japanese characters as two.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    io::{IsTerminal, Write},
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -28,7 +32,7 @@ impl Output {
         let text = if self.json {
             serde_json::to_string_pretty(value).unwrap_or_else(|_| String::from("null"))
         } else {
-            human()
+            lines(&human()).into_owned()
         };
         line(&text);
     }
@@ -38,7 +42,7 @@ impl Output {
         let text = if self.json {
             serde_json::to_string(value).unwrap_or_else(|_| String::from("null"))
         } else {
-            human()
+            lines(&human()).into_owned()
         };
         line(&text);
     }
@@ -53,7 +57,7 @@ impl Output {
     /// What is going on; for people, on standard error.
     pub(crate) fn say(self, text: impl AsRef<str>) {
         if !self.json && !self.quiet {
-            let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+            let _ = writeln!(std::io::stderr().lock(), "{}", lines(text.as_ref()));
         }
     }
 
@@ -74,7 +78,7 @@ impl Output {
             let _ = writeln!(err, "{}", error.to_json());
             return;
         }
-        let _ = writeln!(err, "error: {error}");
+        let _ = writeln!(err, "error: {}", lines(&error.to_string()));
         if let Some(hint) = error.next_step() {
             let _ = writeln!(err, "  → {hint}");
         }
@@ -105,6 +109,37 @@ impl Output {
         bar.set_message(what);
         bar
     }
+}
+
+/// Whether a character changes how a terminal shows others, or where.
+fn moves(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(|c| moves(c) && !stays(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if moves(c) && !stays(c) {
+            let _ = write!(shown, "{}", c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// What is told, without what a text from elsewhere could bring into it to have a terminal show another.
+fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// A text from elsewhere that cannot end its line.
+pub(crate) fn inline(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false)
 }
 
 fn line(text: &str) {
@@ -170,6 +205,22 @@ mod tests {
         text.chars()
             .map(|c| if u32::from(c) > 0x2fff { 2 } else { 1 })
             .sum()
+    }
+
+    #[test]
+    fn a_text_from_elsewhere_cannot_speak_for_the_program() {
+        let spoken = "\u{1b}]0;owned\u{7}\u{1b}[2J\n9b\u{9b}31m\u{202e}市長\t";
+        let shown = lines(spoken);
+        assert!(shown.contains('\n') && shown.contains("市長\t"), "{shown}");
+        assert!(
+            shown.starts_with("\\u{1b}]0;owned\\u{7}\\u{1b}[2J"),
+            "{shown}"
+        );
+        for c in ['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}'] {
+            assert!(!shown.contains(c) && !inline(spoken).contains(c), "{shown}");
+        }
+        assert!(!inline(spoken).contains(['\n', '\t']));
+        assert_eq!(inline("市長 A"), "市長 A");
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
     cli::WatchArgs,
     commands::application::short_time,
     error::{CommandError, REFUSED, STANDS_STILL},
-    output::Output,
+    output::{Output, inline},
 };
 
 /// The kind of the entries in which a service tells when it will be heard of again.
@@ -288,12 +288,12 @@ fn line(log: &str, leaf: u64, entry: &EntryText<'_>) -> String {
     ];
     let about = about
         .iter()
-        .filter_map(|(what, about)| Some(format!("  {what} {}", about.as_ref()?)));
+        .filter_map(|(what, about)| Some(format!("  {what} {}", inline(about.as_ref()?))));
     format!(
         "{}  {log} {leaf}  {}  {}{}",
-        short_time(&entry.time),
-        entry.kind,
-        entry.actor,
+        inline(&short_time(&entry.time)),
+        inline(&entry.kind),
+        inline(&entry.actor),
         about.collect::<String>()
     )
 }
@@ -307,6 +307,15 @@ mod tests {
     }
 
     const LIMIT: i64 = 30 * 60_000;
+
+    #[test]
+    fn an_entry_is_told_in_one_line_whatever_it_says() {
+        let entry = br#"{"about":{"certificate":"\u001b[2J"},"actor":"a\nissuer/2011 7  all is well","body":{},"kind":"k\u009b31m","node":"n","time":"2011-02-14T09:00:00.000+09:00","v":1}"#;
+        let told = line("intake/2011", 3, &read_entry(entry).unwrap());
+        assert!(!told.contains(char::is_control), "{told:?}");
+        assert!(told.contains(r"a\nissuer/2011 7  all is well"), "{told}");
+        assert!(told.contains(r"certificate \u{1b}[2J"), "{told}");
+    }
 
     #[test]
     fn a_service_whose_newest_log_is_silent_for_too_long_stands_still() {

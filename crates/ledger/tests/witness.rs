@@ -234,7 +234,7 @@ fn a_copy_among_the_files_does_not_set_the_witness_back() {
         disk.create(&path).unwrap().write_at(&older, 0).unwrap();
         let refused = open(&disk).unwrap_err();
         assert!(
-            matches!(&refused, BookError::Foreign(named) if *named == path),
+            matches!(&refused, BookError::Foreign(foreign) if *foreign == path),
             "{refused}"
         );
         disk.remove(&path).unwrap();

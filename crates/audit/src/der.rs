@@ -18,7 +18,8 @@ pub(crate) fn value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
             4,
             usize::from(*bytes.get(2)?) << 8 | usize::from(*bytes.get(3)?),
         ),
-        0x83 => {
+        // One spelling only: a length that fits into two octets is not told by three.
+        0x83 if *bytes.get(2)? != 0 => {
             let [high, middle, low] = *bytes.get(2..)?.first_chunk::<3>()?;
             let length = u32::from_be_bytes([0, high, middle, low]);
             (5, usize::try_from(length).ok()?)
@@ -105,6 +106,9 @@ mod tests {
         assert_eq!(tags, [2, 5]);
         assert_eq!(inside(0x31, &two), None);
         assert_eq!(values(&[0x30, 0x83, 0, 0, 1, 0]), None);
+        let long = [&[0x30, 0x83, 1, 0, 0][..], &[7; 1 << 16]].concat();
+        assert_eq!(value(&long).unwrap().0.content.len(), 1 << 16);
+        assert_eq!(value(&long[..long.len() - 1]), None);
         assert_eq!(values(&[0x30, 5, 0]), None);
     }
 

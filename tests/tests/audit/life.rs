@@ -6,7 +6,7 @@ use lgpki_issuer::ceremony::RollOver;
 use lgpki_keys::SoftwareKey;
 use lgpki_proto::{ServiceName, v1::RevocationReason};
 use lgpki_store::Rhythm;
-use lgpki_tests::system::{Order, Plan, System};
+use lgpki_tests::system::{Order, Plan, System, at};
 
 use crate::Logs;
 
@@ -143,7 +143,14 @@ async fn what_expired_before_a_list_and_its_delta_were_made_is_due_on_both() {
         .await
         .unwrap();
     let issued = branch.fetch(&applied.id).await.unwrap();
-    // The evening of its last day; the lists of the next morning are the first after its expiry.
+    // The machines stand still for three years, until noon of its last day.
+    for service in ServiceName::ALL {
+        system.stop(service).await;
+    }
+    system.clock().set(at("2011-02-03", "12:00:00"));
+    system.start_all().await;
+    system.recover().await;
+    // The evening; the lists of the next morning are the first after its expiry.
     system.go_to_time("2011-02-03", "23:50:00").await;
     let branch = system.branch(BRANCH);
     let reason = RevocationReason::AffiliationChanged;

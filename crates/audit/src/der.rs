@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(tags, [2, 5]);
         assert_eq!(inside(0x31, &two), None);
         assert_eq!(values(&[0x30, 0x83, 0, 0, 1, 0]), None);
-        let long = [&[0x30, 0x83, 1, 0, 0][..], &[7; 1 << 16]].concat();
+        let long = [&[0x30, 0x83, 1, 0, 0][..], &vec![7; 1 << 16]].concat();
         assert_eq!(value(&long).unwrap().0.content.len(), 1 << 16);
         assert_eq!(value(&long[..long.len() - 1]), None);
         assert_eq!(values(&[0x30, 5, 0]), None);

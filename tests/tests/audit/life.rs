@@ -6,7 +6,7 @@ use lgpki_issuer::ceremony::RollOver;
 use lgpki_keys::SoftwareKey;
 use lgpki_proto::{ServiceName, v1::RevocationReason};
 use lgpki_store::Rhythm;
-use lgpki_tests::system::{Order, Plan, System, at};
+use lgpki_tests::system::{Order, Plan, System};
 
 use crate::Logs;
 
@@ -122,46 +122,4 @@ async fn what_the_services_write_holds_against_every_rule() {
         time(&silent.to).as_seconds() - time(&silent.from).as_seconds() <= 86_400
     };
     assert!(beats.silent.iter().all(a_day), "{told}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_expired_before_a_list_and_its_delta_were_made_is_due_on_both() {
-    let mut system = System::begin(Plan {
-        branches: &[BRANCH],
-        automatic: &["official-duty"],
-        crl: CrlOptions {
-            partitions: 0,
-            delta: true,
-        },
-        ..Plan::default()
-    })
-    .await;
-    system.go_to_time("2008-02-04", "12:00:00").await;
-    let branch = system.branch(BRANCH);
-    let applied = branch
-        .apply(&Order::official_duty(BRANCH, "Mayor", "市長"))
-        .await
-        .unwrap();
-    let issued = branch.fetch(&applied.id).await.unwrap();
-    // The machines stand still for three years, until noon of its last day.
-    for service in ServiceName::ALL {
-        system.stop(service).await;
-    }
-    system.clock().set(at("2011-02-03", "12:00:00"));
-    system.start_all().await;
-    system.recover().await;
-    // The evening; the lists of the next morning are the first after its expiry.
-    system.go_to_time("2011-02-03", "23:50:00").await;
-    let branch = system.branch(BRANCH);
-    let reason = RevocationReason::AffiliationChanged;
-    let ended = branch.revoke(&issued.serial, reason).await.unwrap();
-    branch.outcome(&ended.id).await.unwrap();
-    system.go_to_time("2011-02-06", "12:00:00").await;
-    for service in ServiceName::ALL {
-        system.stop(service).await;
-    }
-    let report = Logs::of(|service| system.data(service)).audit();
-    let told = serde_json::to_string_pretty(&report).unwrap();
-    assert!(report.is_clean(), "{told}");
-    assert_eq!(report.certificates.revoked, 1, "{told}");
 }
